@@ -1,0 +1,141 @@
+"""Realistic webhook payloads (`events/*.json`) and the GITHUB_* variables that GitHub sets beside them.
+
+All payloads tell of one repository, one pull request and one head commit, so a test may mix them.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+DIRECTORY = Path(__file__).with_name("events")
+
+REPOSITORY = "octocat/hello-world"
+FORK = "monalisa/hello-world"
+PULL_REQUEST = 42
+HEAD_BRANCH = "feature/preview-links"
+HEAD_SHA = "6dcb09b5b57875f334f61aebed695e2e4193db5e"
+BASE_BRANCH = "main"
+BASE_SHA = "c3d0be41ecbe669545ee3e94d31ed9a4bc91ee3c"
+MERGE_SHA = "e5bd3914e2e596debea16f433f57875b5b90bcd6"
+
+# Longer names first: `pull_request_target_fork` is not a `pull_request`.
+_EVENTS = (
+    "pull_request_target",
+    "pull_request",
+    "workflow_dispatch",
+    "workflow_run",
+    "repository_dispatch",
+    "issue_comment",
+    "merge_group",
+    "deployment",
+    "schedule",
+    "push",
+)
+_WORKFLOW = ".github/workflows/preview.yml"
+
+
+def names() -> list[str]:
+    """Names of all payloads, as `load` takes them."""
+    return sorted(path.stem for path in DIRECTORY.glob("*.json"))
+
+
+def load(name: str) -> dict[str, Any]:
+    """Payload of that name, a fresh copy each time."""
+    path = DIRECTORY / f"{name}.json"
+    if not path.is_file():
+        raise KeyError(f"there is no event {name!r}; there are {', '.join(names())}")
+    payload: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return payload
+
+
+def event_name(name: str) -> str:
+    """GITHUB_EVENT_NAME of a payload: `push_tag` is a `push`. A name that is no payload's stays as it is."""
+    return next((event for event in _EVENTS if name == event or name.startswith(f"{event}_")), name)
+
+
+def environment_for(name: str, payload: Mapping[str, Any]) -> dict[str, str]:
+    """GITHUB_* variables that describe a run of `name` (a payload's or an event's name) with this payload.
+
+    What depends on the machine (URLs, paths, file commands) is the runner's to add. Fields that are missing
+    from the payload fall back to those of the payloads here, so broken payloads can be run too.
+    """
+    event = event_name(name)
+    ref, sha = _ref_and_sha(event, payload)
+    repository = _text(payload, "repository", "full_name") or REPOSITORY
+    actor = _text(payload, "sender", "login") or "octocat"
+    variables = {
+        "GITHUB_ACTION": "__run",
+        "GITHUB_ACTOR": actor,
+        "GITHUB_ACTOR_ID": _text(payload, "sender", "id") or "583231",
+        "GITHUB_EVENT_NAME": event,
+        "GITHUB_JOB": "preview",
+        "GITHUB_REF": ref,
+        "GITHUB_REF_NAME": _short(ref),
+        "GITHUB_REF_PROTECTED": "false",
+        "GITHUB_REF_TYPE": "tag" if ref.startswith("refs/tags/") else "branch",
+        "GITHUB_REPOSITORY": repository,
+        "GITHUB_REPOSITORY_ID": _text(payload, "repository", "id") or "1296269",
+        "GITHUB_REPOSITORY_OWNER": repository.partition("/")[0],
+        "GITHUB_REPOSITORY_OWNER_ID": _text(payload, "repository", "owner", "id") or "583231",
+        "GITHUB_RETENTION_DAYS": "90",
+        "GITHUB_RUN_ATTEMPT": "1",
+        "GITHUB_RUN_ID": "9876543210",
+        "GITHUB_RUN_NUMBER": "17",
+        "GITHUB_SHA": sha,
+        "GITHUB_TRIGGERING_ACTOR": actor,
+        "GITHUB_WORKFLOW": "Preview",
+        "GITHUB_WORKFLOW_REF": f"{repository}/{_WORKFLOW}@{ref}",
+        "GITHUB_WORKFLOW_SHA": sha,
+    }
+    if event in {"pull_request", "pull_request_target"}:
+        variables["GITHUB_HEAD_REF"] = _text(payload, "pull_request", "head", "ref")
+        variables["GITHUB_BASE_REF"] = _text(payload, "pull_request", "base", "ref")
+    return variables
+
+
+def _ref_and_sha(event: str, payload: Mapping[str, Any]) -> tuple[str, str]:
+    """GITHUB_REF and GITHUB_SHA, by GitHub's table in "Events that trigger workflows"."""
+    default = _text(payload, "repository", "default_branch") or BASE_BRANCH
+    on_default_branch = (f"refs/heads/{default}", BASE_SHA)
+    match event:
+        case "pull_request":
+            return _pull_request_ref_and_sha(payload)
+        case "push" if payload.get("deleted") is not True:
+            return _text(payload, "ref") or on_default_branch[0], _text(payload, "after") or HEAD_SHA
+        case "workflow_dispatch":
+            ref = _text(payload, "ref") or on_default_branch[0]
+            return ref, BASE_SHA if ref == on_default_branch[0] else HEAD_SHA
+        case "merge_group":
+            return _text(payload, "merge_group", "head_ref"), _text(payload, "merge_group", "head_sha")
+        case "deployment":
+            ref, sha = _text(payload, "deployment", "ref"), _text(payload, "deployment", "sha")
+            # A deployment that was asked for by commit has no ref at all.
+            return "" if ref in {"", sha} else f"refs/heads/{ref}", sha
+    # Everything else runs on the default branch: pull_request_target too, and the push that deletes a branch.
+    return on_default_branch
+
+
+def _pull_request_ref_and_sha(payload: Mapping[str, Any]) -> tuple[str, str]:
+    # Payloads of a new pull request don't know the merge commit yet. GITHUB_SHA is always that, not the head.
+    sha = _text(payload, "pull_request", "merge_commit_sha") or MERGE_SHA
+    pull_request = payload.get("pull_request")
+    if isinstance(pull_request, Mapping) and pull_request.get("merged") is True:
+        return f"refs/heads/{_text(payload, 'pull_request', 'base', 'ref')}", sha
+    number = _text(payload, "pull_request", "number") or _text(payload, "number") or str(PULL_REQUEST)
+    return f"refs/pull/{number}/merge", sha
+
+
+def _short(ref: str) -> str:
+    for prefix in ("refs/heads/", "refs/tags/", "refs/pull/"):
+        ref = ref.removeprefix(prefix)
+    return ref
+
+
+def _text(payload: object, *path: str) -> str:
+    """Text or number at `path`, "" where there is none."""
+    for key in path:
+        if not isinstance(payload, Mapping):
+            return ""
+        payload = payload.get(key)
+    return str(payload) if isinstance(payload, str | int) and not isinstance(payload, bool) else ""

@@ -1,0 +1,3 @@
+"""Deploy a pull request's branch to Stormkit."""
+
+__version__ = "0.1.0"

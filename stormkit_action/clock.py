@@ -1,0 +1,89 @@
+"""Time, and everything that waits for it. Tests bring a clock of their own and wait for nothing."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol, TypeVar
+
+from stormkit_action.cancellation import Cancellation
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """What the program needs of time. Every wait raises Cancelled when the job is cancelled."""
+
+    def monotonic(self) -> float:
+        """Seconds that only grow."""
+        ...
+
+    def now(self) -> datetime:
+        """The wall clock, UTC."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait `seconds`."""
+        ...
+
+    def call(self, function: Callable[[], T], *, timeout: float) -> T:
+        """Run `function`; TimeoutError after `timeout` seconds."""
+        ...
+
+    def uncancelled(self) -> "Clock":
+        """A clock whose waits go on after the cancel, for what has to be done because of it."""
+        ...
+
+
+class SystemClock:
+    """The real time; its waits end with `cancellation`."""
+
+    def __init__(self, cancellation: Cancellation) -> None:
+        self._cancellation = cancellation
+
+    def monotonic(self) -> float:
+        """Seconds that only grow."""
+        return time.monotonic()
+
+    def now(self) -> datetime:
+        """The wall clock, UTC."""
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait `seconds`."""
+        self._cancellation.sleep(seconds)
+
+    def call(self, function: Callable[[], T], *, timeout: float) -> T:
+        """Run `function` in a thread; TimeoutError after `timeout` seconds."""
+        return self._cancellation.call(function, timeout=timeout)
+
+    def uncancelled(self) -> "SystemClock":
+        """A clock that no cancel ends."""
+        return SystemClock(Cancellation())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deadline:
+    """A moment on a clock; `at` is in the clock's monotonic seconds."""
+
+    clock: Clock
+    at: float
+
+    @classmethod
+    def after(cls, clock: Clock, seconds: float) -> "Deadline":
+        """The moment `seconds` from now."""
+        return cls(clock=clock, at=clock.monotonic() + seconds)
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left, never negative."""
+        return max(0.0, self.at - self.clock.monotonic())
+
+    @property
+    def over(self) -> bool:
+        """Whether the moment has passed."""
+        return self.remaining <= 0.0
+
+    def within(self, seconds: float) -> "Deadline":
+        """This deadline, or `seconds` from now if that is sooner."""
+        return Deadline(clock=self.clock, at=min(self.at, self.clock.monotonic() + seconds))

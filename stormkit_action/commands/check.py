@@ -1,0 +1,86 @@
+"""`check`: verifies key, environment, branch and GitHub permissions. Says what a deploy would do, changes nothing."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from stormkit_action.commands import finding
+from stormkit_action.errors import ActionError, GitHubError
+from stormkit_action.github_api import GitHubApi
+from stormkit_action.inputs import Switch
+from stormkit_action.result import DeploymentResult, Outcome
+from stormkit_action.text import one_line
+from stormkit_action.work import Work
+
+
+def run(work: Work, *, github: GitHubApi | None) -> DeploymentResult:
+    """Look at everything a deploy needs. `github` is None outside GitHub."""
+    problems: list[str] = []
+    page = work.client.deployments()
+    newest = page.deployments[0] if page.deployments else None
+    result = finding.result_of(work, newest, status=Outcome.SUCCESS)
+    say = work.watcher.line
+    say("✓ Stormkit accepts the API key.")
+    environment = result.label or (f"environment {result.env_id}" if result.env_id else "the key's own environment")
+    say(f"✓ Environment: {environment}.")
+    if github is not None:
+        problems += _check_branch(work, github, say)
+        problems += _check_comment(work, github, say)
+    say(_intention(work, environment))
+    for problem in problems:
+        work.watcher.warning(problem)
+    return replace(
+        result,
+        status=Outcome.FAILED if problems else Outcome.SUCCESS,
+        reason=problems[0] if problems else "",
+        deployment=None,
+        deployment_id="",
+        branch=work.plan.branch,
+        expected_sha=work.plan.expected_sha,
+        live=False,
+    )
+
+
+def _check_branch(work: Work, github: GitHubApi, say: Callable[[str], None]) -> list[str]:
+    branch, expected = work.plan.branch, work.plan.expected_sha
+    try:
+        tip = github.branch_tip(branch)
+    except GitHubError as error:
+        say(f"? Branch {branch} could not be looked up: {error.text}")
+        return []
+    if tip is None:
+        return [f"Branch {branch} does not exist in the repository. Push it, or set the input branch."]
+    if expected and not tip.startswith(expected):
+        return [
+            f"Branch {branch} is at {tip[:7]}, not at the expected {expected[:7]}: a deploy would build {tip[:7]} and"
+            " not publish it. Run for the newest commit, or set branch without sha."
+        ]
+    say(f"✓ Branch {branch} exists, at {tip[:7]}.")
+    return []
+
+
+def _check_comment(work: Work, github: GitHubApi, say: Callable[[str], None]) -> list[str]:
+    if work.inputs.comment is Switch.FALSE or work.plan.pull_request is None:
+        say("- No comment would be written: " + _why_no_comment(work))
+        return []
+    try:
+        allowed = github.may_comment(work.plan.pull_request)
+    except ActionError as error:
+        say(f"? Whether the token may comment could not be found out: {error.text}")
+        return []
+    if allowed:
+        say(f"✓ The token may comment on pull request {work.plan.pull_request}.")
+        return []
+    return [
+        "The token may not comment on the pull request: add `permissions: { pull-requests: write }` to the job"
+        " (naming one permission sets all others to none), or set comment: false."
+    ]
+
+
+def _why_no_comment(work: Work) -> str:
+    return "input comment is false." if work.inputs.comment is Switch.FALSE else "no pull request is known."
+
+
+def _intention(work: Work, environment: str) -> str:
+    commit = f", expecting commit {work.plan.expected_sha[:7]}" if work.plan.expected_sha else ""
+    live = " and publish it once everything has passed" if work.inputs.publish else " and publish nothing"
+    return f"A deploy would build branch {one_line(work.plan.branch)} in {environment}{commit}{live}."

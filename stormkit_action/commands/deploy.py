@@ -1,0 +1,180 @@
+"""`deploy`: trigger, wait, check what was built, publish if asked."""
+
+from dataclasses import replace
+
+from stormkit_action.commands import building, publishing
+from stormkit_action.errors import ActionError, Cancelled, StormkitError
+from stormkit_action.inputs import Remote
+from stormkit_action.result import DeploymentResult, Outcome
+from stormkit_action.stormkit import health
+from stormkit_action.stormkit.client import PAGE_SIZE
+from stormkit_action.stormkit.models import Deployment, Status
+from stormkit_action.stormkit.transport import PATIENCE
+from stormkit_action.stormkit.trigger import Trigger
+from stormkit_action.work import Work
+
+
+def run(work: Work) -> DeploymentResult:
+    """Deploy one environment. Never raises an ActionError: what went wrong is in the result."""
+    return Deploy(work).run()
+
+
+class Deploy:
+    """One deployment on its way, so that a cancel finds out how far it got."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._trigger: Trigger | None = None
+        self._build = building.Build(work)
+
+    def run(self) -> DeploymentResult:
+        """The deployment's result, whatever happens."""
+        try:
+            return self._finish(self._deploy())
+        except Cancelled:
+            return self._cancelled()
+        except ActionError as error:
+            return self._build.result(Outcome.FAILED, reason=error.text)
+
+    def restart(self, deployment: Deployment) -> DeploymentResult:
+        """The same from a failed deployment on: restart it, then wait as `deploy` does."""
+        try:
+            self._build.adopt(deployment.id)
+            building.restart(self._work, deployment)
+            return self._finish(self._build.wait())
+        except Cancelled:
+            return self._cancelled()
+        except ActionError as error:
+            return self._build.result(Outcome.FAILED, reason=error.text)
+
+    def _deploy(self) -> DeploymentResult:
+        work = self._work
+        known = self._stop_superseded() if work.inputs.stop_superseded else frozenset()
+        self._trigger = Trigger(client=work.client, branch=work.plan.branch, clock=work.clock, known=known)
+        work.watcher.triggering(work.site)
+        try:
+            deployment_id = self._trigger.run(patience=min(PATIENCE, work.deadline.remaining))
+        finally:
+            for note in self._trigger.notes:
+                work.watcher.line(note)
+        self._build.adopt(deployment_id)
+        if not work.inputs.wait:
+            return self._build.read_once()
+        return self._build.wait()
+
+    def _finish(self, built: DeploymentResult) -> DeploymentResult:
+        """Everything after a successful build: the commit, the health check, and only then publishing."""
+        work = self._work
+        deployment = built.deployment
+        if built.status is not Outcome.SUCCESS or deployment is None:
+            return built
+        warning = _commit_warning(built)
+        if warning:
+            work.watcher.warning(warning)
+            built = replace(built, warning=warning)
+        if work.inputs.health_check:
+            unhealthy = self._unhealthy(deployment)
+            if unhealthy:
+                return replace(built, status=Outcome.FAILED, reason=unhealthy)
+        if not work.inputs.publish:
+            return built
+        refusal = _why_not_published(built)
+        if refusal:
+            work.watcher.warning(refusal)
+            return replace(built, reason=refusal)
+        try:
+            live = publishing.publish(work, deployment)
+        except ActionError as error:
+            status = Outcome.TIMED_OUT if work.deadline.over else Outcome.FAILED
+            return replace(built, status=status, reason=error.text)
+        return replace(built, deployment=live, live=live.published is True)
+
+    def _unhealthy(self, deployment: Deployment) -> str:
+        work = self._work
+        if not deployment.preview_url:
+            return (
+                f"Deployment {deployment.id} has no preview URL, so its health can't be checked. Set up a preview"
+                " domain on the Stormkit instance, or drop health-check."
+            )
+        url = health.check_url(deployment.preview_url, work.inputs.health_check)
+        work.watcher.line(f"Health check: waiting for {url}")
+        problem = health.wait_until_healthy(
+            url,
+            accepted=work.inputs.health_check_status,
+            clock=work.clock,
+            deadline=work.deadline.within(work.inputs.health_check_timeout.total_seconds()),
+        )
+        if not problem:
+            return ""
+        kept = " Nothing was published." if work.inputs.publish else ""
+        return (
+            f"The health check of {url} failed: {problem}.{kept} Open the URL, or adjust health-check,"
+            " health-check-status and health-check-timeout."
+        )
+
+    def _stop_superseded(self) -> frozenset[str]:
+        """Stop what still runs for this branch. The ids of what was there before the trigger."""
+        work, known, offset = self._work, set[str](), 0
+        while True:
+            page = work.client.deployments(branch=work.plan.branch, offset=offset)
+            known |= {each.id for each in page.deployments}
+            running = [each for each in page.deployments if each.running]
+            for each in running:
+                self._stop_one(each)
+            # Running ones are the newest: a page without any ends the search.
+            if not running or not page.has_next:
+                return frozenset(known)
+            offset += PAGE_SIZE
+
+    def _stop_one(self, deployment: Deployment) -> None:
+        watcher = self._work.watcher
+        try:
+            self._work.client.stop(deployment.id)
+        except StormkitError as error:
+            watcher.warning(f"The superseded deployment {deployment.id} could not be stopped: {error.text}")
+        else:
+            watcher.line(f"Stopped the superseded deployment {deployment.id}.")
+
+    def _cancelled(self) -> DeploymentResult:
+        result = self._build.result(Outcome.CANCELLED, reason="The job was cancelled.")
+        finished = result.deployment is not None and not result.deployment.running
+        if finished:
+            return replace(result, reason="The job was cancelled after the build had ended; nothing was stopped.")
+        if self._work.inputs.on_cancel is Remote.LEAVE:
+            return replace(result, reason="The job was cancelled; the deployment goes on (input on-cancel).")
+        stopped = building.stop_after_cancel(self._work, result.deployment_id, self._trigger)
+        if stopped is None:
+            return replace(result, reason="The job was cancelled before anything was triggered.")
+        if not stopped:
+            return replace(result, reason="The job was cancelled, but Stormkit did not confirm the stop in time.")
+        return replace(
+            result,
+            deployment_id=result.deployment_id or stopped,
+            reason=f"The job was cancelled and deployment {stopped} stopped.",
+        )
+
+
+def _commit_warning(built: DeploymentResult) -> str:
+    if built.commit_matches is not False:
+        return ""
+    return (
+        f"Stormkit built commit {built.commit_sha[:7]}, not the expected {built.expected_sha[:7]}: the branch"
+        f" {built.branch} has moved on. A run for its newest commit shows that one."
+    )
+
+
+def _why_not_published(built: DeploymentResult) -> str:
+    """Why a successful build must not be published; empty when it may be."""
+    deployment = built.deployment
+    if deployment is None or deployment.status is not Status.SUCCESS:
+        return "Not published: the build did not succeed."
+    if built.commit_matches is False:
+        return f"Not published: {built.warning}"
+    if built.expected_sha and built.commit_matches is None:
+        return (
+            f"Not published: Stormkit does not tell which commit it built, and {built.expected_sha[:7]} was expected."
+            " Give branch without sha to publish whatever is built."
+        )
+    if deployment.status_checks_passed is False and any(not check.ok for check in deployment.status_checks):
+        return "Not published: a status check failed. Look at its log on the dashboard."
+    return ""

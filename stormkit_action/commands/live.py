@@ -1,0 +1,39 @@
+"""`publish` and `rollback`: which deployment is live."""
+
+from stormkit_action.commands import finding, publishing
+from stormkit_action.errors import CommandError
+from stormkit_action.result import DeploymentResult
+from stormkit_action.stormkit.models import Deployment, Status
+from stormkit_action.work import Work
+
+
+def publish(work: Work) -> DeploymentResult:
+    """Make the named deployment, or the branch's newest successful one, live."""
+    deployment = finding.named_or_newest(work, "successful deployment", _successful)
+    # The list may lag behind; what is published is decided by reading the deployment itself.
+    deployment = work.client.deployment(deployment.id)
+    return finding.result_of(work, publishing.publish(work, deployment))
+
+
+def rollback(work: Work) -> DeploymentResult:
+    """Make the newest successful deployment that is older than the live one live again."""
+    live: Deployment | None = None
+    for deployment in work.client.all_deployments():
+        if live is None:
+            live = deployment if deployment.published else None
+        elif _successful(deployment) and not deployment.published:
+            work.watcher.line(f"Rolling back from deployment {live.id} to {deployment.id}.")
+            target = work.client.deployment(deployment.id)
+            return finding.result_of(work, publishing.publish(work, target))
+    if live is None:
+        raise CommandError(
+            "Nothing was rolled back: this environment has no live deployment. Publish one with command: publish."
+        )
+    raise CommandError(
+        f"Nothing was rolled back: there is no successful deployment older than the live one ({live.id}). Deploy and"
+        " publish a commit that works instead."
+    )
+
+
+def _successful(deployment: Deployment) -> bool:
+    return deployment.status is Status.SUCCESS

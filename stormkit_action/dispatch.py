@@ -1,0 +1,106 @@
+"""From the plan to a Result: which command answers, for one environment or for several at the same time."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from stormkit_action import result as results
+from stormkit_action.commands import check, deploy, finding, live, looking, removing
+from stormkit_action.errors import ActionError, Cancelled, GitHubError
+from stormkit_action.github_api import GitHubApi
+from stormkit_action.inputs import Command
+from stormkit_action.plan import Plan
+from stormkit_action.result import DeploymentResult, Outcome, Result
+from stormkit_action.stormkit.models import Status
+from stormkit_action.work import Work
+
+# How many environments are worked on at once.
+POOL = 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Done:
+    """What a command did in one environment."""
+
+    deployments: tuple[DeploymentResult, ...]
+    deleted: int = 0
+
+
+def run(works: Sequence[Work], *, github: GitHubApi | None) -> Result:
+    """Run the planned command in every environment. Never raises an ActionError: it is in the results."""
+    plan = works[0].plan
+    if plan.command is Command.CLEANUP and github is not None:
+        reason = _still_needed(plan, github, works[0])
+        if reason:
+            return results.skipped(reason)
+    done = _in_parallel(works, lambda work: _guarded(work, github))
+    deployments = tuple(each for part in done for each in part.deployments)
+    result = results.of_deployments(deployments, deleted=sum(part.deleted for part in done))
+    return _reported(result) if plan.command in (Command.STATUS, Command.LIST, Command.STOP) else result
+
+
+def _in_parallel(works: Sequence[Work], act: Callable[[Work], Done]) -> list[Done]:
+    if len(works) == 1:
+        return [act(works[0])]
+    with ThreadPoolExecutor(min(len(works), POOL), thread_name_prefix="site") as pool:
+        return list(pool.map(act, works))
+
+
+def _guarded(work: Work, github: GitHubApi | None) -> Done:
+    """What the command did; what went wrong is a result too, so that one environment leaves the others alone."""
+    try:
+        return _act(work, github)
+    except ActionError as error:
+        failure = finding.result_of(work, None, status=Outcome.FAILED)
+        return Done(deployments=(replace(failure, reason=error.text),))
+    except Cancelled:
+        cancelled = finding.result_of(work, None, status=Outcome.CANCELLED)
+        return Done(deployments=(replace(cancelled, reason="The job was cancelled."),))
+
+
+def _act(work: Work, github: GitHubApi | None) -> Done:
+    command = work.plan.command
+    if command is Command.CHECK:
+        return Done(deployments=(check.run(work, github=github),))
+    if command is Command.LIST:
+        return Done(deployments=looking.deployments(work))
+    if command in (Command.DELETE, Command.CLEANUP):
+        removed = removing.delete(work) if command is Command.DELETE else removing.cleanup(work)
+        return Done(deployments=(removed.result,), deleted=removed.deleted)
+    return Done(deployments=(_ONE_RESULT[command](work),))
+
+
+def _restart(work: Work) -> DeploymentResult:
+    failed = finding.named_or_newest(work, "failed deployment", lambda each: each.status is Status.FAILED)
+    return deploy.Deploy(work).restart(failed)
+
+
+_ONE_RESULT: dict[Command, Callable[[Work], DeploymentResult]] = {
+    Command.DEPLOY: deploy.run,
+    Command.RESTART: _restart,
+    Command.PUBLISH: live.publish,
+    Command.ROLLBACK: live.rollback,
+    Command.STOP: removing.stop,
+    Command.STATUS: looking.status,
+}
+
+
+def _reported(result: Result) -> Result:
+    """The result of a command that did its job by reporting, whatever state it reports."""
+    could_not = any(each.deployment is None and each.status is Outcome.FAILED for each in result.deployments)
+    cancelled = result.status is Outcome.CANCELLED
+    return result if could_not or cancelled else replace(result, exit_code=0)
+
+
+def _still_needed(plan: Plan, github: GitHubApi, work: Work) -> str:
+    """Why the branch's deployments must stay: another open pull request has the same head branch."""
+    try:
+        others = [
+            each.number for each in github.pull_requests_of_branch(plan.branch) if each.number != plan.pull_request
+        ]
+    except GitHubError as error:
+        work.watcher.line(f"Whether another pull request has the branch could not be found out: {error.text}")
+        return ""
+    if not others:
+        return ""
+    return f"Pull request #{others[0]} is open and has the branch {plan.branch} too, so its deployments stay."

@@ -1,0 +1,247 @@
+"""What happened on GitHub: repository, branch, commit, pull request, fork, run."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stormkit_action.errors import InputError
+
+PULL_REQUEST_EVENTS = frozenset({"pull_request", "pull_request_target"})
+DEPENDABOT = "dependabot[bot]"
+_SHA = re.compile(r"[0-9a-f]{40,64}")
+_QUEUE_REF = re.compile(r"(?:refs/heads/)?gh-readonly-queue/.+/pr-(?P<number>\d+)-[0-9a-f]{40,64}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PullRequest:
+    """A pull request. `head_repository` is "owner/name", empty when the fork was deleted."""
+
+    number: int
+    head_ref: str
+    head_sha: str
+    head_repository: str
+    state: str = "open"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """The workflow run: `order` grows from run to run and from attempt to attempt of a workflow."""
+
+    id: int = 0
+    attempt: int = 1
+    job: str = ""
+    url: str = ""
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Newer runs compare greater: ids grow, and a re-run keeps its id and counts its attempts."""
+        return (self.id, self.attempt)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """The event that started the workflow.
+
+    `branch` is the branch it is about (empty where it is not about one) and `sha` the commit at its head.
+    `pull_request` is the one in the payload; `pull_request_number` may be known without it.
+    `head_repository` is where the branch lives when that is told ("owner/name", empty for a deleted fork, None if
+    not told).
+    """
+
+    name: str = ""
+    action: str = ""
+    repository: str = ""
+    branch: str = ""
+    sha: str = ""
+    tag: str = ""
+    branch_deleted: bool = False
+    pull_request: PullRequest | None = None
+    pull_request_number: int | None = None
+    head_repository: str | None = None
+    actor: str = ""
+    run: Run = Run()
+    server_url: str = "https://github.com"
+    api_url: str = "https://api.github.com"
+
+    @property
+    def closes_pull_request(self) -> bool:
+        """Whether a pull request was closed (merged or not)."""
+        return self.name in PULL_REQUEST_EVENTS and self.action == "closed"
+
+    @property
+    def from_fork(self) -> bool:
+        """Whether the branch lives in another repository than the one whose workflow runs."""
+        return self.head_repository is not None and self.head_repository.lower() != self.repository.lower()
+
+    @property
+    def needs_pull_request(self) -> bool:
+        """Whether branch and commit can only be had by asking GitHub for the pull request."""
+        return self.name == "issue_comment" and self.pull_request_number is not None and self.pull_request is None
+
+    @property
+    def on_github(self) -> bool:
+        """Whether a GitHub workflow runs this, rather than another CI or a terminal."""
+        return bool(self.name)
+
+
+def from_environment(environ: Mapping[str, str]) -> Event:
+    """The event described by the runner's variables and its event file. Raises InputError."""
+    name = environ.get("GITHUB_EVENT_NAME", "")
+    payload = _payload(environ.get("GITHUB_EVENT_PATH", "")) if name else {}
+    repository = environ.get("GITHUB_REPOSITORY", "")
+    server_url = environ.get("GITHUB_SERVER_URL") or "https://github.com"
+    facts = _facts(name, payload, environ)
+    return Event(
+        name=name,
+        action=_text(payload, "action"),
+        repository=repository,
+        actor=environ.get("GITHUB_ACTOR", ""),
+        run=_run(environ, server_url, repository),
+        server_url=server_url,
+        api_url=environ.get("GITHUB_API_URL") or "https://api.github.com",
+        **facts,
+    )
+
+
+def _payload(path: str) -> dict[str, Any]:
+    if not path:
+        raise InputError(["GITHUB_EVENT_PATH is not set, so the event is not known; GitHub's runner sets it."])
+    try:
+        payload = json.loads(Path(path).read_bytes().decode("utf-8-sig", "replace"))
+    except OSError as error:
+        raise InputError(
+            [f"The event file {path} can't be read: {error.strerror}. GitHub's runner writes it."]
+        ) from None
+    except (ValueError, RecursionError):
+        raise InputError(
+            [f"The event file {path} is not JSON. GitHub's runner writes it; run the job again."]
+        ) from None
+    if not isinstance(payload, dict):
+        raise InputError([f"The event file {path} is not a JSON object. GitHub's runner writes it; run the job again."])
+    return payload
+
+
+def _facts(name: str, payload: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """Branch, commit and pull request, by event."""
+    if name in PULL_REQUEST_EVENTS:
+        return _pull_request_facts(name, payload)
+    if name == "workflow_run":
+        return _workflow_run_facts(payload)
+    if name == "issue_comment":
+        return _issue_comment_facts(payload)
+    if name == "merge_group":
+        return _merge_group_facts(payload)
+    facts = _ref_facts(environ)
+    if name == "push" and payload.get("deleted") is True:
+        # GitHub falls back to the default branch in GITHUB_REF then; the payload names the one that is gone.
+        return {"branch": _text(payload, "ref").removeprefix("refs/heads/"), "branch_deleted": True}
+    return facts
+
+
+def _pull_request_facts(name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    pull_request = pull_request_from(payload.get("pull_request"))
+    if pull_request is None:
+        raise InputError(
+            [f"The {name} event has no usable pull_request in its event file: number, head.ref, head.sha are needed."]
+        )
+    return {
+        "branch": pull_request.head_ref,
+        "sha": pull_request.head_sha,
+        "pull_request": pull_request,
+        "pull_request_number": pull_request.number,
+        "head_repository": pull_request.head_repository,
+    }
+
+
+def _workflow_run_facts(payload: Mapping[str, Any]) -> dict[str, Any]:
+    run = payload.get("workflow_run")
+    if not isinstance(run, Mapping) or not _text(run, "head_branch"):
+        raise InputError(["The workflow_run event has no head_branch in its event file; set the input branch."])
+    numbers = [
+        entry["number"]
+        for entry in run.get("pull_requests") or []
+        if isinstance(entry, Mapping) and isinstance(entry.get("number"), int)
+    ]
+    return {
+        "branch": _text(run, "head_branch"),
+        "sha": _sha(run.get("head_sha")),
+        "pull_request_number": numbers[0] if numbers else None,
+        "head_repository": _full_name(run.get("head_repository")),
+    }
+
+
+def _issue_comment_facts(payload: Mapping[str, Any]) -> dict[str, Any]:
+    issue = payload.get("issue")
+    if not isinstance(issue, Mapping) or not isinstance(issue.get("pull_request"), Mapping):
+        return {}
+    number = issue.get("number")
+    return {"pull_request_number": number if isinstance(number, int) else None}
+
+
+def _merge_group_facts(payload: Mapping[str, Any]) -> dict[str, Any]:
+    group = payload.get("merge_group")
+    ref = _text(group, "head_ref") if isinstance(group, Mapping) else ""
+    if not isinstance(group, Mapping) or not ref:
+        raise InputError(["The merge_group event has no head_ref in its event file; set the input branch."])
+    match = _QUEUE_REF.fullmatch(ref)
+    return {
+        "branch": ref.removeprefix("refs/heads/"),
+        "sha": _sha(group.get("head_sha")),
+        "pull_request_number": int(match["number"]) if match else None,
+    }
+
+
+def _ref_facts(environ: Mapping[str, str]) -> dict[str, Any]:
+    ref, sha = environ.get("GITHUB_REF", ""), _sha(environ.get("GITHUB_SHA"))
+    if ref.startswith("refs/heads/"):
+        return {"branch": ref.removeprefix("refs/heads/"), "sha": sha}
+    if ref.startswith("refs/tags/"):
+        return {"tag": ref.removeprefix("refs/tags/")}
+    return {}
+
+
+def pull_request_from(data: object) -> PullRequest | None:
+    """A pull request from GitHub's JSON; None when number, head ref or head sha are missing."""
+    head = data.get("head") if isinstance(data, Mapping) else None
+    if not isinstance(data, Mapping) or not isinstance(head, Mapping):
+        return None
+    number, ref, sha = data.get("number"), _text(head, "ref"), _sha(head.get("sha"))
+    if not isinstance(number, int) or isinstance(number, bool) or not ref or not sha:
+        return None
+    return PullRequest(
+        number=number,
+        head_ref=ref,
+        head_sha=sha,
+        head_repository=_full_name(head.get("repo")),
+        state=_text(data, "state") or "open",
+    )
+
+
+def _full_name(repository: object) -> str:
+    """ "owner/name"; empty for a repository that is gone (GitHub sends null for a deleted fork)."""
+    return _text(repository, "full_name") if isinstance(repository, Mapping) else ""
+
+
+def _run(environ: Mapping[str, str], server_url: str, repository: str) -> Run:
+    run_id, attempt = environ.get("GITHUB_RUN_ID", ""), environ.get("GITHUB_RUN_ATTEMPT", "")
+    if not run_id.isdecimal() or not repository:
+        return Run(job=environ.get("GITHUB_JOB", ""))
+    number = int(attempt) if attempt.isdecimal() else 1
+    return Run(
+        id=int(run_id),
+        attempt=number,
+        job=environ.get("GITHUB_JOB", ""),
+        url=f"{server_url}/{repository}/actions/runs/{run_id}/attempts/{number}",
+    )
+
+
+def _text(data: Mapping[str, Any], key: str) -> str:
+    value = data.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _sha(value: object) -> str:
+    return value if isinstance(value, str) and _SHA.fullmatch(value) else ""

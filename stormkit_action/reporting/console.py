@@ -1,0 +1,145 @@
+"""The step's log. Nothing foreign that is printed here can issue a workflow command."""
+
+import re
+import secrets
+import sys
+import threading
+from collections.abc import Iterable
+from typing import Protocol
+
+from actions_toolkit import core
+from actions_toolkit.command import issue_command
+
+from stormkit_action.text import SHORTEST_SECRET, plain, redact
+
+# GitHub cuts an annotation at 4096 characters. A little less leaves room for how it counts.
+ANNOTATION = 4000
+
+# GitHub's runner honours `##[command]` anywhere in a line, and `::command::` at its start.
+_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#\[)", re.MULTILINE)
+# Colours stay; any other control character, and a bare carriage return (a new line to the runner), does not.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]|\x1b(?!\\[[0-9;]*m)")
+
+
+def inert(text: str) -> str:
+    """`text` as lines in which the runner finds no command: the marks are broken by a word joiner."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _COMMAND.sub(lambda match: f"{match[0]}\u2060", _UNPRINTABLE.sub("", lines))
+
+
+class Console(Protocol):
+    """A log for people."""
+
+    def mask(self, secret: str) -> None:
+        """Keep `secret` out of everything printed from now on."""
+        ...
+
+    def line(self, text: str = "") -> None:
+        """Print `text`."""
+        ...
+
+    def notice(self, text: str) -> None:
+        """Print `text` so that it stands out."""
+        ...
+
+    def warning(self, text: str) -> None:
+        """Print `text` as a warning."""
+        ...
+
+    def error(self, text: str, *, title: str = "") -> None:
+        """Print `text` as an error."""
+        ...
+
+    def group(self, title: str, lines: Iterable[str]) -> None:
+        """Print foreign `lines` under a title that folds them."""
+        ...
+
+
+class GitHubConsole:
+    """The log of a GitHub step: annotations, groups and masks are workflow commands."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._secrets: list[str] = []
+
+    def mask(self, secret: str) -> None:
+        """Register `secret` with the runner, and keep it out ourselves."""
+        if len(secret) >= SHORTEST_SECRET:
+            self._secrets.append(secret)
+            core.set_secret(secret)
+
+    def line(self, text: str = "") -> None:
+        """Print `text`."""
+        with self._lock:
+            core.info(inert(redact(text, self._secrets)))
+            sys.stdout.flush()
+
+    def notice(self, text: str) -> None:
+        """A notice annotation."""
+        self._annotate("notice", text)
+
+    def warning(self, text: str) -> None:
+        """A warning annotation."""
+        self._annotate("warning", text)
+
+    def error(self, text: str, *, title: str = "") -> None:
+        """An error annotation."""
+        self._annotate("error", text, title)
+
+    def group(self, title: str, lines: Iterable[str]) -> None:
+        """A folded group. Its lines stand between stop-commands and a token that nobody can guess."""
+        token = secrets.token_hex(16)
+        with self._lock:
+            core.start_group(plain(redact(title, self._secrets)).replace("\n", " "))
+            issue_command("stop-commands", {}, token)
+            for text in lines:
+                core.info(inert(redact(text, self._secrets)))
+            issue_command(token, {}, "")
+            core.end_group()
+            sys.stdout.flush()
+
+    def _annotate(self, kind: str, text: str, title: str = "") -> None:
+        # Not core.error(): with a title it also prints empty file and line properties.
+        message = plain(redact(text, self._secrets))
+        shortened = message if len(message) <= ANNOTATION else f"{message[: ANNOTATION - 1]}…"
+        with self._lock:
+            issue_command(kind, {"title": plain(title)} if title else {}, shortened)
+            sys.stdout.flush()
+
+
+class PlainConsole:
+    """The log anywhere else: plain text, no workflow commands, on standard error."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._secrets: list[str] = []
+
+    def mask(self, secret: str) -> None:
+        """Keep `secret` out of what is printed."""
+        if len(secret) >= SHORTEST_SECRET:
+            self._secrets.append(secret)
+
+    def line(self, text: str = "") -> None:
+        """Print `text`."""
+        with self._lock:
+            sys.stderr.write(f"{inert(redact(text, self._secrets))}\n")
+            sys.stderr.flush()
+
+    def notice(self, text: str) -> None:
+        """Print `text`."""
+        self.line(text)
+
+    def warning(self, text: str) -> None:
+        """Print `text` as a warning."""
+        self.line(f"warning: {plain(text)}")
+
+    def error(self, text: str, *, title: str = "") -> None:
+        """Print `text` as an error."""
+        self.line(f"error: {f'{plain(title)}: ' if title else ''}{plain(text)}")
+
+    def group(self, title: str, lines: Iterable[str]) -> None:
+        """Print `lines`, indented, under their title."""
+        with self._lock:
+            self.line(f"▸ {title}")
+            for text in lines:
+                self.line("\n".join(f"  {part}" for part in text.splitlines()))

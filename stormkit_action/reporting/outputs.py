@@ -1,0 +1,127 @@
+"""The step's outputs, state and summary file. Outputs have the same keys in every ending, empty where unknown."""
+
+import contextlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from actions_toolkit import core
+from actions_toolkit.file_command import issue_file_command
+
+from stormkit_action.errors import ActionError
+from stormkit_action.result import DeploymentResult, Result
+from stormkit_action.text import one_line
+
+OUTPUTS: Mapping[str, str] = {
+    "status": "success, failed, stopped, timed-out, cancelled, skipped or running.",
+    "reason": "One line: why it was skipped, failed, or not published. Empty on plain success.",
+    "deployment-id": "Id of the Stormkit deployment.",
+    "branch": "Branch that was deployed.",
+    "commit-sha": "Commit that was built, as Stormkit tells it.",
+    "duration": "How long the build took, in seconds.",
+    "commit-matches": "true, false, or empty when nothing was expected or nothing is known.",
+    "preview-url": "Where the deployment can be seen.",
+    "details-url": "Its page on Stormkit's dashboard.",
+    "published": "true or false: is it live now, as read back from Stormkit.",
+    "deleted": "How many deployments delete or cleanup removed.",
+    "comment-url": "The pull request comment that was written.",
+    "github-deployment-id": "The GitHub Deployment that was written.",
+    "result": "All of it as one JSON document, with one entry per deployment.",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Written:
+    """What was written to GitHub: the comment's URL and the GitHub Deployments' ids by label."""
+
+    comment_url: str = ""
+    github_deployment_ids: Mapping[str, str] | None = None
+
+
+def values(result: Result, written: Written) -> dict[str, str]:
+    """Every output as text."""
+    main = result.main
+    scalars: dict[str, Any] = _fields(main, result, written) if main else {**_EMPTY, "deleted": result.deleted}
+    scalars |= {
+        "status": str(result.status),
+        "reason": one_line(result.reason, 1000),
+        "comment-url": written.comment_url,
+    }
+    document = {
+        "status": scalars["status"],
+        "reason": scalars["reason"],
+        "deployments": [
+            {**_fields(each, result, written), "name": each.name or each.label, "env-id": each.env_id}
+            for each in result.deployments
+        ],
+    }
+    texts = {name: _as_text(scalars[name]) for name in OUTPUTS if name != "result"}
+    return {**texts, "result": json.dumps(document, ensure_ascii=False)}
+
+
+_EMPTY: Mapping[str, Any] = {
+    "deployment-id": "",
+    "branch": "",
+    "commit-sha": "",
+    "duration": None,
+    "commit-matches": None,
+    "preview-url": "",
+    "details-url": "",
+    "published": False,
+    "github-deployment-id": "",
+}
+
+
+def _fields(each: DeploymentResult, result: Result, written: Written) -> dict[str, Any]:
+    """One deployment's values as JSON has them: numbers, booleans, null for what is not known."""
+    return {
+        "status": str(each.status),
+        "reason": one_line(each.reason, 1000),
+        "deployment-id": each.deployment_id,
+        "branch": one_line(each.branch, 300),
+        "commit-sha": one_line(each.commit_sha, 64),
+        "duration": None if each.duration is None else round(each.duration),
+        "commit-matches": each.commit_matches,
+        "preview-url": each.preview_url,
+        "details-url": each.details_url,
+        "published": each.live,
+        "deleted": result.deleted,
+        "comment-url": written.comment_url,
+        "github-deployment-id": (written.github_deployment_ids or {}).get(each.label, ""),
+    }
+
+
+def _as_text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def write(texts: Mapping[str, str]) -> None:
+    """Set the step's outputs. Raises ActionError when the runner's output file can't be written."""
+    try:
+        for name, text in texts.items():
+            core.set_output(name, text)
+    except Exception as error:  # actions-toolkit raises bare Exception for a missing file
+        reason = error.strerror if isinstance(error, OSError) else "the file is missing"
+        raise ActionError(
+            f"The outputs could not be written to GITHUB_OUTPUT ({reason}), so later steps do not see them; they are"
+            " printed above. Check the runner's disk and permissions."
+        ) from None
+
+
+def write_summary(markdown: str) -> None:
+    """Add `markdown` to the job summary. Raises ActionError when the runner's summary file can't be written."""
+    try:
+        issue_file_command("STEP_SUMMARY", markdown)
+    except Exception:  # as above
+        raise ActionError("The job summary could not be written: GITHUB_STEP_SUMMARY is not a writable file.") from None
+
+
+def save_state(name: str, text: str) -> None:
+    """Save `text` for the post step. Where it can't be saved, the post step has nothing to do."""
+    with contextlib.suppress(Exception):
+        core.save_state(name, text)

@@ -1,0 +1,132 @@
+"""What came of it: the one thing that commands return and that every reporter reads."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urljoin
+
+from stormkit_action.stormkit.models import Deployment, LogStep, commits_match
+
+
+class Outcome(StrEnum):
+    """How a deployment, or the whole step, ended. `running` is no end: nobody waited for one."""
+
+    SUCCESS = "success"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    TIMED_OUT = "timed-out"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+    RUNNING = "running"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeploymentResult:
+    """One environment's result.
+
+    `label` is what people call it, `name` and `env_id` what the inputs call the environment. `reason` is one line,
+    empty on plain success. `live` is whether it is published, as read back; `warning` is what a person should know
+    although it went well. `removed` marks an environment whose deployments were cleaned up.
+    """
+
+    status: Outcome
+    reason: str = ""
+    warning: str = ""
+    label: str = ""
+    name: str = ""
+    env_id: str = ""
+    deployment_id: str = ""
+    branch: str = ""
+    expected_sha: str = ""
+    deployment: Deployment | None = None
+    dashboard_url: str = ""
+    elapsed: float = 0.0
+    live: bool = False
+    removed: bool = False
+
+    @property
+    def commit_sha(self) -> str:
+        """The commit that was built, as Stormkit tells it; empty while unknown."""
+        return (self.deployment and self.deployment.commit.sha) or ""
+
+    @property
+    def commit_matches(self) -> bool | None:
+        """Whether the expected commit was built; None when none was expected or nothing is known."""
+        return commits_match(self.commit_sha, self.expected_sha)
+
+    @property
+    def preview_url(self) -> str:
+        """Where the deployment can be seen; empty where the server has no preview domain."""
+        return self.deployment.preview_url if self.deployment else ""
+
+    @property
+    def details_url(self) -> str:
+        """Its page on the dashboard, absolute."""
+        if self.deployment is None or not self.deployment.details_path:
+            return ""
+        return urljoin(self.dashboard_url, self.deployment.details_path)
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds the build took, by Stormkit's count, else how long this step waited for it; None without one."""
+        if self.deployment is None or self.deployment.running:
+            return None
+        return self.deployment.duration or self.elapsed or None
+
+    @property
+    def failing_step(self) -> LogStep | None:
+        """The step that failed the build, as far as the log tells."""
+        deployment = self.deployment
+        if self.status is not Outcome.FAILED or deployment is None:
+            return None
+        if deployment.failing_step is not None:
+            return deployment.failing_step
+        text = deployment.failure_summary or deployment.error
+        return LogStep(title="the build", message=text, ok=False, duration=0.0) if text else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """The whole step's result. `problem` is the complete text of an error, where one ended it."""
+
+    status: Outcome
+    reason: str = ""
+    problem: str = ""
+    deployments: tuple[DeploymentResult, ...] = ()
+    deleted: int = 0
+    exit_code: int = 0
+
+    @property
+    def main(self) -> DeploymentResult | None:
+        """The environment that the scalar outputs describe: the first that did not succeed, else the first."""
+        for each in self.deployments:
+            if each.status is not Outcome.SUCCESS:
+                return each
+        return self.deployments[0] if self.deployments else None
+
+
+def exit_code(status: Outcome) -> int:
+    """The exit code of a step that was to bring a deployment there."""
+    if status is Outcome.CANCELLED:
+        return 130
+    return 0 if status in (Outcome.SUCCESS, Outcome.SKIPPED, Outcome.RUNNING) else 1
+
+
+def failed(text: str, *, status: Outcome = Outcome.FAILED) -> Result:
+    """The result of an expected error: its first line is the reason."""
+    return Result(status=status, reason=text.split("\n", maxsplit=1)[0], problem=text, exit_code=exit_code(status))
+
+
+def skipped(reason: str) -> Result:
+    """The result of having nothing to do."""
+    return Result(status=Outcome.SKIPPED, reason=reason)
+
+
+def of_deployments(deployments: tuple[DeploymentResult, ...], **more: Any) -> Result:
+    """The step's result from its environments': what the first unsuccessful one says, else success."""
+    result = Result(status=Outcome.SUCCESS, deployments=deployments, **more)
+    if result.main is None:
+        return result
+    worst = max(deployments, key=lambda each: exit_code(each.status))
+    leading = result.main if exit_code(result.main.status) == exit_code(worst.status) else worst
+    return replace(result, status=leading.status, reason=leading.reason, exit_code=exit_code(leading.status))

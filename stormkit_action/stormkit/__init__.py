@@ -1,0 +1,1 @@
+"""Stormkit's side: its deployments, its REST API, and waiting for a build."""

@@ -1,0 +1,197 @@
+"""One typed method for each endpoint of Stormkit's Deployments API."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from stormkit_action.clock import Deadline
+from stormkit_action.errors import ServerFault
+from stormkit_action.stormkit.models import Deployment, Page, Status, parse_id
+from stormkit_action.stormkit.transport import EXCHANGE_LIMIT, PATIENCE, Answer, Call, Transport
+from stormkit_action.text import one_line
+
+# The documented size of a list page, by which `from` grows.
+PAGE_SIZE = 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Triggered:
+    """The answer to a trigger. Only the id can be counted on; the rest is whatever else it told."""
+
+    id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Polled:
+    """A status, and the server's own word for it where this program does not know it."""
+
+    status: Status
+    unknown_status: str = ""
+
+
+class StormkitClient:
+    """The eight endpoints, for one environment.
+
+    Every method raises StormkitError. `patience` is how long, in seconds, a call is repeated where that is safe;
+    0 makes it a single attempt.
+    """
+
+    def __init__(self, transport: Transport, *, env_id: str = "") -> None:
+        self._transport = transport
+        self.env_id = env_id
+
+    def within(self, deadline: Deadline) -> "StormkitClient":
+        """The same client, with every call ended by `deadline` and waiting on its clock."""
+        return StormkitClient(self._transport.within(deadline), env_id=self.env_id)
+
+    def deploy(
+        self, branch: str, *, limit: float = EXCHANGE_LIMIT, late: Callable[[Triggered], None] | None = None
+    ) -> Triggered:
+        """Trigger a build of `branch`: `POST /v1/deploy`, sent once, never repeated.
+
+        `publish` is sent as false: left out it means the same, and it overrides the environment's own setting.
+        `late` gets an answer that comes after `limit` seconds or a cancel.
+        """
+        call = self._call(
+            "POST",
+            "/v1/deploy",
+            f"triggering the deployment of {one_line(branch)}",
+            body={"branch": branch, "publish": False},
+        )
+
+        def hand_over(answer: Answer) -> None:
+            if late is not None:
+                late(_triggered(answer.data))
+
+        return _triggered(self._transport.attempt(call, limit=limit, late=hand_over).data)
+
+    def deployments(self, *, branch: str = "", offset: int = 0, patience: float = PATIENCE) -> Page:
+        """One page of deployments, newest first: `GET /v1/deployments`."""
+        query = {"from": str(offset)} if offset else {}
+        if branch:
+            query["branch"] = branch
+        answer = self._send(self._call("GET", "/v1/deployments", "listing deployments", query), patience)
+        rows = answer.data.get("deployments")
+        if not isinstance(rows, list):
+            raise ServerFault("Stormkit answered the list of deployments without deployments. Run again later.")
+        return Page(
+            deployments=tuple(_readable(rows)),
+            has_next=answer.data.get("hasNextPage") is True,
+            server_date=answer.date,
+        )
+
+    def all_deployments(self, *, branch: str = "", patience: float = PATIENCE) -> Iterator[Deployment]:
+        """Every deployment, newest first, each once, however the rows move while they are paged.
+
+        A new deployment pushes rows back, so some come twice. A deleted one pulls rows forward over the page's edge:
+        each page therefore overlaps the one before by a row, and where no known row shows it is read from further up.
+        """
+        seen: set[str] = set()
+        offset = 0
+        while True:
+            page = self.deployments(branch=branch, offset=offset, patience=patience)
+            if offset and not any(deployment.id in seen for deployment in page.deployments):
+                offset = max(0, offset - PAGE_SIZE)
+                continue
+            for deployment in page.deployments:
+                if deployment.id not in seen:
+                    seen.add(deployment.id)
+                    yield deployment
+            if not page.has_next:
+                return
+            offset += PAGE_SIZE - 1
+
+    def deployment(self, deployment_id: str, *, logs: bool = False, patience: float = PATIENCE) -> Deployment:
+        """One deployment: `GET /v1/deployments/{id}`, with its build log if `logs`."""
+        query = {"logs": "true"} if logs else {}
+        call = self._call("GET", _path(deployment_id), f"reading deployment {deployment_id}", query)
+        data = self._send(call, patience).data.get("deployment")
+        if not isinstance(data, Mapping):
+            raise ServerFault(f"Stormkit answered without the deployment {deployment_id}. Run again later.")
+        return _deployment(data)
+
+    def poll(self, deployment_id: str, *, patience: float = PATIENCE) -> Polled:
+        """The status alone: `GET /v1/deployments/{id}/poll`."""
+        call = self._call("GET", f"{_path(deployment_id)}/poll", f"polling deployment {deployment_id}")
+        status = self._send(call, patience).data.get("status")
+        if not isinstance(status, str) or not status:
+            raise ServerFault(f"Stormkit answered without the status of deployment {deployment_id}. Run again later.")
+        return Polled(status=Status.parse(status), unknown_status="" if status in set(Status) else status)
+
+    def publish(self, deployment_id: str, *, patience: float = 0.0) -> None:
+        """Make it live: `POST /v1/deployments/{id}/publish`. Its answer is no proof: read the deployment back."""
+        call = self._call("POST", f"{_path(deployment_id)}/publish", f"publishing deployment {deployment_id}")
+        self._send(call, patience)
+
+    def restart(self, deployment_id: str, *, patience: float = 0.0) -> None:
+        """Build a failed one again, under the same id: `POST /v1/deployments/{id}/restart`."""
+        call = self._call("POST", f"{_path(deployment_id)}/restart", f"restarting deployment {deployment_id}")
+        self._send(call, patience)
+
+    def stop(self, deployment_id: str, *, patience: float = PATIENCE) -> None:
+        """Stop a running one: `POST /v1/deployments/{id}/stop`. Does nothing to a finished one, so it repeats."""
+        call = self._call("POST", f"{_path(deployment_id)}/stop", f"stopping deployment {deployment_id}")
+        self._send(call, patience)
+
+    def delete(self, deployment_id: str, *, patience: float = PATIENCE) -> None:
+        """Delete it: `DELETE /v1/deployments/{id}`. Takes a published one down too: look first."""
+        self._send(self._call("DELETE", _path(deployment_id), f"deleting deployment {deployment_id}"), patience)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        action: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Call:
+        """The request, with `envId` where servers look for it.
+
+        Servers read it from the query on GET and DELETE and from the body on POST; their OpenAPI document says query
+        for POST too. Broad keys need it on every call.
+        """
+        env = {"envId": self.env_id} if self.env_id else {}
+        return Call(
+            method=method,
+            path=path,
+            action=action,
+            query={**(query or {}), **env},
+            body={**(body or {}), **env} if method == "POST" else None,
+        )
+
+    def _send(self, call: Call, patience: float) -> Answer:
+        if patience <= 0:
+            return self._transport.attempt(call)
+        return self._transport.repeat(call, patience=patience)
+
+
+def _path(deployment_id: str) -> str:
+    return f"/v1/deployments/{quote(deployment_id, safe='')}"
+
+
+def _deployment(data: Mapping[str, Any]) -> Deployment:
+    try:
+        return Deployment.from_api(data)
+    except ValueError as error:
+        raise ServerFault(f"Stormkit's answer can't be used: {error}. Run again later.") from None
+
+
+def _readable(rows: list[Any]) -> Iterator[Deployment]:
+    """The rows that are deployments; one that can't be read does not hide the others."""
+    for row in rows:
+        if isinstance(row, Mapping):
+            with contextlib.suppress(ValueError):
+                yield Deployment.from_api(row)
+
+
+def _triggered(data: Mapping[str, Any]) -> Triggered:
+    # The documented answer is the deployment itself; accept it wrapped, as the other calls answer, too.
+    inner = data.get("deployment")
+    try:
+        return Triggered(id=parse_id((inner if isinstance(inner, Mapping) else data).get("id")))
+    except ValueError as error:
+        raise ServerFault(
+            f"Stormkit accepted the trigger, but {error} in its answer. Look at the dashboard for the deployment."
+        ) from None

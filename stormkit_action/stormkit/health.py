@@ -1,0 +1,61 @@
+"""The health check: does the preview answer? The API key is never sent along."""
+
+import functools
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+
+from stormkit_action import __version__
+from stormkit_action.clock import Clock, Deadline
+from stormkit_action.parsers import StatusCodes
+from stormkit_action.stormkit.transport import network_problem
+
+# Seconds: for one request, and between two at first and at most.
+REQUEST_LIMIT = 10.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
+
+MOST_REDIRECTS = 10
+
+
+def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """An auth that adds nothing: without one, requests would look the host up in a .netrc file."""
+    return request
+
+
+def check_url(preview_url: str, path: str) -> str:
+    """`path` on the preview's origin."""
+    origin = urlsplit(preview_url)
+    wanted = urlsplit(path)
+    return urlunsplit((origin.scheme, origin.netloc, wanted.path or "/", wanted.query, ""))
+
+
+def wait_until_healthy(url: str, *, accepted: StatusCodes, clock: Clock, deadline: Deadline) -> str:
+    """GET `url` until it answers with an accepted code. Empty then; else, at `deadline`, what it last answered."""
+    pause = FIRST_PAUSE
+    while True:
+        limit = min(REQUEST_LIMIT, max(1.0, deadline.remaining))
+        try:
+            problem = clock.call(functools.partial(_look, url, accepted, limit), timeout=limit + 1)
+        except TimeoutError:
+            problem = "it did not answer in time"
+        if not problem or deadline.remaining <= 0:
+            return problem
+        clock.sleep(min(pause, deadline.remaining))
+        pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _look(url: str, accepted: StatusCodes, limit: float) -> str:
+    """One request; empty when it is healthy, else what is wrong. The body is not downloaded."""
+    try:
+        with requests.Session() as session:
+            session.max_redirects = MOST_REDIRECTS
+            session.headers["User-Agent"] = f"stormkit-action/{__version__}"
+            with session.get(url, auth=_no_credentials, timeout=limit, stream=True) as response:
+                status = response.status_code
+    except requests.TooManyRedirects:
+        return f"it redirects more than {MOST_REDIRECTS} times"
+    except requests.exceptions.InvalidSchema:
+        return "it redirects to something that is not http or https"
+    except (requests.RequestException, OSError, ValueError) as error:
+        return network_problem(error).words
+    return "" if status in accepted else f"it answered {status}"

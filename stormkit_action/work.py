@@ -1,0 +1,63 @@
+"""What a command works with."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from stormkit_action.clock import Clock, Deadline
+from stormkit_action.inputs import Inputs
+from stormkit_action.plan import Plan
+from stormkit_action.stormkit.client import StormkitClient
+from stormkit_action.stormkit.waiting import Progress
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site:
+    """One Stormkit environment: its client, and what the workflow's author calls it (empty without `environments`)."""
+
+    client: StormkitClient
+    name: str = ""
+    env_id: str = ""
+
+
+class Watcher(Protocol):
+    """Who hears how a command gets on. Nothing it does may fail the command."""
+
+    def line(self, text: str) -> None:
+        """Say something in the log."""
+        ...
+
+    def warning(self, text: str) -> None:
+        """Say something that a person should look at."""
+        ...
+
+    def triggering(self, site: Site) -> None:
+        """A trigger is about to be sent: from now on a build may exist."""
+        ...
+
+    def triggered(self, site: Site, deployment_id: str) -> None:
+        """A deployment was triggered (or adopted)."""
+        ...
+
+    def progress(self, site: Site, progress: Progress) -> None:
+        """How the build stands."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """Everything a command gets: what was asked for, whom to ask, until when, and who listens.
+
+    `clock`'s waits end when the job is cancelled; `deadline` is the step's timeout.
+    """
+
+    inputs: Inputs
+    plan: Plan
+    site: Site
+    clock: Clock
+    deadline: Deadline
+    watcher: Watcher
+
+    @property
+    def client(self) -> StormkitClient:
+        """The site's client, every call of which ends with the step's deadline."""
+        return self.site.client.within(self.deadline)
