@@ -50,7 +50,8 @@ class Call:
     @property
     def repository(self) -> Repository:
         """Repository in the path."""
-        return found(self.state.repositories.get(self.arguments["repository"].lower()))
+        repository: Repository = found(self.state.repositories.get(self.arguments["repository"].lower()))
+        return repository
 
     @property
     def caller(self) -> Token:

@@ -58,9 +58,7 @@ def _number(call: Call) -> int:
 
 def _comment(call: Call, *, writing: bool = False) -> Comment:
     wanted = call.arguments["id"]
-    comment: Comment = found(
-        next((comment for comment in call.repository.comments if str(comment.id) == wanted), None)
-    )
+    comment: Comment = found(next((comment for comment in call.repository.comments if str(comment.id) == wanted), None))
     # People change their own comments only (unless they maintain the repository); apps change all.
     if writing and call.caller.kind is TokenKind.USER and call.caller.account.login != comment.login:
         raise ApiError(403, "Must have admin rights to Repository.")

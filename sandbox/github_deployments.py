@@ -107,9 +107,7 @@ def _deactivate_others(call: Call, deployment: Deployment) -> None:
     for other in call.repository.deployments:
         spared = other is deployment or other.transient_environment or other.production_environment
         if not spared and other.environment == deployment.environment and other.state == "success":
-            other.statuses.append(
-                _status(call.state, "inactive", call.caller.account, environment=other.environment)
-            )
+            other.statuses.append(_status(call.state, "inactive", call.caller.account, environment=other.environment))
 
 
 def _status(
@@ -144,9 +142,7 @@ def _description(call: Call, resource: str) -> str:
 
 def _deployment(call: Call) -> Deployment:
     wanted = call.arguments["id"]
-    deployment: Deployment = found(
-        next((each for each in call.repository.deployments if str(each.id) == wanted), None)
-    )
+    deployment: Deployment = found(next((each for each in call.repository.deployments if str(each.id) == wanted), None))
     return deployment
 
 

@@ -67,9 +67,7 @@ class Faults:
 
     def add(self, pattern: str, kind: str, times: int, after: int, seconds: float) -> Fault:
         """Order a fault."""
-        fault = Fault(
-            pattern=re.compile(pattern), kind=FaultKind(kind), times=times, after=after, seconds=seconds
-        )
+        fault = Fault(pattern=re.compile(pattern), kind=FaultKind(kind), times=times, after=after, seconds=seconds)
         with self._lock:
             self._faults.append(fault)
         return fault

@@ -91,9 +91,7 @@ def list_pull_requests_of_commit(call: Call) -> Answer:
 
 
 def _page(call: Call, pulls: list[PullRequest]) -> Answer:
-    return call.page(
-        pulls, lambda pull: call.objects.pull_request(call.repository, pull, call.state.repositories)
-    )
+    return call.page(pulls, lambda pull: call.objects.pull_request(call.repository, pull, call.state.repositories))
 
 
 ROUTES: tuple[Route, ...] = (

@@ -58,7 +58,7 @@ class Token:
     def allows(self, permission: str, level: str) -> bool:
         """May it do what needs `permission` at `level` ("read" or "write")?"""
         given = self.permissions.get(permission, "none")
-        return given == "write" or given == level
+        return given in ("write", level)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

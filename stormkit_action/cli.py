@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from stormkit_action import __version__
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import SystemClock
-from stormkit_action.inputs import INPUTS
+from stormkit_action.input_table import INPUTS
 from stormkit_action.main import main as run_step
 from stormkit_action.reporting.console import GitHubConsole, PlainConsole
+from stormkit_action.reporting.outputs import StepFiles, Terminal
 
 # Where secrets and defaults come from outside GitHub; secrets have no flag, since arguments are visible to everybody.
 _VARIABLES = {"api-key": "STORMKIT_API_KEY", "env-id": "STORMKIT_ENV_ID", "api-url": "STORMKIT_API_URL"}
@@ -17,23 +18,41 @@ _VARIABLES = {"api-key": "STORMKIT_API_KEY", "env-id": "STORMKIT_ENV_ID", "api-u
 
 def main(arguments: Sequence[str], environ: Mapping[str, str], cancellation: Cancellation) -> int:
     """Run one step. The exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        # A log may hold any character, and the container's locale may know none of them.
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    _print_anything()
     clock = SystemClock(cancellation)
     if environ.get("GITHUB_ACTIONS") == "true" and not arguments:
-        return run_step(environ, console=GitHubConsole(), clock=clock)
+        return run_step(environ, console=GitHubConsole(), outlet=StepFiles(), clock=clock)
     flags = vars(_parser().parse_args(arguments))
-    return run_step(_as_inputs(flags, environ), console=PlainConsole(), clock=clock)
+    outlet = Terminal(as_json=flags.pop("json"))
+    return run_step(_as_inputs(flags, environ), console=PlainConsole(), outlet=outlet, clock=clock)
+
+
+def finish(environ: Mapping[str, str], cancellation: Cancellation) -> int:
+    """Finish a step of GitHub's that was killed. The exit code."""
+    from stormkit_action import post  # noqa: PLC0415 - nothing else needs it
+
+    _print_anything()
+    return post.finish(environ, console=GitHubConsole(), outlet=StepFiles(), clock=SystemClock(cancellation))
+
+
+def _print_anything() -> None:
+    """A log may hold any character, and the container's locale may know none of them."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="stormkit-action",
         description="Deploy a branch to Stormkit and wait for it.",
-        epilog="The API key is read from STORMKIT_API_KEY. Exit codes: 0 success, 1 failure, 130 cancelled, 3 a bug.",
+        epilog=(
+            "The API key is read from STORMKIT_API_KEY, --env-id and --api-url also from STORMKIT_ENV_ID and"
+            " STORMKIT_API_URL. The log goes to standard error."
+            " Exit codes: 0 success, 1 failure, 130 cancelled, 3 a bug."
+        ),
     )
     parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--json", action="store_true", help="Print the result as one JSON document on standard output.")
     for spec in INPUTS:
         if not spec.secret:
             shown = f" Default: {spec.default}." if spec.default else ""

@@ -26,7 +26,8 @@ class DeploymentResult:
 
     `label` is what people call it, `name` and `env_id` what the inputs call the environment. `reason` is one line,
     empty on plain success. `live` is whether it is published, as read back; `warning` is what a person should know
-    although it went well. `removed` marks an environment whose deployments were cleaned up.
+    although it went well. `removed` marks an environment whose deployments were cleaned up, `loose` a deployment that
+    may go on although it was to be stopped.
     """
 
     status: Outcome
@@ -43,6 +44,7 @@ class DeploymentResult:
     elapsed: float = 0.0
     live: bool = False
     removed: bool = False
+    loose: bool = False
 
     @property
     def commit_sha(self) -> str:
@@ -115,6 +117,15 @@ def exit_code(status: Outcome) -> int:
 def failed(text: str, *, status: Outcome = Outcome.FAILED) -> Result:
     """The result of an expected error: its first line is the reason."""
     return Result(status=status, reason=text.split("\n", maxsplit=1)[0], problem=text, exit_code=exit_code(status))
+
+
+def cancelled_late(result: Result) -> Result:
+    """The result when the job is cancelled after everything but reporting was done; a failure stays one."""
+    if result.exit_code:
+        return result
+    reason = "The job was cancelled after the work was done; nothing was stopped."
+    deployments = tuple(replace(each, status=Outcome.CANCELLED, reason=reason) for each in result.deployments)
+    return replace(result, status=Outcome.CANCELLED, reason=reason, deployments=deployments, exit_code=130)
 
 
 def skipped(reason: str) -> Result:

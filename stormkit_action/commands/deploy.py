@@ -146,7 +146,8 @@ class Deploy:
         if stopped is None:
             return replace(result, reason="The job was cancelled before anything was triggered.")
         if not stopped:
-            return replace(result, reason="The job was cancelled, but Stormkit did not confirm the stop in time.")
+            reason = "The job was cancelled, but Stormkit did not confirm the stop in time."
+            return replace(result, reason=reason, loose=True)
         return replace(
             result,
             deployment_id=result.deployment_id or stopped,

@@ -5,9 +5,11 @@ import threading
 from dataclasses import dataclass
 
 from stormkit_action.clock import Clock
-from stormkit_action.event import Run
-from stormkit_action.reporting import outputs
+from stormkit_action.event import Event, Run
+from stormkit_action.inputs import Inputs
+from stormkit_action.plan import Plan
 from stormkit_action.reporting.console import Console
+from stormkit_action.reporting.outputs import Outlet
 from stormkit_action.reporting.pull_request import PullRequestComment
 from stormkit_action.reporting.result_rows import put, row_of
 from stormkit_action.result import DeploymentResult, Outcome
@@ -29,12 +31,26 @@ class Shown:
     dashboard_url: str
     run: Run
 
+    @classmethod
+    def of(cls, inputs: Inputs, event: Event, plan: Plan) -> "Shown":
+        """What the inputs, the event and the plan say."""
+        return cls(
+            label=inputs.label,
+            branch=plan.branch,
+            expected_sha=plan.expected_sha,
+            dashboard_url=inputs.dashboard_url,
+            run=event.run,
+        )
+
 
 class LiveReport:
     """The Watcher of a step: nothing it does fails the command."""
 
-    def __init__(self, *, console: Console, clock: Clock, shown: Shown, comment: PullRequestComment | None) -> None:
+    def __init__(
+        self, *, console: Console, outlet: Outlet, clock: Clock, shown: Shown, comment: PullRequestComment | None
+    ) -> None:
         self._console = console
+        self._outlet = outlet
         self._clock = clock
         self._shown = shown
         self._comment = comment
@@ -105,7 +121,7 @@ class LiveReport:
                 "branch": self._shown.branch,
                 "sent-at": int(self._clock.now().timestamp()),
             }
-            outputs.save_state(STARTED, json.dumps(list(self._started.values())))
+            self._outlet.save_state(STARTED, json.dumps(list(self._started.values())))
 
 
 def _prefix(site: Site) -> str:

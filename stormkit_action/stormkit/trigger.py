@@ -37,6 +37,13 @@ class Trigger:
         self._late: list[str] = []
         self.notes: list[str] = []
 
+    @classmethod
+    def sent_before(cls, seconds: float, *, client: StormkitClient, branch: str, clock: Clock) -> "Trigger":
+        """One that another process sent `seconds` ago, to be undone."""
+        trigger = cls(client=client, branch=branch, clock=clock)
+        trigger._sent_at = clock.monotonic() - seconds
+        return trigger
+
     @property
     def in_doubt(self) -> bool:
         """Whether a trigger was sent at all, so that a build may exist that nobody has told us of."""

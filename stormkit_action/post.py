@@ -1,0 +1,148 @@
+"""After a kill: finish what the step could not. Stop its deployments, and put the comment right.
+
+GitHub runs this after the job in a container of its own. It may meet a step that is still running (a container that
+outlived its kill), so everything here may happen twice.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from stormkit_action import event as events
+from stormkit_action import input_table, services
+from stormkit_action import plan as plans
+from stormkit_action.clock import Clock, Deadline
+from stormkit_action.commands import building, finding
+from stormkit_action.errors import ActionError, NotFound
+from stormkit_action.inputs import Inputs, Remote
+from stormkit_action.plan import Plan
+from stormkit_action.reporting.console import Console
+from stormkit_action.reporting.ending import guarded
+from stormkit_action.reporting.live import STARTED, LiveReport, Shown
+from stormkit_action.reporting.outputs import Outlet
+from stormkit_action.reporting.pull_request import BUDGET, PullRequestComment
+from stormkit_action.reporting.result_rows import put, row_of
+from stormkit_action.result import DeploymentResult, Outcome
+from stormkit_action.stormkit.models import Deployment
+from stormkit_action.stormkit.trigger import Trigger
+from stormkit_action.work import Site, Watcher, Work
+
+# What Stormkit gets for each deployment; GitHub gives all post steps together five minutes. Seconds.
+PATIENCE = 30.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Started:
+    """A deployment that the step began. Without an id its trigger was sent at `sent_at` (Unix seconds)."""
+
+    env_id: str
+    deployment_id: str
+    branch: str
+    sent_at: int
+
+
+def finish(environ: Mapping[str, str], *, console: Console, outlet: Outlet, clock: Clock) -> int:
+    """Finish the step. The exit code: 0, or 1 when a deployment may still run."""
+    for secret in input_table.secrets_in(environ):
+        console.mask(secret)
+    try:
+        inputs, event = input_table.from_environment(environ), events.from_environment(environ)
+        plan = plans.decide(inputs, event)
+    except ActionError as error:
+        # The step itself said so, and began nothing.
+        console.line(error.text)
+        return 0
+    watcher = LiveReport(console=console, outlet=outlet, clock=clock, comment=None, shown=Shown.of(inputs, event, plan))
+    results = [_finish(started, inputs, plan, watcher, clock) for started in _read(environ.get(f"STATE_{STARTED}", ""))]
+    for result in results:
+        (console.error if result.loose else console.line)(result.reason or f"Deployment {result.deployment_id} ended.")
+    github = services.github(inputs, event, clock)
+    if github is not None and results:
+        rows = tuple(row_of(each, run=event.run, now=clock.now()) for each in results)
+        comment = PullRequestComment(github=github, inputs=inputs, event=event, plan=plan)
+        guarded(lambda: comment.finish(lambda before: put(before, rows), clock=clock, budget=BUDGET))
+        if comment.problem:
+            console.line(f"No comment was written. {comment.problem}")
+    return 1 if any(each.loose for each in results) else 0
+
+
+def _read(text: str) -> Iterator[Started]:
+    """What the step wrote down; nothing where it can't be read."""
+    try:
+        entries = json.loads(text)
+    except ValueError:
+        return
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict) and isinstance(entry.get("sent-at"), int):
+            yield Started(
+                env_id=str(entry.get("env-id", "")),
+                deployment_id=str(entry.get("deployment-id", "")),
+                branch=str(entry.get("branch", "")),
+                sent_at=entry["sent-at"],
+            )
+
+
+def _finish(started: Started, inputs: Inputs, plan: Plan, watcher: Watcher, clock: Clock) -> DeploymentResult:
+    deadline = Deadline.after(clock, PATIENCE)
+    site = _site(started, inputs, clock)
+    work = Work(
+        inputs=replace(inputs, deployment_id=started.deployment_id),
+        plan=replace(plan, branch=started.branch or plan.branch),
+        site=site,
+        clock=clock,
+        deadline=deadline,
+        watcher=watcher,
+    )
+    try:
+        return _ended(work, started)
+    except ActionError as error:
+        unknown = finding.result_of(work, None, status=Outcome.CANCELLED)
+        reason = f"The job was cancelled, and whether its deployment was stopped is not known. {error.text}"
+        return replace(unknown, reason=reason, loose=inputs.on_cancel is Remote.STOP)
+
+
+def _site(started: Started, inputs: Inputs, clock: Clock) -> Site:
+    name = next((each.name for each in inputs.environments if each.env_id == started.env_id), "")
+    return services.site(inputs, clock, name=name, env_id=started.env_id)
+
+
+def _ended(work: Work, started: Started) -> DeploymentResult:
+    """How the deployment ended, stopping it if it has not. Raises ActionError."""
+    stops = work.inputs.on_cancel is Remote.STOP
+    if not started.deployment_id:
+        return _undone(work, started) if stops else _left(work, None)
+    try:
+        deployment = work.client.deployment(started.deployment_id)
+    except NotFound:
+        gone = finding.result_of(work, None, status=Outcome.STOPPED)
+        return replace(gone, reason=f"Deployment {started.deployment_id} was deleted.")
+    if not deployment.running:
+        ended = finding.result_of(work, deployment)
+        said = building.why_failed(deployment) if ended.status is Outcome.FAILED else ""
+        return replace(ended, reason=said)
+    if not stops:
+        return _left(work, deployment)
+    work.client.stop(deployment.id)
+    stopped = finding.result_of(work, work.client.deployment(deployment.id), status=Outcome.CANCELLED)
+    return replace(stopped, reason=f"The job was cancelled and deployment {deployment.id} stopped.")
+
+
+def _undone(work: Work, started: Started) -> DeploymentResult:
+    """The end of a trigger whose answer nobody saw."""
+    clock = work.clock
+    ago = max(0.0, clock.now().timestamp() - started.sent_at)
+    trigger = Trigger.sent_before(ago, client=work.client, branch=work.plan.branch, clock=clock)
+    stopped = trigger.undo(work.deadline.within(10.0))
+    result = finding.result_of(work, None, status=Outcome.CANCELLED)
+    if not stopped:
+        return replace(result, reason="The job was cancelled; no deployment of it was found.")
+    return replace(
+        result,
+        deployment_id=stopped[0],
+        reason=f"The job was cancelled and deployment {', '.join(stopped)} stopped.",
+    )
+
+
+def _left(work: Work, deployment: Deployment | None) -> DeploymentResult:
+    left = finding.result_of(work, deployment, status=Outcome.CANCELLED)
+    return replace(left, reason="The job was cancelled; the deployment goes on (input on-cancel).")

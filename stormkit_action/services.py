@@ -1,0 +1,29 @@
+"""Whom to talk to: the clients for Stormkit and GitHub, from the inputs and the event."""
+
+from stormkit_action.clock import Clock
+from stormkit_action.event import Event
+from stormkit_action.github_api import GitHubApi
+from stormkit_action.inputs import Inputs
+from stormkit_action.stormkit.client import StormkitClient
+from stormkit_action.stormkit.transport import Transport
+from stormkit_action.work import Site
+
+
+def site(inputs: Inputs, clock: Clock, *, name: str = "", env_id: str = "") -> Site:
+    """One environment, with a session of its own."""
+    transport = Transport(origin=inputs.api_url, api_key=inputs.api_key, clock=clock, secrets=(inputs.github_token,))
+    return Site(client=StormkitClient(transport, env_id=env_id), name=name, env_id=env_id)
+
+
+def sites(inputs: Inputs, clock: Clock) -> tuple[Site, ...]:
+    """The environments this step is about."""
+    if not inputs.environments:
+        return (site(inputs, clock, env_id=inputs.env_id),)
+    return tuple(site(inputs, clock, name=each.name, env_id=each.env_id) for each in inputs.environments)
+
+
+def github(inputs: Inputs, event: Event, clock: Clock) -> GitHubApi | None:
+    """GitHub; None outside of it."""
+    if not event.on_github or not event.repository:
+        return None
+    return GitHubApi(token=inputs.github_token, repository=event.repository, api_url=event.api_url, clock=clock)
