@@ -36,7 +36,7 @@ def run(works: Sequence[Work], *, github: GitHubApi | None) -> Result:
     done = _in_parallel(works, lambda work: _guarded(work, github))
     deployments = tuple(each for part in done for each in part.deployments)
     result = results.of_deployments(deployments, deleted=sum(part.deleted for part in done))
-    return _reported(result) if plan.command in (Command.STATUS, Command.LIST, Command.STOP) else result
+    return _reported(result, plan.command) if plan.command in _REPORTING else result
 
 
 def _in_parallel(works: Sequence[Work], act: Callable[[Work], Done]) -> list[Done]:
@@ -85,11 +85,15 @@ _ONE_RESULT: dict[Command, Callable[[Work], DeploymentResult]] = {
 }
 
 
-def _reported(result: Result) -> Result:
-    """The result of a command that did its job by reporting, whatever state it reports."""
+# Commands that did their job by reporting, whatever state they report.
+_REPORTING = frozenset({Command.STATUS, Command.LIST, Command.STOP})
+
+
+def _reported(result: Result, command: Command) -> Result:
     could_not = any(each.deployment is None and each.status is Outcome.FAILED for each in result.deployments)
-    cancelled = result.status is Outcome.CANCELLED
-    return result if could_not or cancelled else replace(result, exit_code=0)
+    if could_not or result.status is Outcome.CANCELLED:
+        return result
+    return results.of_listing(result.deployments) if command is Command.LIST else replace(result, exit_code=0)
 
 
 def _still_needed(plan: Plan, github: GitHubApi, work: Work) -> str:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
 from urllib.parse import urljoin
 
 from stormkit_action.stormkit.models import Deployment, LogStep, commits_match
@@ -89,22 +88,18 @@ class DeploymentResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
-    """The whole step's result. `problem` is the complete text of an error, where one ended it."""
+    """The whole step's result. `problem` is the complete text of an error, where one ended it.
+
+    `main` is the deployment that the scalar outputs describe.
+    """
 
     status: Outcome
     reason: str = ""
     problem: str = ""
     deployments: tuple[DeploymentResult, ...] = ()
+    main: DeploymentResult | None = None
     deleted: int = 0
     exit_code: int = 0
-
-    @property
-    def main(self) -> DeploymentResult | None:
-        """The environment that the scalar outputs describe: the first that did not succeed, else the first."""
-        for each in self.deployments:
-            if each.status is not Outcome.SUCCESS:
-                return each
-        return self.deployments[0] if self.deployments else None
 
 
 def exit_code(status: Outcome) -> int:
@@ -125,7 +120,9 @@ def cancelled_late(result: Result) -> Result:
         return result
     reason = "The job was cancelled after the work was done; nothing was stopped."
     deployments = tuple(replace(each, status=Outcome.CANCELLED, reason=reason) for each in result.deployments)
-    return replace(result, status=Outcome.CANCELLED, reason=reason, deployments=deployments, exit_code=130)
+    return replace(
+        of_deployments(deployments, deleted=result.deleted), status=Outcome.CANCELLED, reason=reason, exit_code=130
+    )
 
 
 def skipped(reason: str) -> Result:
@@ -133,11 +130,24 @@ def skipped(reason: str) -> Result:
     return Result(status=Outcome.SKIPPED, reason=reason)
 
 
-def of_deployments(deployments: tuple[DeploymentResult, ...], **more: Any) -> Result:
-    """The step's result from its environments': what the first unsuccessful one says, else success."""
-    result = Result(status=Outcome.SUCCESS, deployments=deployments, **more)
-    if result.main is None:
-        return result
-    worst = max(deployments, key=lambda each: exit_code(each.status))
-    leading = result.main if exit_code(result.main.status) == exit_code(worst.status) else worst
-    return replace(result, status=leading.status, reason=leading.reason, exit_code=exit_code(leading.status))
+def of_deployments(deployments: tuple[DeploymentResult, ...], *, deleted: int = 0) -> Result:
+    """The step's result from its environments': what the first unsuccessful one says, else the first.
+
+    Among unsuccessful ones those come first that fail the step.
+    """
+    if not deployments:
+        return Result(status=Outcome.SUCCESS, deleted=deleted)
+    main = max(deployments, key=lambda each: (exit_code(each.status), each.status is not Outcome.SUCCESS))
+    return Result(
+        status=main.status,
+        reason=main.reason,
+        deployments=deployments,
+        main=main,
+        deleted=deleted,
+        exit_code=exit_code(main.status),
+    )
+
+
+def of_listing(deployments: tuple[DeploymentResult, ...]) -> Result:
+    """The result of having listed `deployments`, newest first: a success, whatever became of them."""
+    return Result(status=Outcome.SUCCESS, deployments=deployments, main=next(iter(deployments), None))
