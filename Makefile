@@ -6,7 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help test lint types imports pytest lock
+.PHONY: help test lint types imports pytest image lock
+IMAGE ?= stormkit-action:local
+BASE ?= python:3.13-slim
+# Where the build gets its packages, for whoever has set these: a name without a value passes the environment's.
+BUILD_ARGS := $(addprefix --build-arg ,HTTP_PROXY HTTPS_PROXY NO_PROXY PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_TRUSTED_HOST)
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -31,3 +35,19 @@ imports: $(READY) ## Imports point one way
 
 pytest: $(READY) ## The tests alone
 	$(BIN)/pytest -n auto --cov --cov-report=term
+
+image: ## The image as stormkit-action:local, and what it adds to its base
+	docker build $(BUILD_ARGS) $(BUILD_FLAGS) --build-arg BASE=$(BASE) --tag $(IMAGE) .
+	@image=$$(docker image inspect --format '{{.Size}}' $(IMAGE)) && base=$$(docker image inspect --format '{{.Size}}' $(BASE)) && \
+		awk -v image=$$image -v base=$$base 'BEGIN { printf "%s adds %.1f MB to %s\n", "$(IMAGE)", (image - base) / 1e6, "$(BASE)" }'
+
+# Locks everything for all Pythons and processors at once. UPGRADE= keeps what is locked and adds what is missing.
+UPGRADE ?= --upgrade
+LOCK := build/lock
+lock: ## Lock the newest dependencies, with hashes, in requirements.txt and requirements-dev.txt
+	$(PYTHON) -m venv $(LOCK)
+	$(LOCK)/bin/pip install --quiet --disable-pip-version-check uv
+	for each in requirements requirements-dev; do \
+		$(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+			$(UPGRADE) $$each.in --output-file $$each.txt || exit; \
+	done
