@@ -64,7 +64,7 @@ class Runner:
 
     def start(self) -> Step:
         """Start the step."""
-        return self._start(self._entrypoint, {})
+        return self._start("", {})
 
     def run(self, timeout: float = 60.0) -> Finished:
         """Run the step to its end, for at most `timeout` seconds, and keep its state for `post`."""
@@ -76,9 +76,7 @@ class Runner:
         """Start what runs after the job, with the state of the last `run` or another one."""
         if not self.action.post_entrypoint:
             raise ValueError("action.yml has no post-entrypoint")
-        # In the image it is an absolute path; here the file of that name lies beside the entrypoint.
-        entrypoint = self._entrypoint.parent / Path(self.action.post_entrypoint).name
-        return self._start(entrypoint, self.state if state is None else state)
+        return self._start(self.action.post_entrypoint, self.state if state is None else state)
 
     def post(self, timeout: float = 60.0, state: Mapping[str, str] | None = None) -> Finished:
         """Run what runs after the job, for at most `timeout` seconds."""
@@ -117,7 +115,11 @@ class Runner:
             log.issue(Level.WARNING, f"Unexpected input(s) {names}, valid inputs are [{valid}]")
         return log, masker
 
-    def _start(self, entrypoint: Path, state: Mapping[str, str]) -> Step:
+    def _start(self, post_entrypoint: str, state: Mapping[str, str]) -> Step:
+        """Start the step, or `post_entrypoint` if it isn't empty."""
+        # In the image that is an absolute path; here the file of that name lies beside the entrypoint.
+        name = Path(post_entrypoint).name
+        entrypoint = self._entrypoint.parent / name if name else self._entrypoint
         environment, files = self.prepare(state)
         log, masker = self.open_log()
         return Step(

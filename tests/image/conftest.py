@@ -1,0 +1,47 @@
+"""What the image's tests share. All of them need a Docker engine and are skipped where none answers."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from sandbox.container import docker
+from tests.image.building import BARE, Builder
+
+Python = Callable[[str], str]
+
+
+@pytest.fixture(scope="session")
+def builder(tmp_path_factory) -> Builder:
+    """Builds images; skips where no engine answers."""
+    if shutil.which("docker") is None:
+        pytest.skip("needs a Docker engine: there is no docker client")
+    asked = subprocess.run(["docker", "version"], capture_output=True, text=True, timeout=60, check=False)
+    if asked.returncode:
+        pytest.skip(f"needs a Docker engine: {asked.stderr.strip()}")
+    directory = tmp_path_factory.getbasetemp()
+    return Builder(directory=directory.parent if "PYTEST_XDIST_WORKER" in os.environ else directory)
+
+
+@pytest.fixture(scope="session")
+def image(builder) -> str:
+    """Id of the image."""
+    return builder.image("image")
+
+
+@pytest.fixture(scope="session")
+def bare_image(builder) -> str:
+    """Id of the image on a base whose standard library has no bytecode."""
+    return builder.image("bare", base=BARE)
+
+
+@pytest.fixture(scope="session")
+def python(image) -> Python:
+    """Runs a script with the image's Python and returns what it prints."""
+
+    def run(script: str) -> str:
+        return docker("run", "--rm", "--network=none", "--entrypoint=/opt/venv/bin/python", image, "-Ec", script)
+
+    return run

@@ -1,0 +1,112 @@
+"""What is in the image, and what is not."""
+
+import json
+import re
+import subprocess
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from sandbox import action_yml
+from sandbox.container import docker
+from sandbox.runner import ACTION
+from tests.image.building import BARE, BASE
+
+pytestmark = pytest.mark.docker
+
+LIMIT = 40_000_000
+
+
+def inspect(image: str) -> dict:
+    return json.loads(docker("image", "inspect", image))[0]
+
+
+def test_it_adds_less_than_40_megabytes(image, bare_image):
+    assert inspect(image)["Size"] - inspect(BASE)["Size"] < LIMIT
+    assert inspect(bare_image)["Size"] - inspect(BARE)["Size"] < LIMIT
+
+
+def test_it_starts_as_github_wants_it(image):
+    config = inspect(image)["Config"]
+    assert config["Entrypoint"] == ["/opt/venv/bin/python", "-Eu", "/app/entrypoint.py"]
+    assert not config["Cmd"]
+    assert not config["User"], "GitHub: a container action runs as root"
+    assert not config["WorkingDir"], "GitHub sets the working directory"
+    assert {"org.opencontainers.image.title", "org.opencontainers.image.description"} <= set(config["Labels"])
+
+
+def test_the_post_entrypoint_is_an_executable_that_the_venv_runs(python):
+    post = action_yml.load(ACTION / "action.yml").post_entrypoint
+    seen = python(f"import os; print(os.access({post!r}, os.X_OK), open({post!r}).readline(), end='')")
+    assert seen == "True #!/opt/venv/bin/python -Eu\n"
+
+
+def test_the_venv_holds_what_is_locked_and_nothing_else(python):
+    script = "import importlib.metadata as m; [print(f'{d.name}=={d.version}') for d in m.distributions()]"
+    locked = re.findall(r"^(\S+==\S+)", (ACTION / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(python(script).lower().replace("_", "-").split()) == sorted(locked)
+
+
+@pytest.mark.parametrize("module", ["pip", "setuptools", "wheel", "pytest", "tests", "sandbox"])
+def test_tools_and_tests_cannot_be_imported(python, module):
+    assert python(f"import importlib.util as u; print(u.find_spec({module!r}))") == "None\n"
+
+
+def test_the_package_is_the_repository_s(python):
+    script = "from pathlib import Path; [print(p.relative_to('/app')) for p in Path('/app').rglob('*') if p.is_file()]"
+    files = {Path(line) for line in python(script).splitlines()}
+    tracked = subprocess.run(["git", "ls-files"], cwd=ACTION, capture_output=True, text=True, check=False)
+    if tracked.returncode:
+        pytest.skip("needs the repository: this is no git checkout")
+    package = {
+        Path(line) for line in tracked.stdout.splitlines() if re.match(r"(stormkit_action/|\w*entrypoint)", line)
+    }
+    assert {path for path in files if "__pycache__" not in path.parts} == package
+
+
+def test_nothing_of_the_build_is_left(image, bare_image):
+    for built in (image, bare_image):
+        left = docker(
+            "run",
+            "--rm",
+            "--entrypoint=sh",
+            built,
+            "-c",
+            "ls -A /tmp /root/.cache /root/.config 2>/dev/null; find /opt /app -name '*.pyi'",
+        )
+        assert [line for line in left.splitlines() if line and not line.endswith(":")] == []
+
+
+BYTECODE = """
+    import importlib.util, pathlib
+    for root in ("/opt/venv", "/app/stormkit_action"):
+        for source in pathlib.Path(root).rglob("*.py"):
+            cached = pathlib.Path(importlib.util.cache_from_source(str(source)))
+            # PEP 552: 1 is a hash that nobody checks.
+            if not cached.exists() or cached.read_bytes()[4:8] != bytes([1, 0, 0, 0]):
+                print(source)
+"""
+
+
+def test_all_of_its_bytecode_is_there_and_no_file_time_matters(python):
+    assert python(textwrap.dedent(BYTECODE)) == ""
+
+
+def test_after_a_normal_end_the_post_entrypoint_loads_nothing(image):
+    done = subprocess.run(
+        [
+            *("docker", "run", "--rm", "--network=none", "-e", "STATE_started=[]", "-e", "STATE_finished=true"),
+            *("--entrypoint=/opt/venv/bin/python", image, "-Eu", "-X", "importtime", "/app/post_entrypoint.py"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == ""
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "site" in imported
+    assert not {
+        name for name in imported if name.partition(".")[0] in {"stormkit_action", "requests", "json", "signal"}
+    }
