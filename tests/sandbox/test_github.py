@@ -1,0 +1,169 @@
+"""The local GitHub over real HTTP: who may do what, pages, limits and faults."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from sandbox.events import BASE_SHA, HEAD_BRANCH, HEAD_SHA
+from sandbox.github import ENTERPRISE, TOKEN, GitHub
+
+REPOSITORY = "/repos/octocat/hello-world"
+COMMENTS = f"{REPOSITORY}/issues/42/comments"
+
+
+@pytest.fixture
+def github() -> Iterator[GitHub]:
+    with GitHub() as server:
+        yield server
+
+
+def call(github: GitHub, method: str, path: str, body: object = None, *, token: str = TOKEN) -> requests.Response:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    url = path if path.startswith("http") else f"{github.url}{path}"
+    return requests.request(method, url, json=body, headers=headers, timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("authorization", "status"),
+    [("Bearer ghs_sandbox", 200), ("token ghs_sandbox", 200), ("token wrong", 401), ("Basic ghs_sandbox", 401)],
+)
+def test_both_ways_to_send_a_token(github, authorization, status):
+    answer = requests.get(f"{github.url}{COMMENTS}", headers={"Authorization": authorization}, timeout=5)
+    assert answer.status_code == status
+    assert answer.json() == [] if status == 200 else answer.json()["message"] == "Bad credentials"
+
+
+def test_comments_are_created_edited_and_deleted(github):
+    created = call(github, "POST", COMMENTS, {"body": "one"})
+    assert created.status_code == 201
+    assert created.json()["user"] == created.json()["user"] | {"login": "github-actions[bot]", "type": "Bot"}
+    assert created.json()["html_url"].startswith("https://github.com/octocat/hello-world/pull/42#issuecomment-")
+    assert call(github, "PATCH", created.json()["url"], {"body": "two"}).json()["body"] == "two"
+    assert [comment.body for comment in github.state.comments()] == ["two"]
+    assert call(github, "DELETE", created.json()["url"]).status_code == 204
+    assert github.state.comments() == []
+    assert call(github, "GET", created.json()["url"]).status_code == 404
+
+
+@pytest.mark.parametrize(("body", "status"), [("", 422), (" ", 422), ("x" * 65_536, 201), ("x" * 65_537, 422)])
+def test_what_a_comment_may_say(github, body, status):
+    assert call(github, "POST", COMMENTS, {"body": body}).status_code == status
+
+
+def test_pages_are_linked_oldest_first(github):
+    for number in range(5):
+        github.state.add_comment(body=str(number))
+    bodies, url = [], f"{COMMENTS}?per_page=2"
+    while url:
+        page = call(github, "GET", url)
+        bodies.append([comment["body"] for comment in page.json()])
+        url = page.links.get("next", {}).get("url", "")
+    assert bodies == [["0", "1"], ["2", "3"], ["4"]]
+
+
+def test_a_missing_permission_is_named(github):
+    github.state.add_token("ghs_reader", permissions={"contents": "read"})
+    refused = call(github, "POST", COMMENTS, {"body": "hello"}, token="ghs_reader")
+    assert refused.status_code == 403
+    assert refused.json()["message"] == "Resource not accessible by integration"
+    assert refused.headers["x-accepted-github-permissions"] == "issues=write; pull_requests=write"
+    assert call(github, "GET", COMMENTS, token="ghs_reader").status_code == 200, "it is public"
+
+
+def test_nobody_in_particular_may_read_what_is_public(github):
+    assert call(github, "GET", COMMENTS, token="").status_code == 200
+    assert call(github, "POST", COMMENTS, {"body": "hello"}, token="").status_code == 401
+    github.state.repository().private = True
+    assert call(github, "GET", COMMENTS, token="").status_code == 404
+
+
+def test_only_graphql_tells_an_installation_its_login(github):
+    assert call(github, "GET", "/user").status_code == 403
+    told = call(github, "POST", "/graphql", {"query": "query { viewer { login } }"}).json()
+    assert told == {"data": {"viewer": {"login": "github-actions[bot]"}}}
+
+
+def test_enterprise_server_has_its_api_beneath_its_own_address(github):
+    created = call(github, "POST", f"{ENTERPRISE}{COMMENTS}", {"body": "one"}).json()
+    assert created["url"].startswith(f"{github.url}{ENTERPRISE}/repos/")
+    assert created["html_url"].startswith(f"{github.url}/octocat/hello-world/pull/42")
+    assert "data" in call(github, "POST", "/api/graphql", {"query": "{ viewer { login } }"}).json()
+
+
+def test_look_ups(github):
+    assert call(github, "GET", f"{REPOSITORY}/branches/{HEAD_BRANCH}").json()["commit"]["sha"] == HEAD_SHA
+    assert call(github, "GET", f"{REPOSITORY}/branches/gone").status_code == 404
+    pull = call(github, "GET", f"{REPOSITORY}/pulls/42").json()
+    assert (pull["head"]["sha"], pull["base"]["sha"]) == (HEAD_SHA, BASE_SHA)
+    heads = call(github, "GET", f"{REPOSITORY}/pulls?state=open&head=octocat:{HEAD_BRANCH}").json()
+    assert [each["number"] for each in heads] == [42]
+    assert [each["number"] for each in call(github, "GET", f"{REPOSITORY}/commits/{HEAD_SHA}/pulls").json()] == [42]
+
+
+def test_a_deployment_needs_its_checks_unless_they_are_waived(github):
+    wanted = {"ref": HEAD_SHA, "environment": "Preview", "auto_merge": False, "transient_environment": True}
+    assert call(github, "POST", f"{REPOSITORY}/deployments", wanted).status_code == 409
+    created = call(github, "POST", f"{REPOSITORY}/deployments", wanted | {"required_contexts": []})
+    assert created.status_code == 201
+    states = created.json()["statuses_url"]
+    assert call(github, "POST", states, {"state": "success", "description": "x" * 141}).status_code == 422
+    status = call(github, "POST", states, {"state": "success", "log_url": "https://example.com/log"}).json()
+    assert (status["state"], status["log_url"]) == ("success", "https://example.com/log")
+    assert [each.state for each in github.state.deployments] == ["success"]
+    assert call(github, "GET", f"{REPOSITORY}/deployments?environment=Other").json() == []
+
+
+def test_the_hours_requests_run_out(github):
+    github.state.add_token("ghs_poor", limit=2)
+    answers = [call(github, "GET", COMMENTS, token="ghs_poor") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 403]
+    assert [answer.headers["x-ratelimit-remaining"] for answer in answers] == ["1", "0", "0"]
+    assert int(answers[2].headers["x-ratelimit-reset"]) > time.time()
+    assert "API rate limit exceeded" in answers[2].json()["message"]
+    assert call(github, "GET", "/rate_limit", token="ghs_poor").json()["rate"]["remaining"] == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "done"),
+    [
+        ("answer-lost", None, True),
+        ("never-arrived", None, False),
+        ("500", 500, False),
+        ("502-html", 502, False),
+        ("429", 429, False),
+        ("secondary-limit", 403, False),
+        ("primary-limit", 403, False),
+        ("403", 403, False),
+        ("404", 404, False),
+        ("slow", 201, True),
+        ("garbage", 200, False),
+    ],
+)
+def test_faults_to_order(github, kind, status, done):
+    github.fault("POST .*/comments", kind, seconds=1 if "limit" in kind else 0)
+    if status is None:
+        with pytest.raises(requests.ConnectionError):
+            call(github, "POST", COMMENTS, {"body": "one"})
+    else:
+        assert call(github, "POST", COMMENTS, {"body": "one"}).status_code == status
+    assert bool(github.state.comments()) is done
+    assert call(github, "POST", COMMENTS, {"body": "two"}).status_code == 201, "it strikes once"
+
+
+def test_a_fault_spares_the_first_requests(github):
+    github.fault("GET", "500", times=2, after=1)
+    assert [call(github, "GET", COMMENTS).status_code for _ in range(4)] == [200, 500, 500, 200]
+
+
+def test_a_limit_says_how_long_to_wait(github):
+    github.fault("GET", "secondary-limit", seconds=7)
+    assert call(github, "GET", COMMENTS).headers["retry-after"] == "7"
+
+
+def test_answers_take_the_latency_that_is_asked_for(github):
+    github.latency = 0.1
+    began = time.monotonic()
+    call(github, "GET", COMMENTS)
+    assert time.monotonic() - began >= 0.1
