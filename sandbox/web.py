@@ -89,6 +89,10 @@ class Server:
         """Answer a request; called on several threads at once."""
         raise NotImplementedError
 
+    def now(self) -> float:
+        """Unix time of the `Date` header."""
+        return time.time()
+
     def received(self, method: str = "", path: str = "") -> list[Recorded]:
         """Requests so far with that method, and with `path` in theirs."""
         return [each for each in list(self.requests) if method in ("", each.method) and path in each.path]
@@ -166,6 +170,9 @@ def _handler_for(server: Server) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(bytes((byte,)))
                 self.wfile.flush()
                 server.closing.wait(reply.drip / len(reply.content))
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string(server.now() if timestamp is None else timestamp)
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing: the step's log is what is to be seen."""

@@ -1,0 +1,246 @@
+"""How a build goes: its steps, its end, and how much of it shows at a given moment. Pure."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How a build ends. Stormkit reports a timeout as a failure."""
+
+    SUCCESS = "success"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """A step of a build, or a status check. `share` is its part of the time, relative to the other steps."""
+
+    title: str
+    message: str | bytes = ""
+    ok: bool = True
+    share: float = 1.0
+
+    @property
+    def text(self) -> str:
+        """The message; bytes that are not UTF-8 as surrogates, which go out as the bytes they were."""
+        return self.message if isinstance(self.message, str) else self.message.decode("utf-8", "surrogateescape")
+
+
+CHECKOUT = Step(
+    title="checkout {branch}",
+    message="Cloning into '/stormkit/app'...\nBranch '{branch}' set up to track 'origin/{branch}'.\n",
+)
+INSTALL = Step(
+    title="npm ci",
+    message="npm warn deprecated inflight@1.0.6: This module is not supported.\n\n"
+    "added 412 packages, and audited 413 packages in 12s\n\n89 packages are looking for funding\n"
+    "found 0 vulnerabilities\n",
+    share=3.0,
+)
+BUILD = Step(
+    title="npm run build",
+    message="> hello-world@1.0.0 build\n> vite build\n\nvite v6.0.3 building for production...\n"
+    "transforming...\n✓ 214 modules transformed.\nrendering chunks...\ncomputing gzip size...\n"
+    "dist/index.html                   0.46 kB │ gzip:  0.30 kB\n"
+    "dist/assets/index-BPvgi06w.js   187.21 kB │ gzip: 59.12 kB\n✓ built in 3.04s\n",
+    share=4.0,
+)
+FAILING_BUILD = Step(
+    title="npm run build",
+    message="> hello-world@1.0.0 build\n> vite build\n\nvite v6.0.3 building for production...\n"
+    "transforming...\n✗ Build failed in 812ms\nerror during build:\n"
+    'src/main.ts (3:9): "greet" is not exported by "src/greet.ts", imported by "src/main.ts".\n'
+    "    at getRollupError (node_modules/rollup/dist/es/shared/parseAst.js:395:41)\n"
+    "npm error Lifecycle script `build` failed with error:\nnpm error code 1\n",
+    ok=False,
+    share=4.0,
+)
+HANGING_BUILD = Step(
+    title="npm run build",
+    message="> hello-world@1.0.0 build\n> vite build\n\nvite v6.0.3 building for production...\ntransforming...\n",
+    ok=False,
+    share=8.0,
+)
+DEFAULT_STEPS: Mapping[Outcome, tuple[Step, ...]] = {
+    Outcome.SUCCESS: (CHECKOUT, INSTALL, BUILD),
+    Outcome.FAILED: (CHECKOUT, INSTALL, FAILING_BUILD),
+    Outcome.TIMEOUT: (CHECKOUT, INSTALL, HANGING_BUILD),
+}
+
+# Part of a successful build's time that the upload takes, after its last step.
+UPLOAD_SHARE = 0.1
+UPLOADING = "Deploying your application... This may take a while..."
+STOPPED = "Deployment has been stopped manually."
+
+# Seconds in which a build that never ends goes through its steps, up to the last one.
+NOMINAL = 4.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Build:
+    """How a build goes. Times are in seconds; `math.inf` for `seconds` is a build that never ends.
+
+    `seconds` is all of it but the status checks, `queued` (a tenth unless told) its beginning before the checkout.
+    `reported` is the duration that Stormkit tells of instead of the real one; the steps' grow with it.
+    `sha` is what it builds; the tip of the branch at the checkout unless told.
+    Publishing it takes `warm_up` seconds on newer servers, from `warm_up_after` on; it may never come up.
+    """
+
+    seconds: float = 4.0
+    outcome: Outcome = Outcome.SUCCESS
+    steps: Sequence[Step] = ()
+    queued: float | None = None
+    reported: float | None = None
+    checks: Sequence[Step] = ()
+    check_seconds: float = 0.0
+    sha: str = ""
+    author: str | None = None
+    message: str | None = None
+    error: str = ""
+    upload: Mapping[str, int] = field(
+        default_factory=lambda: {"clientBytes": 204800, "serverBytes": 0, "serverlessBytes": 0}
+    )
+    warm_up: float = 0.2
+    warm_up_after: float = 0.0
+    comes_up: bool = True
+
+    @property
+    def queue(self) -> float:
+        """Seconds before the checkout, unless somebody puts it to the front of the queue."""
+        if self.queued is not None:
+            return min(self.queued, self.seconds)
+        return self.seconds / 10 if math.isfinite(self.seconds) else 0.0
+
+    @property
+    def listed(self) -> tuple[Step, ...]:
+        """The steps that come to run."""
+        steps = tuple(self.steps) or DEFAULT_STEPS[self.outcome]
+        return steps if self.outcome is Outcome.SUCCESS else _until_failure(steps)
+
+    @property
+    def checks_pass(self) -> bool:
+        """Do its status checks pass?"""
+        return all(check.ok for check in self.checks)
+
+    @property
+    def final(self) -> str:
+        """Stormkit's word for its end."""
+        return "success" if self.outcome is Outcome.SUCCESS and self.checks_pass else "failed"
+
+    @property
+    def failure(self) -> str:
+        """The error that Stormkit tells of, "" when it has none."""
+        if self.error or self.outcome is Outcome.SUCCESS:
+            return self.error
+        return "Build timed out after 30 minutes." if self.outcome is Outcome.TIMEOUT else "exit status 1"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """A step as the log shows it."""
+
+    title: str
+    message: str
+    status: bool
+    duration: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Course:
+    """A build whose queue takes `queue` seconds; moments are seconds after its start."""
+
+    build: Build
+    branch: str
+    queue: float
+
+    @property
+    def built(self) -> float:
+        """When its build is over and the status checks begin."""
+        return self.queue + (self.build.seconds - self.build.queue)
+
+    @property
+    def end(self) -> float:
+        """When it is over."""
+        checked = self.build.checks and self.build.outcome is Outcome.SUCCESS
+        return self.built + (self.build.check_seconds if checked else 0.0)
+
+    @property
+    def scale(self) -> float:
+        """Reported seconds for each real one."""
+        reported = self.build.reported
+        return reported / self.end if reported is not None and 0 < self.end < math.inf else 1.0
+
+    def duration(self, end: float) -> float:
+        """Seconds that Stormkit reports for a build that was over at `end`."""
+        if self.build.reported is not None and end >= self.end:
+            return self.build.reported
+        return end * self.scale
+
+    def logs(self, moment: float, *, stopped: bool) -> tuple[Entry, ...]:
+        """The build's log at a moment, which is its last one if it was `stopped` then."""
+        succeeds = self.build.outcome is Outcome.SUCCESS
+        work = self.built - self.queue if math.isfinite(self.built) else NOMINAL
+        ends = self.queue + work * (1 - UPLOAD_SHARE if succeeds else 1)
+        entries = self._entries(self.build.listed, self.queue, ends, moment, endless=math.isinf(self.built))
+        if not succeeds and entries and moment >= self.built:
+            entries = (*entries[:-1], _failed(entries[-1]))
+        if not succeeds or moment < ends or math.isinf(self.built):
+            return entries
+        uploading = (min(moment, self.built) - ends) * self.scale
+        done = moment >= self.built
+        message = summary(self.build.upload) if done else STOPPED if stopped else UPLOADING
+        return (*entries, Entry(title="deploy", message=message, status=done or not stopped, duration=uploading))
+
+    def checks(self, moment: float) -> tuple[Entry, ...]:
+        """The status checks' log at a moment."""
+        if self.build.outcome is not Outcome.SUCCESS or moment < self.built:
+            return ()
+        return self._entries(_until_failure(self.build.checks), self.built, self.end, moment)
+
+    def _entries(
+        self, steps: Sequence[Step], begin: float, end: float, moment: float, *, endless: bool = False
+    ) -> tuple[Entry, ...]:
+        """`steps` that run one after the other from `begin` to `end` (the last one for ever if `endless`)."""
+        entries = []
+        shares = sum(step.share for step in steps) or 1.0
+        for position, step in enumerate(steps):
+            seconds = (end - begin) * step.share / shares
+            if moment < begin:
+                break
+            last = position == len(steps) - 1
+            over = moment >= (end if last else begin + seconds) and not (endless and last)
+            passed = max(0.0, moment - begin) if not over else seconds
+            text = step.text.replace("{branch}", self.branch)
+            shown = text if over or passed >= seconds else text[: int(len(text) * passed / seconds)]
+            # The step that runs counts as failed until it is over: servers know of no third state.
+            entries.append(
+                Entry(
+                    title=step.title.replace("{branch}", self.branch),
+                    message=shown,
+                    status=step.ok and over,
+                    duration=passed * self.scale,
+                )
+            )
+            begin += seconds
+        return tuple(entries)
+
+
+def summary(upload: Mapping[str, int]) -> str:
+    """The text of the last log entry of a successful build."""
+    total = sum(upload.values())
+    if not total:
+        return "Deployment completed successfully with no artifacts."
+    return f"Successfully deployed client side.\nTotal bytes uploaded: {total / 1000:.1f} kB\n\n"
+
+
+def _until_failure(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """`steps` up to the first that fails."""
+    failing = next((position for position, step in enumerate(steps) if not step.ok), len(steps) - 1)
+    return tuple(steps[: failing + 1])
+
+
+def _failed(entry: Entry) -> Entry:
+    return Entry(title=entry.title, message=entry.message, status=False, duration=entry.duration)
