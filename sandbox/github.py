@@ -5,9 +5,10 @@ import random
 
 from sandbox import github_comments, github_deployments, github_faults, github_lookups
 from sandbox.github_calls import Answer, ApiError, Call, Route
-from sandbox.github_faults import Fault, FaultKind, Faults
+from sandbox.github_faults import Fault, FaultKind
 from sandbox.github_objects import Json, Objects
 from sandbox.github_state import GitHubState, Token
+from sandbox.orders import Order, Orders
 from sandbox.web import Recorded, Reply, Server
 
 TOKEN = "ghs_sandbox"
@@ -36,15 +37,15 @@ class GitHub(Server):
         self.state.add_token(TOKEN)
         self.latency = 0.0
         self.jitter = 0.0
-        self._faults = Faults()
+        self._faults: Orders[Fault] = Orders()
 
-    def fault(self, pattern: str, kind: str, times: int = 1, after: int = 0, seconds: float = 0.0) -> Fault:
+    def fault(self, pattern: str, kind: str, times: int = 1, after: int = 0, seconds: float = 0.0) -> Order[Fault]:
         """Let `kind` (a FaultKind) happen to requests in whose "METHOD /path" `pattern` is found.
 
         It spares the first `after` of them and strikes the next `times`. `seconds` is how long it takes, and what a
         rate limit asks to wait.
         """
-        return self._faults.add(pattern, kind, times, after, seconds)
+        return self._faults.add(pattern, Fault(kind=FaultKind(kind), seconds=seconds), times=times, after=after)
 
     def handle(self, request: Recorded) -> Reply:
         """Answer a request of GitHub's REST API, or GraphQL's question for the caller's login."""
@@ -53,7 +54,7 @@ class GitHub(Server):
             self.closing.wait(pause)
         path = request.path.removeprefix(ENTERPRISE) if request.path.startswith(f"{ENTERPRISE}/") else request.path
         path = "/graphql" if path == "/api/graphql" else path
-        fault = self._faults.strike(f"{request.method} {path}")
+        fault = self._faults.due(f"{request.method} {path}")
         if fault is not None and fault.kind is FaultKind.NEVER_ARRIVED:
             return Reply(dropped=True, delay=pause + fault.seconds)
         with self.state.lock:

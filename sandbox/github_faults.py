@@ -1,7 +1,5 @@
 """Faults to order: what GitHub, or the network before it, sometimes does instead of answering."""
 
-import re
-import threading
 import time
 from dataclasses import dataclass
 from enum import StrEnum
@@ -34,48 +32,12 @@ class FaultKind(StrEnum):
     GARBAGE = "garbage"
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """A fault for requests whose method and path match `pattern`: not the first `after`, but the next `times` ones."""
+    """A fault. `seconds` is how long it takes, and what a rate limit asks to wait."""
 
-    pattern: re.Pattern[str]
     kind: FaultKind
-    times: int
-    after: int
-    seconds: float
-    matched: int = 0
-
-    @property
-    def exhausted(self) -> bool:
-        """Has it struck as often as it should?"""
-        return self.matched >= self.after + self.times
-
-    def strikes(self, request: str) -> bool:
-        """Does it happen to this request? Counts the request if it matches."""
-        if self.exhausted or not self.pattern.search(request):
-            return False
-        self.matched += 1
-        return self.matched > self.after
-
-
-class Faults:
-    """The faults that are still to happen."""
-
-    def __init__(self) -> None:
-        self._faults: list[Fault] = []
-        self._lock = threading.Lock()
-
-    def add(self, pattern: str, kind: str, times: int, after: int, seconds: float) -> Fault:
-        """Order a fault."""
-        fault = Fault(pattern=re.compile(pattern), kind=FaultKind(kind), times=times, after=after, seconds=seconds)
-        with self._lock:
-            self._faults.append(fault)
-        return fault
-
-    def strike(self, request: str) -> Fault | None:
-        """Fault that happens to this request, the one ordered first if there are several."""
-        with self._lock:
-            return next((fault for fault in self._faults if fault.strikes(request)), None)
+    seconds: float = 0.0
 
 
 def answer(fault: Fault, accepts: str, headers: dict[str, str]) -> Answer:

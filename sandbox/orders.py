@@ -1,4 +1,4 @@
-"""Things to order for requests that are still to come: not the first `after` that match, but the next `times` ones."""
+"""Things to order for requests that are still to come, faults above all."""
 
 import re
 import threading
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 @dataclass(kw_only=True, slots=True)
 class Order(Generic[T]):
-    """`what` is due to requests that `pattern` matches, as a whole."""
+    """`what` is due to requests in which `pattern` is found: not the first `after`, but the next `times` ones."""
 
     pattern: re.Pattern[str]
     what: T
@@ -18,9 +18,14 @@ class Order(Generic[T]):
     after: int
     matched: int = 0
 
+    @property
+    def exhausted(self) -> bool:
+        """Has it been due as often as it should?"""
+        return self.matched >= self.after + self.times
+
     def strikes(self, request: str) -> bool:
         """Is it due to this request? Counts the request if it matches."""
-        if self.matched >= self.after + self.times or not self.pattern.fullmatch(request):
+        if self.exhausted or not self.pattern.search(request):
             return False
         self.matched += 1
         return self.matched > self.after

@@ -266,6 +266,7 @@ def _build(build: Build, changes: dict[str, Any]) -> Build:
 
 
 def _known(operation: str) -> str:
+    """The pattern that finds that operation alone."""
     if operation not in OPERATIONS:
         raise ValueError(f"{operation!r} is no operation; there are {', '.join(sorted(OPERATIONS))}")
-    return operation
+    return f"^{operation}$"
