@@ -28,8 +28,9 @@ LABEL org.opencontainers.image.title="stormkit_action" \
       org.opencontainers.image.description="Deploys a pull request's branch to Stormkit and hands back the preview link"
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
-# python:3.13-slim comes without bytecode of the standard library: importing everything once writes what we use of it.
-RUN cd /app && /opt/venv/bin/python -Ec 'import importlib, pkgutil, encodings.idna; \
+# python:3.13-slim comes without bytecode of the standard library: importing everything once writes what we use of it,
+# and what is only imported when it is needed is named.
+RUN cd /app && /opt/venv/bin/python -Ec 'import importlib, pkgutil, backoff, github, encodings.idna, encodings.utf_8_sig; \
     [importlib.import_module(each.name) for each in pkgutil.walk_packages(["/app"])]'
 # No USER and no WORKDIR: GitHub runs container actions as root and in its own working directory.
 # -E: a workflow's PYTHON* variables are not ours. A script, not -m: the working directory is a foreign checkout.

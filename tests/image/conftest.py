@@ -1,5 +1,6 @@
 """What the image's tests share. All of them need a Docker engine and are skipped where none answers."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -7,10 +8,15 @@ from collections.abc import Callable
 
 import pytest
 
-from sandbox.container import docker
+from sandbox.container import ContainerRunner, docker
+from sandbox.github import GitHub
+from sandbox.stormkit import Build, Stormkit
 from tests.image.building import BARE, Builder
 
+KEY = "SK_sandbox"
+
 Python = Callable[[str], str]
+MakeJob = Callable[..., ContainerRunner]
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +51,33 @@ def python(image) -> Python:
         return docker("run", "--rm", "--network=none", "--entrypoint=/opt/venv/bin/python", image, "-Ec", script)
 
     return run
+
+
+@pytest.fixture
+def stormkit():
+    """A Stormkit whose builds are over in a moment."""
+    with Stormkit() as server:
+        server.default_build = Build(seconds=0.2)
+        yield server
+
+
+@pytest.fixture
+def github():
+    """A GitHub with the pull request of the events."""
+    with GitHub() as server:
+        yield server
+
+
+@pytest.fixture
+def job(image, stormkit, github, tmp_path) -> MakeJob:
+    """Makes a job that deploys with the image, and removes containers that outlive it."""
+    with contextlib.ExitStack() as ending:
+
+        def make(*, inputs: dict[str, str] | None = None, image: str = image, **options) -> ContainerRunner:
+            given = {"api-key": KEY, "api-url": stormkit.url, "poll-interval": "0.1s", **(inputs or {})}
+            options = {"event": "pull_request_opened", "github_url": github.url, "secrets": [KEY]} | options
+            return ending.enter_context(
+                ContainerRunner(image=image, inputs=given, directory=tmp_path / "job", **options)
+            )
+
+        yield make

@@ -1,0 +1,108 @@
+"""A real workflow, through nektos/act: the action is built from a checkout, and its outputs reach the next step."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox import events
+from sandbox.runner import ACTION
+from tests.image.building import BASE
+from tests.image.conftest import KEY
+
+pytestmark = pytest.mark.docker
+
+ACT = Path(sys.executable).parent / "act"
+WORKFLOW = Path(__file__).parent / "workflows" / "preview.yml"
+WHAT_AN_ACTION_NEEDS = (
+    "action.yml",
+    "Dockerfile",
+    ".dockerignore",
+    "requirements.txt",
+    "entrypoint.py",
+    "post_entrypoint.py",
+)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A repository of the action's that is one commit old."""
+    root = tmp_path / "hello-world"
+    shutil.copytree(ACTION / "stormkit_action", root / "stormkit_action", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in WHAT_AN_ACTION_NEEDS:
+        shutil.copy(ACTION / name, root / name)
+    for command in (
+        ["init", "--quiet", "--initial-branch", events.HEAD_BRANCH],
+        ["remote", "add", "origin", f"https://github.com/{events.REPOSITORY}.git"],
+        ["add", "."],
+        [
+            "-c",
+            "user.name=monalisa",
+            "-c",
+            "user.email=monalisa@example.com",
+            "commit",
+            "--quiet",
+            "-m",
+            "Add the action",
+        ],
+    ):
+        subprocess.run(["git", *command], cwd=root, check=True, timeout=60)
+    return root
+
+
+@pytest.fixture
+def act(image, checkout, stormkit, github, tmp_path):
+    """Runs the workflow on the pull request and returns act's exit code and log. Its build finds the image cached."""
+
+    def run() -> tuple[int, str]:
+        done = subprocess.run(
+            [
+                *(
+                    str(ACT),
+                    "pull_request",
+                    "-W",
+                    str(WORKFLOW),
+                    "-e",
+                    str(ACTION / "sandbox/events/pull_request_opened.json"),
+                ),
+                *("-P", f"ubuntu-latest={BASE}", "--pull=false", "--action-offline-mode", "--rm"),
+                *("-s", "GITHUB_TOKEN", "-s", "STORMKIT_API_KEY", "--var", f"STORMKIT_API_URL={stormkit.url}"),
+                *("--env", f"GITHUB_API_URL={github.url}"),
+            ],
+            cwd=checkout,
+            # A secret that is named alone comes from the environment. act keeps its files in HOME.
+            env={
+                "PATH": "/usr/local/bin:/usr/bin:/bin",
+                "HOME": str(tmp_path / "home"),
+                "GITHUB_TOKEN": "ghs_sandbox",
+                "STORMKIT_API_KEY": KEY,
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return done.returncode, done.stdout
+
+    return run
+
+
+def test_the_outputs_reach_the_next_step(act, stormkit, github):
+    code, log = act()
+    assert code == 0, log
+    assert stormkit.builds == 1
+    assert re.search(r"The next step sees success at http\S+", log), log
+    assert len(github.state.comments()) == 1
+    assert KEY not in log
+
+
+def test_a_failed_deployment_fails_the_job(act, stormkit):
+    stormkit.next_build(outcome="failed")
+    code, log = act()
+    assert code == 1, log
+    assert "The next step" not in log

@@ -1,0 +1,127 @@
+"""Whole steps in the image, started as GitHub's runner starts them."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sandbox.container import RUNNER_UID, docker
+from sandbox.runner import ACTION
+from tests.image.building import BASE
+from tests.image.conftest import KEY
+
+pytestmark = pytest.mark.docker
+
+
+def assert_deployed(finished):
+    assert (finished.exit_code, finished.outputs.get("status")) == (0, "success"), finished.log
+    assert finished.problems == []
+    assert not finished.failed
+
+
+def test_a_deploy_leaves_its_results_in_the_runner_s_files(job, github):
+    made = job()
+    finished = made.run()
+    assert_deployed(finished)
+    assert set(finished.outputs) == set(made.action.outputs)
+    assert finished.outputs["preview-url"] in finished.summary
+    assert finished.state["finished"] == "true"
+    assert len(github.state.comments()) == 1
+    files = list(made.directory.file_commands.iterdir())
+    assert files
+    assert all(path.stat().st_uid == RUNNER_UID for path in files), "the container's root wrote into them in place"
+
+
+def test_a_read_only_root_suffices(job):
+    assert_deployed(job(options=["--read-only"]).run())
+
+
+@pytest.mark.parametrize(("outcome", "exit_code"), [("success", 0), ("failed", 1)])
+def test_a_deploy_writes_nothing_of_its_own(job, bare_image, stormkit, outcome, exit_code):
+    # On the base without bytecode: what the image itself doesn't bring would be compiled now, and be written.
+    stormkit.next_build(seconds=0.5, outcome=outcome)
+    made = job(image=bare_image, options=["--rm=false"], inputs={"health-check": "/", "build-log": "always"})
+    finished = made.run()
+    assert finished.exit_code == exit_code, finished.log
+    (container,) = made.containers()
+    changed = {Path(line.partition(" ")[2]) for line in docker("diff", container).splitlines()}
+    mounts = {Path(inside) for inside in (*made.directory.mounts.values(), "/run/docker.sock", "/var/run/docker.sock")}
+    assert changed <= mounts | {parent for mount in mounts for parent in mount.parents}
+
+
+HOSTILE = {
+    "PATH": "/nowhere",
+    "PYTHONHOME": "/nowhere",
+    "PYTHONPATH": "/github/workspace",
+    "PYTHONSTARTUP": "/github/workspace/json.py",
+    "PYTHONWARNINGS": "error",
+    "PYTHONUSERBASE": "/github/home/.local",
+    "PYTHONINSPECT": "1",
+    "PYTHONIOENCODING": "ascii",
+    "PYTHONMALLOC": "nonsense",
+}
+
+
+def test_neither_the_checkout_nor_the_job_s_variables_reach_its_python(job):
+    # The sandbox's checkout has a requests.py, a json.py and so on, which end the program that imports them.
+    made = job(env=HOSTILE)
+    made.directory.create()
+    site = made.directory.home / ".local/lib/python3.13/site-packages"
+    site.mkdir(parents=True)
+    for name in ("usercustomize.py", "requests.py"):
+        (site / name).write_text("raise SystemExit('imported from HOME')\n", encoding="utf-8")
+    assert (made.directory.workspace / "requests.py").exists()
+    assert_deployed(made.run())
+
+
+def test_the_key_is_in_nobody_s_list_of_processes(job, stormkit):
+    stormkit.next_build(seconds=60)
+    made = job()
+    step = made.start()
+    assert any("on its way" in line for line in step.lines())
+    (container,) = made.containers()
+    inside = docker("exec", container, "cat", "/proc/1/cmdline")
+    client = Path(f"/proc/{step.pid}/cmdline").read_text(encoding="utf-8")
+    step.cancel()
+    assert "INPUT_API-KEY" in client
+    assert "entrypoint.py" in inside
+    assert KEY not in client + inside
+
+
+def test_the_loopback_is_network_enough(job, tmp_path):
+    # A container without a network has the servers, and the step's container shares its loopback.
+    serve = ["--volume", f"{ACTION / 'sandbox'}:/serve/sandbox:ro", "--workdir=/serve", BASE, "python", "-Buc", SERVERS]
+    servers = docker("run", "--detach", "--rm", "--network=none", *serve).strip()
+    try:
+        urls = json.loads(first_line(servers))
+        made = job(
+            network=f"container:{servers}",
+            inputs={"api-url": urls["stormkit"]},
+            github_url=urls["github"],
+            options=["--read-only"],
+        )
+        finished = made.run()
+    finally:
+        docker("rm", "--force", servers)
+    assert_deployed(finished)
+    assert finished.outputs["comment-url"]
+
+
+SERVERS = """
+import json, threading
+from sandbox.github import GitHub
+from sandbox.stormkit import Stormkit
+with Stormkit() as stormkit, GitHub() as github:
+    print(json.dumps({"stormkit": stormkit.url, "github": github.url}))
+    threading.Event().wait(120)
+"""
+
+
+def first_line(container: str) -> str:
+    """What the container printed first, as soon as it has."""
+    with subprocess.Popen(["docker", "logs", "--follow", container], stdout=subprocess.PIPE, text=True) as logs:
+        assert logs.stdout is not None
+        line = logs.stdout.readline()
+        logs.kill()
+    return line

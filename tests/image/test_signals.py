@@ -1,0 +1,107 @@
+"""A cancel and a kill, as they reach the container: the runner signals the Docker client, and that PID 1."""
+
+import signal
+import time
+
+import pytest
+
+from sandbox.container import docker
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture
+def started(job, stormkit):
+    """Starts a step whose build takes longer than any test, and returns it once the build runs."""
+
+    def start(**options):
+        stormkit.next_build(seconds=600)
+        made = job(**options)
+        step = made.start()
+        assert any("on its way" in line for line in step.lines())
+        return made, step
+
+    return start
+
+
+def assert_stopped(stormkit):
+    assert stormkit.builds == 1
+    (deployment,) = stormkit.deployments
+    assert deployment.stopped_manually
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_each_signal_cancels_within_six_seconds(started, stormkit, github, number):
+    made, step = started()
+    sent = time.monotonic()
+    step.send_signal(number)
+    finished = step.wait(10)
+    assert time.monotonic() - sent < 6
+    assert finished.exit_code == 130
+    assert finished.outputs["status"] == "cancelled"
+    assert set(finished.outputs) == set(made.action.outputs)
+    assert finished.state["finished"] == "true"
+    assert_stopped(stormkit)
+    (comment,) = github.state.comments()
+    assert "ancelled" in comment.body
+    assert made.containers() == []
+
+
+def test_the_runner_s_cancel_needs_no_kill(started, stormkit):
+    made, step = started()
+    finished = step.cancel()
+    assert (finished.killed, finished.exit_code) == (False, 130)
+    assert_stopped(stormkit)
+    # Nothing is left for the post step to do.
+    requests = len(stormkit.requests)
+    after = made.post(state=finished.state)
+    assert (after.exit_code, after.log, len(stormkit.requests)) == (0, "", requests)
+
+
+def test_after_a_kill_the_post_entrypoint_stops_the_deployment_and_corrects_the_comment(started, stormkit, github):
+    made, step = started()
+    (container,) = made.containers()
+    docker("kill", container)
+    killed = step.wait(10)
+    assert killed.exit_code == 137
+    assert not stormkit.deployments[0].stopped_manually
+
+    after = made.post(state=killed.state)
+    assert after.exit_code == 0, after.log
+    assert after.problems == []
+    assert_stopped(stormkit)
+    (comment,) = github.state.comments()
+    assert "ancelled" in comment.body
+
+    stopped, body = stormkit.deployments[0].stopped_at, comment.body
+    again = made.post(state=killed.state)
+    assert again.exit_code == 0, again.log
+    assert (stormkit.deployments[0].stopped_at, len(github.state.comments())) == (stopped, 1)
+    assert "ancelled" in body
+
+
+def test_a_container_that_outlives_its_client_ends_with_the_post_entrypoint(started, stormkit, github):
+    made, step = started()
+    # The end of the runner's sequence: only the client is killed.
+    step.send_signal(signal.SIGKILL)
+    orphaned = step.wait(10)
+    assert len(made.containers()) == 1
+    after = made.post(state=orphaned.state)
+    assert after.exit_code == 0, after.log
+    # It sees its deployment stopped, and ends by itself.
+    for _ in range(100):
+        if not made.containers():
+            break
+        time.sleep(0.1)
+    assert made.containers() == []
+    assert_stopped(stormkit)
+    assert len(github.state.comments()) == 1
+
+
+def test_after_a_normal_end_the_post_entrypoint_does_nothing(job, stormkit, github):
+    made = job()
+    assert made.run().exit_code == 0
+    requests = len(stormkit.requests) + len(github.requests)
+    after = made.post()
+    assert (after.exit_code, after.log, after.outputs, after.summary) == (0, "", {}, "")
+    assert len(stormkit.requests) + len(github.requests) == requests
