@@ -7,6 +7,7 @@ from stormkit_action.clock import Clock, Deadline
 from stormkit_action.inputs import Inputs
 from stormkit_action.plan import Plan
 from stormkit_action.stormkit.client import StormkitClient
+from stormkit_action.stormkit.models import Deployment
 from stormkit_action.stormkit.waiting import Progress
 
 
@@ -40,6 +41,10 @@ class Watcher(Protocol):
 
     def progress(self, site: Site, progress: Progress) -> None:
         """How the build stands."""
+        ...
+
+    def build_log(self, site: Site, deployment: Deployment, *, complete: bool) -> bool:
+        """The build log as far as it has come; no more comes once it is `complete`. Whether anything was said."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import replace
+from datetime import timedelta
 
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import Busy, CommandError, NoAnswer, NotFound, ServerFault, StormkitError
@@ -19,6 +20,9 @@ CANCEL_BUDGET = 2.5
 # What a stop after a timeout gets. Seconds.
 TIMEOUT_STOP_BUDGET = 10.0
 
+# Between two looks at whether a stop took. Seconds.
+STOP_PAUSE = 0.5
+
 
 class Build:
     """One deployment that is being built. Knows at every moment what can be said about it."""
@@ -27,6 +31,7 @@ class Build:
         self._work = work
         self._id = ""
         self._last: Deployment | None = None
+        self._streamed: Deployment | None = None
         self._began = work.clock.monotonic()
 
     def adopt(self, deployment_id: str) -> None:
@@ -58,46 +63,77 @@ class Build:
             self._last = self._work.client.deployment(self._id, patience=5.0)
         return self.result(Outcome.RUNNING)
 
-    def wait(self) -> DeploymentResult:
-        """Wait for its end, restarting it after a failure as often as `retries` allows."""
-        work = self._work
-        try:
-            for left in range(work.inputs.retries, -1, -1):
-                ended = self._wait_once()
-                if ended is None or ended.status is not Status.FAILED or not left or work.deadline.over:
-                    break
-                work.watcher.warning(f"The build of deployment {ended.id} failed: restarting it ({left} left).")
-                restart(work, ended)
-        except NotFound:
-            # It was there when it was triggered, so somebody deleted it.
-            self._last = self._last and replace(self._last, status=Status.STOPPED, preview_url="")
-            return self.result(Outcome.STOPPED, reason=f"Deployment {self._id} was deleted on Stormkit while it ran.")
-        return self._ended()
+    def wait(self, *, restarted: Deployment | None = None) -> DeploymentResult:
+        """Wait for its end, restarting it after a failure as often as `retries` allows.
 
-    def _wait_once(self) -> Deployment | None:
+        `restarted` is how it had failed, where it was restarted before.
+        """
         work = self._work
         wait = BuildWait(
             client=work.client,
             deployment_id=self._id,
             clock=work.clock,
-            began=work.clock.monotonic(),
             deadline=work.deadline,
             shortest_pause=work.inputs.poll_interval.total_seconds(),
             report=self._report,
+            live_log=self._live_log if work.inputs.build_log is BuildLog.STREAM else None,
         )
-        self._last = wait.run() or self._last
-        return self._last
+        try:
+            ended = self._wait_once(wait, restarted)
+            for left in range(work.inputs.retries, 0, -1):
+                if ended is None or ended.status is not Status.FAILED or work.deadline.over:
+                    break
+                work.watcher.warning(f"The build of deployment {ended.id} failed: restarting it ({left} left).")
+                restart(work, ended)
+                ended = self._wait_once(wait, ended)
+        except NotFound as error:
+            return self._gone(error)
+        finally:
+            self._end_live_log()
+        return self._ended()
+
+    def _wait_once(self, wait: BuildWait, restarted: Deployment | None) -> Deployment | None:
+        """One build's end, with its log where somebody will read it."""
+        work = self._work
+        ended = wait.run(restarted=restarted)
+        self._last = ended or self._last
+        if ended is None or ended.running or wait.log_is_read:
+            return ended
+        if ended.status is Status.FAILED or work.inputs.build_log in (BuildLog.ALWAYS, BuildLog.STREAM):
+            read = with_logs(work.client, ended, work.deadline)
+            if read is ended:
+                work.watcher.line(f"The build log of deployment {ended.id} could not be read; see the dashboard.")
+            elif work.inputs.build_log is BuildLog.STREAM:
+                self._live_log(read)
+            self._last = ended = read
+        return ended
 
     def _report(self, progress: Progress) -> None:
         self._last = progress.deployment or self._last
         self._work.watcher.progress(self._work.site, progress)
 
+    def _live_log(self, deployment: Deployment) -> bool:
+        self._last = self._streamed = deployment
+        return self._work.watcher.build_log(self._work.site, deployment, complete=not deployment.running)
+
+    def _end_live_log(self) -> None:
+        """Show what was held back of a log that is not read any further."""
+        if self._streamed is not None and self._streamed.running:
+            self._work.watcher.build_log(self._work.site, self._streamed, complete=True)
+
+    def _gone(self, error: NotFound) -> DeploymentResult:
+        """The result when Stormkit no longer knows the deployment."""
+        if self._last is None:
+            return self.result(
+                Outcome.STOPPED, reason=f"Deployment {self._id} was deleted before it could be read. {error.text}"
+            )
+        self._last = replace(self._last, status=Status.STOPPED, preview_url="")
+        return self.result(Outcome.STOPPED, reason=f"Deployment {self._id} was deleted on Stormkit while it ran.")
+
     def _ended(self) -> DeploymentResult:
-        work, last = self._work, self._last
+        last = self._last
         if last is None or last.running:
             return self._timed_out()
-        if last.status is Status.FAILED or work.inputs.build_log in (BuildLog.ALWAYS, BuildLog.STREAM):
-            self._last = last = with_logs(work.client, last, work.deadline)
         if last.status is Status.SUCCESS:
             return self.result(Outcome.SUCCESS)
         if last.status is Status.STOPPED:
@@ -105,29 +141,51 @@ class Build:
         return self.result(Outcome.FAILED, reason=why_failed(last))
 
     def _timed_out(self) -> DeploymentResult:
-        work = self._work
-        limit = duration(work.inputs.timeout.total_seconds())
-        if work.inputs.on_timeout is Remote.LEAVE:
-            fate = "it goes on (input on-timeout)"
-        else:
-            deadline = Deadline.after(work.clock, TIMEOUT_STOP_BUDGET)
-            try:
-                work.site.client.within(deadline).stop(self._id)
-                fate = "it was stopped"
-            except StormkitError as error:
-                fate = f"stopping it failed: {error.text}"
-        return self.result(
+        limit = duration(self._work.inputs.timeout.total_seconds())
+        leave = self._work.inputs.on_timeout is Remote.LEAVE
+        fate = "it goes on (input on-timeout)" if leave else self._stopped_in_time()
+        result = self.result(
             Outcome.TIMED_OUT,
             reason=f"Deployment {self._id} had not ended after {limit} (input timeout); {fate}.",
         )
+        return replace(result, loose=not leave and (self._last is None or self._last.running))
+
+    def _stopped_in_time(self) -> str:
+        """Stop it after a timeout; what came of that, as read back."""
+        deadline = Deadline.after(self._work.clock, TIMEOUT_STOP_BUDGET)
+        client = self._work.site.client.within(deadline)
+        try:
+            client.stop(self._id, patience=TIMEOUT_STOP_BUDGET)
+            self._last = client.deployment(self._id, patience=max(1.0, deadline.remaining))
+            while self._last.running and not deadline.over:
+                self._work.clock.sleep(min(STOP_PAUSE, max(0.01, deadline.remaining)))
+                self._last = client.deployment(self._id, patience=max(1.0, deadline.remaining))
+        except NotFound:
+            self._last = self._last and replace(self._last, status=Status.STOPPED, preview_url="")
+            return "it was deleted on Stormkit"
+        except StormkitError as error:
+            return f"stopping it was not confirmed: {error.text.removesuffix('.')}"
+        if self._last.running:
+            return "it was told to stop, but Stormkit still reports it as running"
+        if self._last.status is Status.STOPPED:
+            return "it was stopped"
+        return f"when it was to be stopped it had just ended ({self._last.status})"
 
     def _who_stopped(self, last: Deployment) -> str:
         with contextlib.suppress(StormkitError):
             page = self._work.client.deployments(branch=last.branch, patience=5.0)
             for each in page.deployments:
-                if each.id != last.id and each.created_at and last.created_at and each.created_at > last.created_at:
+                if _supersedes(each, last):
                     return f"Deployment {last.id} was stopped: deployment {each.id} of the same branch superseded it."
         return f"Deployment {last.id} was stopped by hand or by another program."
+
+
+def _supersedes(other: Deployment, stopped: Deployment) -> bool:
+    """Whether `other` is newer than `stopped` and was there when that was stopped, as far as whole seconds tell."""
+    if other.id == stopped.id or other.created_at is None or stopped.created_at is None:
+        return False
+    in_time = stopped.stopped_at is None or other.created_at <= stopped.stopped_at + timedelta(seconds=1)
+    return other.created_at > stopped.created_at and in_time
 
 
 def label(work: Work, deployment: Deployment | None) -> str:

@@ -41,7 +41,7 @@ class Deploy:
         try:
             self._build.adopt(deployment.id)
             building.restart(self._work, deployment)
-            return self._finish(self._build.wait())
+            return self._finish(self._build.wait(restarted=deployment))
         except Cancelled:
             return self._cancelled()
         except ActionError as error:

@@ -4,7 +4,7 @@ import re
 import secrets
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Protocol
 
 from actions_toolkit import core
@@ -15,8 +15,11 @@ from stormkit_action.text import SHORTEST_SECRET, plain, redact
 # GitHub cuts an annotation at 4096 characters. A little less leaves room for how it counts.
 ANNOTATION = 4000
 
+# Foreign lines are written this many characters at a time.
+BATCH = 64 * 1024
+
 # GitHub's runner honours `##[command]` anywhere in a line, and `::command::` at its start.
-_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#\[)", re.MULTILINE)
+_COMMAND = re.compile(r"^([^\S\n]*):(?=:)|#(?=#\[)", re.MULTILINE)
 # Colours stay; any other control character, and a bare carriage return (a new line to the runner), does not.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]|\x1b(?!\\[[0-9;]*m)")
 
@@ -54,6 +57,28 @@ class Console(Protocol):
         """Print foreign `lines` under a title that folds them."""
         ...
 
+    def section(self, key: Hashable, title: str, lines: Iterable[str]) -> None:
+        """The same, to be continued by the next call with the same `key`.
+
+        Whatever else is printed in between closes it; then it goes on under its title and "(continued)".
+        """
+        ...
+
+
+class _Sections:
+    """Which section is open, and which were before."""
+
+    def __init__(self) -> None:
+        self.open: Hashable = None
+        self._before: set[Hashable] = set()
+
+    def title(self, key: Hashable, title: str) -> str:
+        """The title under which `key`, from now on the open section, begins or goes on."""
+        self.open = key
+        known = key in self._before
+        self._before.add(key)
+        return f"{title} (continued)" if known else title
+
 
 class GitHubConsole:
     """The log of a GitHub step: annotations, groups and masks are workflow commands."""
@@ -61,6 +86,7 @@ class GitHubConsole:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._secrets: list[str] = []
+        self._sections = _Sections()
 
     def mask(self, secret: str) -> None:
         """Register `secret` with the runner, and keep it out ourselves."""
@@ -71,6 +97,7 @@ class GitHubConsole:
     def line(self, text: str = "") -> None:
         """Print `text`."""
         with self._lock:
+            self._end_section()
             core.info(inert(redact(text, self._secrets)))
             sys.stdout.flush()
 
@@ -87,22 +114,51 @@ class GitHubConsole:
         self._annotate("error", text, title)
 
     def group(self, title: str, lines: Iterable[str]) -> None:
-        """A folded group. Its lines stand between stop-commands and a token that nobody can guess."""
-        token = secrets.token_hex(16)
+        """A folded group."""
         with self._lock:
-            core.start_group(plain(redact(title, self._secrets)).replace("\n", " "))
-            issue_command("stop-commands", {}, token)
-            for text in lines:
-                core.info(inert(redact(text, self._secrets)))
-            issue_command(token, {}, "")
+            self._end_section()
+            self._start_group(title)
+            self._foreign(lines)
             core.end_group()
             sys.stdout.flush()
+
+    def section(self, key: Hashable, title: str, lines: Iterable[str]) -> None:
+        """A folded group that stays open until something else is printed."""
+        with self._lock:
+            if self._sections.open != key:
+                self._end_section()
+                self._start_group(self._sections.title(key, title))
+            self._foreign(lines)
+            sys.stdout.flush()
+
+    def _end_section(self) -> None:
+        if self._sections.open is not None:
+            self._sections.open = None
+            core.end_group()
+
+    def _start_group(self, title: str) -> None:
+        core.start_group(plain(redact(title, self._secrets)).replace("\n", " "))
+
+    def _foreign(self, lines: Iterable[str]) -> None:
+        """Lines between stop-commands and a token that nobody can guess, a new one each time."""
+        token = secrets.token_hex(16)
+        stopped = False
+        try:
+            for text in _batches(lines):
+                if not stopped:
+                    issue_command("stop-commands", {}, token)
+                    stopped = True
+                core.info(inert(redact(text, self._secrets)))
+        finally:
+            if stopped:
+                issue_command(token, {}, "")
 
     def _annotate(self, kind: str, text: str, title: str = "") -> None:
         # Not core.error(): with a title it also prints empty file and line properties.
         message = plain(redact(text, self._secrets))
         shortened = message if len(message) <= ANNOTATION else f"{message[: ANNOTATION - 1]}…"
         with self._lock:
+            self._end_section()
             issue_command(kind, {"title": plain(title)} if title else {}, shortened)
             sys.stdout.flush()
 
@@ -113,6 +169,7 @@ class PlainConsole:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._secrets: list[str] = []
+        self._sections = _Sections()
 
     def mask(self, secret: str) -> None:
         """Keep `secret` out of what is printed."""
@@ -122,8 +179,8 @@ class PlainConsole:
     def line(self, text: str = "") -> None:
         """Print `text`."""
         with self._lock:
-            sys.stderr.write(f"{inert(redact(text, self._secrets))}\n")
-            sys.stderr.flush()
+            self._sections.open = None
+            self._write(text)
 
     def notice(self, text: str) -> None:
         """Print `text`."""
@@ -140,6 +197,35 @@ class PlainConsole:
     def group(self, title: str, lines: Iterable[str]) -> None:
         """Print `lines`, indented, under their title."""
         with self._lock:
-            self.line(f"▸ {title}")
-            for text in lines:
-                self.line("\n".join(f"  {part}" for part in text.splitlines()))
+            self.line(f"▸ {plain(title)}")
+            self._foreign(lines)
+
+    def section(self, key: Hashable, title: str, lines: Iterable[str]) -> None:
+        """The same, gone on with."""
+        with self._lock:
+            if self._sections.open != key:
+                self.line(f"▸ {plain(self._sections.title(key, title))}")
+                self._sections.open = key
+            self._foreign(lines)
+
+    def _foreign(self, lines: Iterable[str]) -> None:
+        for text in _batches(lines):
+            self._write("\n".join(f"  {part}" for part in inert(text).split("\n")))
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(f"{inert(redact(text, self._secrets))}\n")
+        sys.stderr.flush()
+
+
+def _batches(lines: Iterable[str]) -> Iterator[str]:
+    """`lines` joined, some at a time: a call for each of a million lines would take long."""
+    batch: list[str] = []
+    size = 0
+    for line in lines:
+        batch.append(line)
+        size += len(line)
+        if size >= BATCH:
+            yield "\n".join(batch)
+            batch, size = [], 0
+    if batch:
+        yield "\n".join(batch)

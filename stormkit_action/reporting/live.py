@@ -8,13 +8,16 @@ from stormkit_action.clock import Clock
 from stormkit_action.event import Event, Run
 from stormkit_action.inputs import Inputs
 from stormkit_action.plan import Plan
+from stormkit_action.reporting.build_log import LiveBuildLog
 from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.outputs import Outlet
+from stormkit_action.reporting.progress import line as progress_line
 from stormkit_action.reporting.pull_request import PullRequestComment
 from stormkit_action.reporting.result_rows import put, row_of
 from stormkit_action.result import DeploymentResult, Outcome
+from stormkit_action.stormkit.models import Deployment
 from stormkit_action.stormkit.waiting import Progress
-from stormkit_action.text import duration, one_line
+from stormkit_action.text import one_line
 from stormkit_action.work import Site
 
 # What the post step finds: the deployments this step began (JSON), and whether it came to its own end.
@@ -58,6 +61,7 @@ class LiveReport:
         self._started: dict[str, dict[str, str | int]] = {}
         self._rows: dict[str, tuple[object, ...]] = {}
         self._unknown: set[str] = set()
+        self._logs: dict[str, LiveBuildLog] = {}
 
     def line(self, text: str) -> None:
         """Say something in the log."""
@@ -79,7 +83,7 @@ class LiveReport:
 
     def progress(self, site: Site, progress: Progress) -> None:
         """Show how the build stands."""
-        self._console.line(f"{_prefix(site)}{_progress_line(progress)}")
+        self._console.line(f"{_prefix(site)}{progress_line(progress)}")
         deployment = progress.deployment
         if deployment is None:
             return
@@ -88,6 +92,11 @@ class LiveReport:
             status = one_line(deployment.unknown_status, 40)
             self._console.line(f'Stormkit reports the status "{status}", which counts as still running.')
         self._show_building(site, progress)
+
+    def build_log(self, site: Site, deployment: Deployment, *, complete: bool) -> bool:
+        """Show what is new of the build log. Called by one thread an environment."""
+        live = self._logs.setdefault(site.env_id, LiveBuildLog(self._console, prefix=_prefix(site)))
+        return live.show(deployment, complete=complete)
 
     def _show_building(self, site: Site, progress: Progress) -> None:
         """Put the building row into the comment when it says something new."""
@@ -126,15 +135,3 @@ class LiveReport:
 
 def _prefix(site: Site) -> str:
     return f"[{one_line(site.name, 40)}] " if site.name else ""
-
-
-def _progress_line(progress: Progress) -> str:
-    elapsed = duration(progress.elapsed)
-    if progress.trouble:
-        return f"{elapsed}: trying on. {progress.trouble}"
-    deployment = progress.deployment
-    if deployment is None:
-        return f"{elapsed}: waiting"
-    commit = f", commit {one_line(deployment.commit.sha, 64)[:7]}" if deployment.commit.sha else ""
-    usual = f", usually {duration(progress.usual.seconds)}" if progress.usual and deployment.running else ""
-    return f"{elapsed}: {deployment.status}{usual}{commit}"

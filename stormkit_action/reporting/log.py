@@ -1,9 +1,10 @@
 """The result in the step's log: the build log in groups, one error annotation, and what matters in a few lines."""
 
 from stormkit_action.inputs import BuildLog
+from stormkit_action.reporting import build_log as build_logs
 from stormkit_action.reporting.console import Console
 from stormkit_action.result import DeploymentResult, Outcome, Result
-from stormkit_action.text import duration, one_line, tail
+from stormkit_action.text import one_line, tail
 
 # What the annotation shows of the failing step.
 TAIL_LINES, TAIL_CHARACTERS = 25, 3000
@@ -14,26 +15,17 @@ _WITH_ERROR = frozenset({Outcome.FAILED, Outcome.STOPPED, Outcome.TIMED_OUT, Out
 def show(result: Result, console: Console, build_log: BuildLog) -> None:
     """Print the whole result."""
     for each in result.deployments:
-        if build_log in (BuildLog.ALWAYS, BuildLog.STREAM) or (
-            build_log is BuildLog.FAILURE and each.status is Outcome.FAILED
-        ):
-            _show_build_log(each, console)
+        failure = build_log is BuildLog.FAILURE and each.status is Outcome.FAILED
+        # A streamed log has been shown while it grew.
+        if each.deployment is not None and (build_log is BuildLog.ALWAYS or failure):
+            prefix = f"[{one_line(each.name, 40)}] " if each.name else ""
+            build_logs.show(each.deployment, console, prefix=prefix)
     for each in result.deployments:
         _show_result(each, console, with_error=bool(result.exit_code))
     if result.problem:
         console.error(result.problem)
     elif result.status is Outcome.SKIPPED:
         console.notice(result.reason)
-
-
-def _show_build_log(each: DeploymentResult, console: Console) -> None:
-    deployment = each.deployment
-    if deployment is None:
-        return
-    for step in (*deployment.logs, *deployment.status_checks):
-        mark = "" if step.ok else " ✗ failed"
-        seconds = f" ({duration(step.duration)})" if step.duration else ""
-        console.group(f"{one_line(step.title, 120) or 'step'}{seconds}{mark}", step.message.splitlines())
 
 
 def _show_result(each: DeploymentResult, console: Console, *, with_error: bool) -> None:

@@ -6,7 +6,7 @@ else has a value for "not told". Texts are foreign: whoever shows one escapes it
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -51,6 +51,11 @@ class LogStep:
     message: str
     ok: bool
     duration: float
+
+    def lines(self) -> Iterator[str]:
+        """The lines of its output, without their ends; the last one has none yet (empty if the output ends in one)."""
+        for line in self.message.split("\n"):
+            yield line.removesuffix("\r")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,11 +6,23 @@ from dataclasses import dataclass, replace
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import NotFound, Refused, StormkitError
 from stormkit_action.stormkit.client import StormkitClient
-from stormkit_action.stormkit.models import Deployment
+from stormkit_action.stormkit.models import Deployment, Status
 from stormkit_action.stormkit.schedule import Usual, pause
 
 # Something is said at least this often while waiting. Seconds.
 HEARTBEAT = 30.0
+
+# While the build log is shown live: the pauses between two looks at it, in seconds, and the share of the time that
+# fetching it may take. A log is fetched whole every time, so a big one is fetched rarely.
+LOG_PAUSE = 2.0
+LONGEST_LIVE_PAUSE = 5.0
+LOG_SHARE = 0.05
+
+# For how long after a restart the failure before it may still be read. Seconds.
+RESTART_LAG = 30.0
+
+# No sleep is shorter: a clock's rounding must not make a wait of many tiny ones. Seconds.
+_TICK = 0.001
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,8 +41,8 @@ class Progress:
 class BuildWait:
     """Waits for one deployment until it has ended or `deadline` is over.
 
-    `report` is called with a Progress when something changed and at least every 30 seconds.
-    `began` is the clock's monotonic time at which the build was triggered.
+    `report` is called with a Progress when something changed and at least every 30 seconds. `live_log`, where given, is
+    called with the deployment each time its log was read, and tells whether it said anything.
     """
 
     def __init__(
@@ -39,31 +51,41 @@ class BuildWait:
         client: StormkitClient,
         deployment_id: str,
         clock: Clock,
-        began: float,
         deadline: Deadline,
         shortest_pause: float,
         report: Callable[[Progress], None],
+        live_log: Callable[[Deployment], bool] | None = None,
     ) -> None:
         self._client = client
         self._id = deployment_id
         self._clock = clock
-        self._began = began
         self._deadline = deadline
         self._shortest_pause = shortest_pause
         self._report = report
-        self._last: Deployment | None = None
+        self._live_log = live_log
         self._usual: Usual | None = None
         self._asked_for_usual = False
+        self._begin(None)
+
+    def _begin(self, restarted: Deployment | None) -> None:
+        self._began = self._clock.monotonic()
+        self._before = restarted
+        self._last: Deployment | None = None
         self._trouble = ""
         self._asked_to_wait = 0.0
         self._said: tuple[object, ...] | None = None
         self._said_at = 0.0
+        self._log_due = 0.0
+        self.log_is_read = False
 
-    def run(self) -> Deployment | None:
+    def run(self, *, restarted: Deployment | None = None) -> Deployment | None:
         """The deployment as last read: ended, or still running when the deadline is over.
 
-        None when it could not be read once. Raises Refused and NotFound (it was deleted), which no waiting mends.
+        None when it could not be read once. `restarted` is how it had failed before it was restarted.
+        `log_is_read` tells afterwards whether it came with its build log. Raises Refused and NotFound (it was
+        deleted), which no waiting mends.
         """
+        self._begin(restarted)
         while True:
             self._look()
             self._speak()
@@ -78,13 +100,12 @@ class BuildWait:
     def _look(self) -> None:
         """One look. Until the commit is known it reads the deployment, then the cheaper poll serves."""
         try:
-            if self._last is None or self._last.commit.sha is None or self._last.unknown_status:
-                self._last = self._client.deployment(self._id, patience=0.0)
+            if self._live_log is not None and self._clock.monotonic() >= self._log_due:
+                self._read(logs=True)
+            elif self._last is None or self._last.commit.sha is None or self._last.unknown_status:
+                self._read()
             else:
-                polled = self._client.poll(self._id, patience=0.0)
-                self._last = replace(self._last, unknown_status=polled.unknown_status)
-                if polled.status is not self._last.status:
-                    self._last = self._client.deployment(self._id, patience=0.0)
+                self._poll(self._last)
         except (Refused, NotFound):
             raise
         except StormkitError as error:
@@ -94,21 +115,67 @@ class BuildWait:
             self._trouble = ""
             self._asked_to_wait = 0.0
 
+    def _poll(self, last: Deployment) -> None:
+        polled = self._client.poll(self._id, patience=0.0)
+        self._last = replace(last, unknown_status=polled.unknown_status)
+        if polled.status is Status.RUNNING:
+            return
+        if self._live_log is not None or polled.status is not Status.SUCCESS:
+            try:
+                self._read(logs=True)
+            except (Refused, NotFound):
+                raise
+            except StormkitError:
+                pass  # an answer without the log is likelier to come through
+            else:
+                return
+        self._read()
+
+    def _read(self, *, logs: bool = False) -> None:
+        began = self._clock.monotonic()
+        try:
+            read = self._client.deployment(self._id, logs=logs, patience=0.0)
+        finally:
+            if logs:
+                now = self._clock.monotonic()
+                self._log_due = now + max(LOG_PAUSE, (now - began) / LOG_SHARE)
+        if self._is_before_restart(read):
+            return
+        self._last, self.log_is_read = read, logs
+        if logs and self._live_log is not None and self._live_log(read):
+            self._said_at = self._clock.monotonic()
+
+    def _is_before_restart(self, read: Deployment) -> bool:
+        """Whether `read` is still the failure that a restart has ended: that keeps the id and sets createdAt."""
+        before = self._before
+        return (
+            before is not None
+            and not read.running
+            and (read.created_at, read.stopped_at) == (before.created_at, before.stopped_at)
+            and self._clock.monotonic() - self._began < RESTART_LAG
+        )
+
     def _learn_usual(self) -> None:
         self._asked_for_usual = True
         try:
             history = self._client.deployments(patience=0.0).deployments
         except StormkitError:
-            return  # it only serves the progress line
+            return  # without it there is no estimate, and the polls are placed without one
         self._usual = Usual.of(history)
+
+    def _pause(self) -> float:
+        elapsed = self._clock.monotonic() - self._began
+        planned = pause(elapsed, shortest=self._shortest_pause, usual=self._usual)
+        if self._live_log is not None:
+            planned = min(planned, max(self._shortest_pause, LONGEST_LIVE_PAUSE))
+        return max(planned, self._asked_to_wait)
 
     def _sleep(self) -> None:
         """Until the next look is due, saying something in time."""
-        due = max(pause(self._clock.monotonic() - self._began, shortest=self._shortest_pause), self._asked_to_wait)
-        until = self._deadline.within(due)
+        until = self._deadline.within(self._pause())
         while not until.over:
             silence = HEARTBEAT - (self._clock.monotonic() - self._said_at)
-            self._clock.sleep(min(until.remaining, max(0.0, silence)))
+            self._clock.sleep(max(_TICK, min(until.remaining, silence)))
             self._speak()
 
     def _speak(self) -> None:

@@ -1,0 +1,1 @@
+"""Measurements, not tests. Each module prints a section of docs/performance.md."""

@@ -1,0 +1,342 @@
+"""The wait, on a clock of its own, against a server whose answers are written down."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from stormkit_action.clock import Deadline
+from stormkit_action.errors import Busy, Cancelled, NoAnswer, NotFound, Refused, Rejected, ServerFault
+from stormkit_action.stormkit.client import Polled
+from stormkit_action.stormkit.models import Commit, Deployment, LogStep, Page, Status
+from stormkit_action.stormkit.waiting import HEARTBEAT, RESTART_LAG, BuildWait, Progress
+from tests.fake_clock import FakeClock
+
+SHA = "16ab41e8"
+
+
+@dataclass(kw_only=True)
+class Script:
+    """A server for one deployment. `faults` are raised by the requests of that number, counted from 1."""
+
+    clock: FakeClock
+    seconds: float = 40.0
+    ends: Status = Status.SUCCESS
+    word: str = ""
+    checked_out: float = 3.0
+    faults: dict[int, Exception] = field(default_factory=dict)
+    history: tuple[float, ...] = ()
+    created_at: datetime | None = None
+    log_takes: float = 0.0
+    asked: list[tuple[str, float]] = field(default_factory=list)
+
+    def deployment(self, deployment_id: str, *, logs: bool = False, patience: float) -> Deployment:
+        self._ask("log" if logs else "read")
+        if logs:
+            self.clock.advance(self.log_takes)
+        passed = self.clock.passed
+        return Deployment(
+            id=deployment_id,
+            status=self._status,
+            unknown_status=self._word,
+            commit=Commit(sha=SHA if passed >= self.checked_out else None),
+            created_at=self.created_at,
+            logs=(LogStep(title="build", message=f"{passed:.0f}\n", ok=True, duration=0),) if logs else (),
+        )
+
+    def poll(self, deployment_id: str, *, patience: float) -> Polled:
+        self._ask("poll")
+        return Polled(status=self._status, unknown_status=self._word)
+
+    def deployments(self, *, patience: float) -> Page:
+        self._ask("list")
+        rows = tuple(Deployment(id="1", status=Status.SUCCESS, duration=each) for each in self.history)
+        return Page(deployments=rows, has_next=False)
+
+    @property
+    def kinds(self) -> list[str]:
+        return [kind for kind, _ in self.asked]
+
+    @property
+    def _status(self) -> Status:
+        return self.ends if self.clock.passed >= self.seconds else Status.RUNNING
+
+    @property
+    def _word(self) -> str:
+        return self.word if self._status is Status.RUNNING else ""
+
+    def _ask(self, kind: str) -> None:
+        self.asked.append((kind, self.clock.passed))
+        if len(self.asked) in self.faults:
+            raise self.faults[len(self.asked)]
+
+
+@dataclass(kw_only=True)
+class Waited:
+    wait: BuildWait
+    progress: list[Progress]
+
+
+def waiting(
+    script: Script, *, timeout: float = 1800.0, live_log: Callable[[Deployment], bool] | None = None, **more: Any
+) -> Waited:
+    progress: list[Progress] = []
+    wait = BuildWait(
+        client=script,  # type: ignore[arg-type]
+        deployment_id="8241",
+        clock=script.clock,
+        deadline=Deadline.after(script.clock, timeout),
+        shortest_pause=2.0,
+        report=progress.append,
+        live_log=live_log,
+        **more,
+    )
+    return Waited(wait=wait, progress=progress)
+
+
+def fault(text: str = "HTTP 502", *, retry_after: float = 0.0) -> ServerFault:
+    return ServerFault(text, status=502, retry_after=retry_after)
+
+
+def test_reads_until_the_commit_is_known_then_polls_then_reads_the_result():
+    script = Script(clock=FakeClock())
+    ended = waiting(script).wait.run()
+    assert ended is not None
+    assert (ended.status, ended.commit.sha) == (Status.SUCCESS, SHA)
+    assert script.kinds[:4] == ["read", "list", "read", "read"]
+    assert set(script.kinds[4:-1]) == {"poll"}
+    assert script.kinds[-1] == "read"
+
+
+def test_no_two_looks_are_closer_than_the_floor():
+    script = Script(clock=FakeClock(), history=(40, 41, 39, 40))
+    waiting(script).wait.run()
+    looks = [at for kind, at in script.asked if kind != "list"][:-1]
+    assert min(later - earlier for earlier, later in itertools.pairwise(looks)) >= 2.0 - 1e-9
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.STOPPED])
+def test_a_failure_is_read_with_its_log_at_once(status):
+    script = Script(clock=FakeClock(), ends=status)
+    wait = waiting(script).wait
+    ended = wait.run()
+    assert ended is not None
+    assert ended.status is status
+    assert ended.logs
+    assert script.kinds[-2:] == ["poll", "log"]
+    assert wait.log_is_read
+
+
+def test_where_the_log_can_not_be_read_the_failure_is_read_without_it():
+    script = Script(clock=FakeClock(), ends=Status.FAILED)
+    waiting(script).wait.run()
+    number = len(script.asked)
+    script = Script(clock=FakeClock(), ends=Status.FAILED, faults={number: fault()})
+    wait = waiting(script).wait
+    ended = wait.run()
+    assert ended is not None
+    assert ended.status is Status.FAILED
+    assert script.kinds[-3:] == ["poll", "log", "read"]
+    assert not wait.log_is_read
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NoAnswer("no answer", sent=True),
+        NoAnswer("certificate", sent=False, permanent=True),
+        fault(),
+        Busy("busy", status=429),
+        Rejected("what?", status=400),
+        Rejected("redirect", status=302),
+    ],
+)
+@pytest.mark.parametrize("first", [1, 6])
+def test_errors_while_polling_do_not_decide(error, first):
+    script = Script(clock=FakeClock(), faults=dict.fromkeys(range(first, first + 4), error))
+    waited = waiting(script)
+    ended = waited.wait.run()
+    assert ended is not None
+    assert ended.status is Status.SUCCESS
+    assert [each.trouble for each in waited.progress if each.trouble] == [error.text]
+
+
+@pytest.mark.parametrize(
+    "error", [Refused("key", status=403), Refused("minutes", status=402), NotFound("", status=404)]
+)
+@pytest.mark.parametrize("number", [1, 3, 7])
+def test_402_403_and_404_decide_at_once(error, number):
+    script = Script(clock=FakeClock(), faults={number: error})
+    with pytest.raises(type(error)):
+        waiting(script).wait.run()
+    assert len(script.asked) == number
+
+
+@pytest.mark.parametrize("error", [Refused("", status=403), NotFound("", status=404), fault()])
+def test_the_list_of_earlier_builds_decides_nothing(error):
+    script = Script(clock=FakeClock(), faults={2: error})
+    waited = waiting(script)
+    assert waited.wait.run() is not None
+    assert script.kinds.count("list") == 1
+    assert not any(each.trouble for each in waited.progress)
+
+
+def test_no_list_is_asked_for_while_nothing_answers():
+    script = Script(clock=FakeClock(), faults={1: fault(), 2: fault()})
+    waiting(script).wait.run()
+    assert script.kinds[:4] == ["read", "read", "read", "list"]
+
+
+@pytest.mark.parametrize("asked", [7.0, 45.0])
+def test_retry_after_is_obeyed(asked):
+    script = Script(clock=FakeClock(), seconds=100, faults={5: Busy("busy", status=429, retry_after=asked)})
+    waiting(script).wait.run()
+    times = [at for _, at in script.asked]
+    assert times[5] - times[4] >= asked
+    assert times[6] - times[5] < 7
+
+
+def test_a_long_retry_after_does_not_outlast_the_deadline():
+    script = Script(clock=FakeClock(), seconds=50, faults={3: Busy("busy", status=429, retry_after=86400)})
+    ended = waiting(script, timeout=60).wait.run()
+    assert ended is not None
+    assert ended.status is Status.SUCCESS
+    assert script.clock.passed == pytest.approx(60, abs=0.01)
+
+
+def test_the_deadline_is_exact_and_followed_by_one_last_look():
+    script = Script(clock=FakeClock(), seconds=1000)
+    ended = waiting(script, timeout=123.4).wait.run()
+    assert ended is not None
+    assert ended.running
+    assert script.asked[-1][1] == pytest.approx(123.4, abs=0.01)
+    assert script.clock.passed == pytest.approx(123.4, abs=0.01)
+
+
+def test_none_where_nothing_could_be_read():
+    script = Script(clock=FakeClock(), faults=dict.fromkeys(range(1, 1000), fault()))
+    assert waiting(script, timeout=100).wait.run() is None
+
+
+def test_an_unknown_status_counts_as_running_and_is_read_until_it_is_known():
+    script = Script(clock=FakeClock(), word="warming-up")
+    waited = waiting(script)
+    ended = waited.wait.run()
+    assert ended is not None
+    assert ended.status is Status.SUCCESS
+    words = [each.deployment.unknown_status for each in waited.progress if each.deployment]
+    assert set(words) == {"warming-up", ""}
+
+
+def test_a_cancel_ends_the_wait():
+    clock = FakeClock(cancel_after=11)
+    with pytest.raises(Cancelled):
+        waiting(Script(clock=clock)).wait.run()
+    assert clock.passed == 11
+
+
+def test_something_is_said_when_it_changes_and_every_30_seconds():
+    script = Script(clock=FakeClock(), seconds=200, history=(100, 100, 100))
+    waited = waiting(script)
+    waited.wait.run()
+    times = [each.elapsed for each in waited.progress]
+    assert max(later - earlier for earlier, later in itertools.pairwise(times)) <= HEARTBEAT + 0.01
+    facts = [
+        (each.deployment and (each.deployment.status, each.deployment.commit), each.usual) for each in waited.progress
+    ]
+    again = [at for at, now, before in zip(times[1:], facts[1:], facts, strict=False) if now == before]
+    assert len(again) <= 200 / HEARTBEAT
+    assert waited.progress[-1].usual is not None
+
+
+def test_a_clock_that_rounds_does_not_hang_the_wait():
+    clock = FakeClock()
+    clock.advance(1e9 + 0.1)
+    script = Script(clock=clock, seconds=1e9 + 300)
+    assert waiting(script).wait.run() is not None
+
+
+class TestRestart:
+    FAILED = Deployment(
+        id="8241",
+        status=Status.FAILED,
+        created_at=datetime(2026, 3, 14, tzinfo=UTC),
+        stopped_at=datetime(2026, 3, 14, 0, 1, tzinfo=UTC),
+    )
+
+    def test_the_failure_before_it_is_not_taken_for_its_end(self):
+        clock = FakeClock()
+        script = Script(clock=clock)
+        stale = replace(self.FAILED)
+        answers = iter([stale, stale])
+        read = script.deployment
+        script.deployment = lambda *arguments, **more: next(answers, None) or read(*arguments, **more)  # type: ignore[method-assign]
+        ended = waiting(script).wait.run(restarted=self.FAILED)
+        assert ended is not None
+        assert ended.status is Status.SUCCESS
+
+    def test_a_failure_that_stays_is_believed_in_the_end(self):
+        script = Script(clock=FakeClock())
+        script.deployment = lambda *_, **__: self.FAILED  # type: ignore[method-assign]
+        ended = waiting(script).wait.run(restarted=self.FAILED)
+        assert ended == self.FAILED
+        assert RESTART_LAG <= script.clock.passed < RESTART_LAG + 5
+
+    def test_a_new_failure_within_the_same_second_of_the_clock_counts(self):
+        script = Script(clock=FakeClock())
+        again = replace(self.FAILED, stopped_at=datetime(2026, 3, 14, 0, 1, 5, tzinfo=UTC))
+        script.deployment = lambda *_, **__: again  # type: ignore[method-assign]
+        assert waiting(script).wait.run(restarted=self.FAILED) == again
+        assert script.clock.passed == 0
+
+    def test_the_usual_duration_is_asked_for_once(self):
+        script = Script(clock=FakeClock(), history=(40,))
+        wait = waiting(script).wait
+        wait.run()
+        script.seconds = script.clock.passed + 20
+        wait.run(restarted=self.FAILED)
+        assert script.kinds.count("list") == 1
+
+
+class TestLiveLog:
+    def run(self, script: Script, *, said: bool = True) -> tuple[list[Deployment], Waited]:
+        seen: list[Deployment] = []
+
+        def live_log(deployment: Deployment) -> bool:
+            seen.append(deployment)
+            return said
+
+        waited = waiting(script, live_log=live_log)
+        waited.wait.run()
+        return seen, waited
+
+    def test_a_small_log_is_read_instead_of_a_poll(self):
+        script = Script(clock=FakeClock(), seconds=60)
+        seen, waited = self.run(script)
+        assert set(script.kinds) == {"log", "list"}
+        assert not seen[-1].running
+        assert waited.wait.log_is_read
+        times = [at for kind, at in script.asked if kind == "log"]
+        assert max(later - earlier for earlier, later in itertools.pairwise(times)) <= 5.0 + 0.01
+
+    def test_a_big_log_takes_a_small_share_of_the_time(self):
+        script = Script(clock=FakeClock(), seconds=300, log_takes=2.0)
+        seen, _waited = self.run(script)
+        assert 2.0 * (script.kinds.count("log") - 1) <= 0.06 * 300
+        assert "poll" in script.kinds
+        assert script.kinds[-1] == "log"
+        assert not seen[-1].running
+
+    def test_an_error_of_the_log_is_endured(self):
+        script = Script(clock=FakeClock(), seconds=60, faults={1: fault(), 4: fault()})
+        seen, _ = self.run(script)
+        assert not seen[-1].running
+
+    def test_a_log_that_talks_spares_the_heartbeat(self):
+        script = Script(clock=FakeClock(), seconds=200)
+        _, quiet = self.run(Script(clock=FakeClock(), seconds=200), said=False)
+        _, talking = self.run(script)
+        assert len(talking.progress) < len(quiet.progress)
