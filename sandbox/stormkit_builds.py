@@ -205,9 +205,9 @@ class Course:
     ) -> tuple[Entry, ...]:
         """`steps` that run one after the other from `begin` to `end` (the last one for ever if `endless`)."""
         entries = []
-        shares = sum(step.share for step in steps) or 1.0
+        second = (end - begin) / (sum(step.share for step in steps) or 1.0)
         for position, step in enumerate(steps):
-            seconds = (end - begin) * step.share / shares
+            seconds = second * step.share
             if moment < begin:
                 break
             last = position == len(steps) - 1

@@ -1,0 +1,175 @@
+"""How a build's log grows, and what a build costs the server."""
+
+import math
+import threading
+import time
+
+import pytest
+import requests
+
+from sandbox.stormkit import Build, Generation, Outcome, Step, Stormkit
+from sandbox.stormkit_builds import STOPPED, UPLOADING, Course
+
+ONE, TWO = Step(title="one", message="a1\na2\n"), Step(title="two", message="0123456789", share=3)
+
+
+def course(queue=None, **fields):
+    build = Build(**{"steps": (ONE, TWO), "seconds": 12, "queued": 2, **fields})
+    return Course(build=build, branch="main", queue=build.queue if queue is None else queue)
+
+
+def seen(entries):
+    return [(entry.title, entry.message, entry.status) for entry in entries]
+
+
+# Ten seconds of work after two in the queue; the last of them are the upload's, so steps get 2.25 s and 6.75 s.
+@pytest.mark.parametrize(
+    ("moment", "log"),
+    [
+        (0, []),
+        (1.9, []),
+        (2, [("one", "", False)]),
+        (3.2, [("one", "a1\n", False)]),
+        (4.3, [("one", "a1\na2\n", True), ("two", "", False)]),
+        (7.7, [("one", "a1\na2\n", True), ("two", "01234", False)]),
+        (11.5, [("one", "a1\na2\n", True), ("two", "0123456789", True), ("deploy", UPLOADING, True)]),
+        (
+            12,
+            [
+                ("one", "a1\na2\n", True),
+                ("two", "0123456789", True),
+                ("deploy", "Successfully deployed client side.\nTotal bytes uploaded: 204.8 kB\n\n", True),
+            ],
+        ),
+    ],
+)
+def test_a_log_grows(moment, log):
+    assert seen(course().logs(moment, stopped=False)) == log
+
+
+@pytest.mark.parametrize(
+    ("fields", "last"),
+    [
+        ({"outcome": Outcome.FAILED}, ("two", "0123456789", False)),
+        ({"outcome": Outcome.TIMEOUT}, ("two", "0123456789", False)),
+        ({"outcome": Outcome.FAILED, "steps": (Step(title="no", ok=False), TWO)}, ("no", "", False)),
+        ({"upload": {}}, ("deploy", "Deployment completed successfully with no artifacts.", True)),
+        ({"seconds": math.inf}, ("two", "0123456789", False)),
+    ],
+)
+def test_a_log_ends(fields, last):
+    assert seen(course(**fields).logs(99, stopped=False))[-1] == last
+
+
+def test_stopped_while_it_uploads():
+    assert seen(course().logs(11.5, stopped=True))[-1] == ("deploy", STOPPED, False)
+
+
+def test_default_steps_fail_in_the_build():
+    for outcome in (Outcome.FAILED, Outcome.TIMEOUT):
+        failing = course(outcome=outcome, steps=()).logs(12, stopped=False)[-1]
+        assert (failing.title, failing.status) == ("npm run build", False)
+    assert course(steps=()).logs(12, stopped=False)[0].title == "checkout main"
+
+
+def test_durations_grow_with_the_reported_one():
+    reported = course(reported=120)
+    assert reported.duration(12) == 120
+    assert reported.duration(6) == 60
+    assert [entry.duration for entry in reported.logs(12, stopped=False)] == pytest.approx([22.5, 67.5, 10])
+    assert [entry.duration for entry in course().logs(5.25, stopped=False)] == pytest.approx([2.25, 1])
+
+
+def test_the_queue_may_end_early():
+    hurried = course(queue=0.5)
+    assert (hurried.built, hurried.end) == (10.5, 10.5)
+    assert seen(hurried.logs(0.5, stopped=False)) == [("one", "", False)]
+
+
+def test_nothing_takes_no_time():
+    instant = course(seconds=0)
+    assert instant.end == 0
+    assert [entry.title for entry in instant.logs(0, stopped=False)] == ["one", "two", "deploy"]
+
+
+class Clock:
+    at = 0.0
+
+    def __call__(self):
+        return self.at
+
+
+def read(server, deployment_id, logs="true"):
+    return requests.get(
+        f"{server.url}/v1/deployments/{deployment_id}",
+        params={"logs": logs},
+        headers={"Authorization": "SK_sandbox"},
+        timeout=5,
+    )
+
+
+def trigger(server):
+    headers = {"Authorization": "SK_sandbox"}
+    return requests.post(f"{server.url}/v1/deploy", headers=headers, timeout=5).json()["id"]
+
+
+@pytest.mark.parametrize("passes", [True, False])
+def test_status_checks_run_after_the_build(passes):
+    clock = Clock()
+    with Stormkit(clock=clock) as server:
+        checks = [Step(title="lighthouse", message="Score: 98\n"), Step(title="e2e", message="1 failed\n", ok=passes)]
+        server.next_build(seconds=4, checks=checks, check_seconds=4)
+        deployment_id = trigger(server)
+        clock.at = 5.0
+        checking = read(server, deployment_id).json()["deployment"]
+        clock.at = 8.0
+        over = read(server, deployment_id).json()["deployment"]
+    assert (checking["status"], checking["stoppedAt"], checking["statusChecksPassed"]) == ("running", None, False)
+    assert checking["logs"][-1]["title"] == "deploy"
+    assert [check["title"] for check in checking["statusChecks"]] == ["lighthouse"]
+    assert (over["status"], over["duration"], over["statusChecksPassed"]) == (
+        "success" if passes else "failed",
+        8,
+        passes,
+    )
+    assert [check["status"] for check in over["statusChecks"]] == [True, passes]
+    assert ("1 failed" in over.get("failureSummary", "")) is not passes
+
+
+def test_a_log_that_is_not_utf_8_and_one_of_megabytes():
+    with Stormkit() as server:
+        steps = [Step(title="npm ci", message=b"caf\xe9 \xff\n"), Step(title="huge", message="x" * 5_000_000)]
+        answer = read(server, server.add_deployment(steps=steps).id)
+    assert b'"message": "caf\xe9 \xff\\n"' in answer.content
+    assert len(answer.content) > 5_000_000
+
+
+def test_logs_that_do_not_exist_yet():
+    for generation, logs in ((Generation.OLDER, None), (Generation.NEWER, [])):
+        with Stormkit(generation=generation, clock=Clock()) as server:
+            deployment_id = trigger(server)
+            assert read(server, deployment_id).json()["deployment"]["logs"] == logs
+            assert read(server, deployment_id, "false").json()["deployment"]["logs"] is None
+
+
+def test_many_at_once_cost_no_threads():
+    with Stormkit() as server:
+        ids = []
+        callers = [threading.Thread(target=lambda: ids.extend(trigger(server) for _ in range(5))) for _ in range(8)]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+        assert len(set(ids)) == server.builds == 40
+        assert {each.status for each in server.deployments} == {"running"}
+
+
+def test_a_real_clock():
+    with Stormkit() as server:
+        server.next_build(seconds=0.2, reported=42)
+        deployment_id = trigger(server)
+        began = time.monotonic()
+        while read(server, deployment_id).json()["deployment"]["status"] == "running":
+            server.closing.wait(0.02)
+        assert 0.1 < time.monotonic() - began < 2
+        assert read(server, deployment_id).json()["deployment"]["duration"] == 42
