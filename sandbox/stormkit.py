@@ -1,6 +1,7 @@
 """A local Stormkit: its Deployments API over HTTP, with builds that take time, previews, and faults to order."""
 
 import math
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from sandbox.events import HEAD_BRANCH, HEAD_SHA
 from sandbox.orders import Orders
 from sandbox.stormkit_builds import Build, Outcome, Step
 from sandbox.stormkit_calls import Calls, route
-from sandbox.stormkit_faults import Fault, FaultKind, instead, spoiled, with_unknown_status
+from sandbox.stormkit_faults import CARRIED_OUT, Fault, FaultKind, instead, spoiled, with_unknown_status
 from sandbox.stormkit_objects import Answers, Objects, encoded, refusal
 from sandbox.stormkit_preview import Preview
 from sandbox.stormkit_records import App, Commit, Deployment, Environment, Publication, Record
@@ -196,13 +197,20 @@ class Stormkit(Server):
             return state.look(state.store(record))
 
     def fault(
-        self, operation: str, kind: FaultKind | str, *, times: int = 1, after: int = 0, seconds: float = 0.0
+        self,
+        operation: str,
+        kind: FaultKind | str,
+        *,
+        times: int = 1,
+        after: int = 0,
+        seconds: float = 0.0,
+        hidden: bool = False,
     ) -> None:
-        """Order a fault: for that operation, not the first `after` times, but the next `times`."""
+        """Order a fault: for that operation, not the first `after` times, but the next `times`. See Fault."""
         kind = FaultKind(kind)
         if kind is FaultKind.GHOST and operation != "trigger":
             raise ValueError("only a trigger leaves a ghost behind")
-        self._faults.add(_known(operation), Fault(kind=kind, seconds=seconds), times=times, after=after)
+        self._faults.add(_known(operation), Fault(kind=kind, seconds=seconds, hidden=hidden), times=times, after=after)
 
     def meanwhile(self, operation: str, action: Callable[[], object], *, times: int = 1, after: int = 0) -> None:
         """Do something between that operation and its answer's way out: move a branch, delete a row."""
@@ -219,18 +227,27 @@ class Stormkit(Server):
     def handle(self, request: Recorded) -> Reply:
         operation, deployment_id = route(request)
         fault = self._faults.due(operation)
-        if fault is None or fault.carried_out:
-            unknown = fault is not None and fault.kind is FaultKind.UNKNOWN_STATUS
-            reply = self._reply(operation, deployment_id, request, unknown=unknown)
-            reply = spoiled(fault, reply) if fault else reply
+        if fault is None:
+            reply = self._reply(operation, deployment_id, request)
+        elif fault.kind in CARRIED_OUT:
+            unknown = fault.kind is FaultKind.UNKNOWN_STATUS
+            reply = spoiled(fault, self._reply(operation, deployment_id, request, unknown=unknown))
         else:
             if fault.kind is FaultKind.GHOST:
                 self._reply("ghost", "", request)
+            elif fault.kind is FaultKind.LATE:
+                threading.Thread(target=self._later, args=(fault, operation, deployment_id, request)).start()
+            elif fault.hidden:
+                self._reply(operation, deployment_id, request)
             reply = _sent(instead(fault, self.state.generation))
         action = self._meanwhile.due(operation)
         if action:
             action()
         return replace(reply, delay=reply.delay + self.latency)
+
+    def _later(self, fault: Fault, operation: str, deployment_id: str, request: Recorded) -> None:
+        if not self.closing.wait(fault.seconds):
+            self._reply(operation, deployment_id, request)
 
     def _reply(self, operation: str, deployment_id: str, request: Recorded, *, unknown: bool = False) -> Reply:
         """The usual answer, in bytes."""

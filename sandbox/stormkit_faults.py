@@ -22,7 +22,8 @@ class FaultKind(StrEnum):
     """What goes wrong.
 
     The request is carried out with `ANSWER_LOST`, `SLOW`, and those that spoil the answer: `GARBAGE`, `EMPTY_OBJECT`
-    and `UNKNOWN_STATUS`. `GHOST` is for the trigger only: it stores a deployment that never builds, and answers 500.
+    and `UNKNOWN_STATUS`; with `LATE` only after the connection is gone. `GHOST` is for the trigger only: it stores a
+    deployment that never builds, and answers 500.
     """
 
     ANSWER_LOST = "answer-lost"
@@ -39,25 +40,28 @@ class FaultKind(StrEnum):
     EMPTY_OBJECT = "empty-object"
     UNKNOWN_STATUS = "unknown-status"
     GHOST = "ghost"
+    LATE = "late"
+
+
+CARRIED_OUT = (
+    FaultKind.ANSWER_LOST,
+    FaultKind.SLOW,
+    FaultKind.GARBAGE,
+    FaultKind.EMPTY_OBJECT,
+    FaultKind.UNKNOWN_STATUS,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """A fault. `seconds` is how long to wait: for the server, or, with 429 and 503, for the client."""
+    """A fault. `seconds` is how long to wait: for the server, or, with 429 and 503, for the client.
+
+    `hidden` is a request that is carried out behind an error that says otherwise, as a proxy that loses patience does.
+    """
 
     kind: FaultKind
     seconds: float = 0.0
-
-    @property
-    def carried_out(self) -> bool:
-        """Is the request carried out all the same?"""
-        return self.kind in (
-            FaultKind.ANSWER_LOST,
-            FaultKind.SLOW,
-            FaultKind.GARBAGE,
-            FaultKind.EMPTY_OBJECT,
-            FaultKind.UNKNOWN_STATUS,
-        )
+    hidden: bool = False
 
 
 def instead(fault: Fault, generation: Generation) -> Reply:
@@ -66,6 +70,8 @@ def instead(fault: Fault, generation: Generation) -> Reply:
     match fault.kind:
         case FaultKind.NEVER_ARRIVED:
             return Reply(dropped=True, delay=fault.seconds)
+        case FaultKind.LATE:
+            return Reply(dropped=True)
         case FaultKind.HTML_502:
             return Reply(status=502, body=BAD_GATEWAY, headers=HTML, delay=fault.seconds)
         case FaultKind.UNAVAILABLE_503:

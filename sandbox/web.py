@@ -77,7 +77,7 @@ class Server:
         self.requests: list[Recorded] = []
         self.closing = threading.Event()
         self._server = _HTTPServer((host, port), _handler_for(self))
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     @property
     def url(self) -> str:

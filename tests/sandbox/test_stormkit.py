@@ -297,6 +297,13 @@ def test_restarting(stormkit, clock):
     assert stormkit.builds == 2
 
 
+def test_no_restart_without_the_repository(stormkit):
+    deployment_id = stormkit.add_deployment(status="failed").id
+    stormkit.state.repository.accessible = False
+    assert call(stormkit, "POST", f"/deployments/{deployment_id}/restart").status_code == 404
+    assert stormkit.builds == 0
+
+
 @pytest.mark.parametrize("word", ["failed", "stopped"])
 def test_stopping(stormkit, clock, word):
     stormkit.answers.stopped_status = word

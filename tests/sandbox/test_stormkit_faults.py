@@ -15,7 +15,7 @@ STATUS = {
     FaultKind.NOT_FOUND_404: 404,
     FaultKind.GHOST: 500,
 }
-LOST = (FaultKind.ANSWER_LOST, FaultKind.NEVER_ARRIVED)
+LOST = (FaultKind.ANSWER_LOST, FaultKind.NEVER_ARRIVED, FaultKind.LATE)
 CARRIED_OUT = {
     FaultKind.ANSWER_LOST,
     FaultKind.SLOW,
@@ -63,7 +63,7 @@ def test_what_is_carried_out(stormkit, operation):
     status, done = EFFECTS[operation]
     for kind in set(FaultKind) - {FaultKind.GHOST}:
         deployment_id = stormkit.add_deployment(status=status, warm_up=60.0).id
-        stormkit.fault(operation, kind)
+        stormkit.fault(operation, kind, seconds=9.0 if kind is FaultKind.LATE else 0.0)
         if kind in LOST:
             with pytest.raises(requests.ConnectionError):
                 send(stormkit, operation, deployment_id)
@@ -128,6 +128,22 @@ def test_spoiled_answers(stormkit):
     ):
         stormkit.fault(operation, FaultKind.UNKNOWN_STATUS)
         assert status(send(stormkit, operation, deployment_id).json()) == "verifying"
+
+
+def test_a_build_that_shows_late(stormkit):
+    stormkit.fault("trigger", FaultKind.LATE, seconds=0.1)
+    with pytest.raises(requests.ConnectionError):
+        send(stormkit, "trigger")
+    assert send(stormkit, "list").json()["deployments"] == []
+    stormkit.closing.wait(0.3)
+    assert len(send(stormkit, "list").json()["deployments"]) == stormkit.builds == 1
+
+
+def test_a_build_behind_an_error(stormkit):
+    for kind in (FaultKind.HTML_502, FaultKind.ERROR_500):
+        stormkit.fault("trigger", kind, hidden=True)
+        assert send(stormkit, "trigger").status_code == STATUS[kind]
+    assert stormkit.builds == 2
 
 
 def test_slow_answers_and_latency(stormkit):
