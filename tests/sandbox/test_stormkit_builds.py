@@ -5,10 +5,11 @@ import threading
 import time
 
 import pytest
-import requests
 
 from sandbox.stormkit import Build, Generation, Outcome, Step, Stormkit
 from sandbox.stormkit_builds import STOPPED, UPLOADING, Course
+from tests.fake_clock import FakeClock
+from tests.sandbox.stormkit_requests import call, read, trigger
 
 ONE, TWO = Step(title="one", message="a1\na2\n"), Step(title="two", message="0123456789", share=3)
 
@@ -92,38 +93,17 @@ def test_nothing_takes_no_time():
     assert [entry.title for entry in instant.logs(0, stopped=False)] == ["one", "two", "deploy"]
 
 
-class Clock:
-    at = 0.0
-
-    def __call__(self):
-        return self.at
-
-
-def read(server, deployment_id, logs="true"):
-    return requests.get(
-        f"{server.url}/v1/deployments/{deployment_id}",
-        params={"logs": logs},
-        headers={"Authorization": "SK_sandbox"},
-        timeout=5,
-    )
-
-
-def trigger(server):
-    headers = {"Authorization": "SK_sandbox"}
-    return requests.post(f"{server.url}/v1/deploy", headers=headers, timeout=5).json()["id"]
-
-
 @pytest.mark.parametrize("passes", [True, False])
 def test_status_checks_run_after_the_build(passes):
-    clock = Clock()
-    with Stormkit(clock=clock) as server:
+    clock = FakeClock()
+    with Stormkit(clock=clock.monotonic) as server:
         checks = [Step(title="lighthouse", message="Score: 98\n"), Step(title="e2e", message="1 failed\n", ok=passes)]
         server.next_build(seconds=4, checks=checks, check_seconds=4)
         deployment_id = trigger(server)
-        clock.at = 5.0
-        checking = read(server, deployment_id).json()["deployment"]
-        clock.at = 8.0
-        over = read(server, deployment_id).json()["deployment"]
+        clock.advance(5)
+        checking = read(server, deployment_id, logs="true")
+        clock.advance(3)
+        over = read(server, deployment_id, logs="true")
     assert (checking["status"], checking["stoppedAt"], checking["statusChecksPassed"]) == ("running", None, False)
     assert checking["logs"][-1]["title"] == "deploy"
     assert [check["title"] for check in checking["statusChecks"]] == ["lighthouse"]
@@ -139,17 +119,18 @@ def test_status_checks_run_after_the_build(passes):
 def test_a_log_that_is_not_utf_8_and_one_of_megabytes():
     with Stormkit() as server:
         steps = [Step(title="npm ci", message=b"caf\xe9 \xff\n"), Step(title="huge", message="x" * 5_000_000)]
-        answer = read(server, server.add_deployment(steps=steps).id)
+        path = f"/deployments/{server.add_deployment(steps=steps).id}"
+        answer = call(server, "GET", path, query={"logs": "true"})
     assert b'"message": "caf\xe9 \xff\\n"' in answer.content
     assert len(answer.content) > 5_000_000
 
 
 def test_logs_that_do_not_exist_yet():
     for generation, logs in ((Generation.OLDER, None), (Generation.NEWER, [])):
-        with Stormkit(generation=generation, clock=Clock()) as server:
+        with Stormkit(generation=generation, clock=FakeClock().monotonic) as server:
             deployment_id = trigger(server)
-            assert read(server, deployment_id).json()["deployment"]["logs"] == logs
-            assert read(server, deployment_id, "false").json()["deployment"]["logs"] is None
+            assert read(server, deployment_id, logs="true")["logs"] == logs
+            assert read(server, deployment_id)["logs"] is None
 
 
 def test_many_at_once_cost_no_threads():
@@ -169,7 +150,7 @@ def test_a_real_clock():
         server.next_build(seconds=0.2, reported=42)
         deployment_id = trigger(server)
         began = time.monotonic()
-        while read(server, deployment_id).json()["deployment"]["status"] == "running":
+        while read(server, deployment_id, logs="true")["status"] == "running":
             server.closing.wait(0.02)
         assert 0.1 < time.monotonic() - began < 2
-        assert read(server, deployment_id).json()["deployment"]["duration"] == 42
+        assert read(server, deployment_id, logs="true")["duration"] == 42

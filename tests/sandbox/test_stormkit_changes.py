@@ -1,0 +1,163 @@
+"""Publishing, restarting, stopping and deleting on both generations of servers."""
+
+import pytest
+
+from sandbox.stormkit import Generation, Stormkit
+from tests.fake_clock import FakeClock
+from tests.sandbox.stormkit_requests import call, read, trigger
+
+PUSHED = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture(params=list(Generation))
+def stormkit(request, clock):
+    with Stormkit(generation=request.param, clock=clock.monotonic) as server:
+        yield server
+
+
+@pytest.fixture
+def newer(clock):
+    with Stormkit(generation=Generation.NEWER, clock=clock.monotonic) as server:
+        yield server
+
+
+@pytest.fixture
+def older(clock):
+    with Stormkit(generation=Generation.OLDER, clock=clock.monotonic) as server:
+        yield server
+
+
+def test_publishing_on_older_servers(older, clock):
+    before = older.add_deployment(published=True).id
+    running = older.add_deployment(status="running").id
+    assert read(older, before)["published"] == [{"envId": "305", "percentage": 100}]
+    assert "isWarmingUp" not in read(older, before)
+    assert call(older, "POST", f"/deployments/{running}/publish").json() == {"ok": True}
+    assert read(older, before)["published"] == []
+    assert older.live() == running
+    failed = older.add_deployment(status="failed").id
+    assert call(older, "POST", f"/deployments/{failed}/publish").status_code == 400
+
+
+@pytest.mark.parametrize("comes_up", [True, False])
+def test_publishing_on_newer_servers(newer, clock, comes_up):
+    before = newer.add_deployment(published=True).id
+    wanted = newer.add_deployment(warm_up=3.0, warm_up_after=1.0, comes_up=comes_up).id
+    running = newer.add_deployment(status="running").id
+    assert call(newer, "POST", f"/deployments/{running}/publish").status_code == 400
+    assert call(newer, "POST", f"/deployments/{wanted}/publish").json() == {"ok": True, "status": "publishing"}
+    seen = []
+    for _ in range(5):
+        deployment = read(newer, wanted)
+        seen.append((deployment["isWarmingUp"], deployment["published"]))
+        clock.advance(1)
+    assert seen == [(False, False), *[(True, False)] * 3, (False, comes_up)]
+    assert newer.live() == (wanted if comes_up else before)
+
+
+def test_a_trigger_that_asks_for_publishing_gets_it(stormkit, clock):
+    stormkit.next_build(seconds=1)
+    asked, failing, silent = trigger(stormkit, publish=True), None, None
+    clock.advance(1)
+    assert stormkit.deployment(asked).should_publish
+    clock.advance(1)
+    assert stormkit.live() == asked
+    stormkit.next_build(seconds=1, outcome="failed")
+    failing = trigger(stormkit, publish=True)
+    silent = trigger(stormkit)
+    clock.advance(9)
+    assert stormkit.live() == asked
+    assert [read(stormkit, each)["isAutoPublish"] for each in (asked, failing, silent)] == [True, True, False]
+
+
+def test_auto_deployments_follow_the_environment(stormkit, clock):
+    stormkit.add_environment("306", name="docs", auto_publish=True)
+    stormkit.push("main", PUSHED, deploy=True)
+    clock.advance(9)
+    by_push = stormkit.deployments
+    assert [(each.env.id, each.auto, each.published) for each in by_push] == [
+        ("305", True, False),
+        ("306", True, True),
+    ]
+    assert read(stormkit, by_push[0].id)["isAutoDeploy"] is True
+
+
+def test_deleting_a_published_deployment_takes_the_site_down(stormkit):
+    older = stormkit.add_deployment(published=True).id
+    live = stormkit.add_deployment(published=True).id
+    assert stormkit.live() == live
+    assert call(stormkit, "DELETE", f"/deployments/{older}").status_code == 200
+    assert stormkit.live() == live
+    assert call(stormkit, "DELETE", f"/deployments/{live}").json() == {"ok": True}
+    assert stormkit.live() == ""
+    assert call(stormkit, "DELETE", f"/deployments/{live}").status_code == 404
+    assert [each.deleted for each in stormkit.deployments] == [True, True]
+
+
+def test_deleted_while_running(stormkit):
+    deployment_id = trigger(stormkit)
+    assert call(stormkit, "DELETE", f"/deployments/{deployment_id}").status_code == 200
+    assert call(stormkit, "GET", f"/deployments/{deployment_id}/poll").status_code == 404
+
+
+def test_restarting(stormkit, clock):
+    stormkit.next_build(seconds=2, outcome="failed")
+    deployment_id = trigger(stormkit)
+    assert call(stormkit, "POST", f"/deployments/{deployment_id}/restart").status_code == 400
+    clock.advance(5)
+    before = read(stormkit, deployment_id, logs="true")
+    assert before["status"] == "failed"
+    assert before["error"]
+    stormkit.next_build(seconds=3)
+    assert call(stormkit, "POST", f"/deployments/{deployment_id}/restart").json() == {"ok": True}
+    after = read(stormkit, deployment_id, logs="true")
+    assert int(after["createdAt"]) - int(before["createdAt"]) == 5
+    assert after.items() >= {"id": deployment_id, "status": "running", "error": "", "stoppedAt": None}.items()
+    assert not after["logs"]
+    assert after["commit"]["sha"] is None
+    clock.advance(3)
+    assert read(stormkit, deployment_id)["status"] == "success"
+    assert call(stormkit, "POST", f"/deployments/{deployment_id}/restart").status_code == 400
+    assert stormkit.builds == 2
+
+
+def test_no_restart_without_the_repository(stormkit):
+    deployment_id = stormkit.add_deployment(status="failed").id
+    stormkit.state.repository.accessible = False
+    assert call(stormkit, "POST", f"/deployments/{deployment_id}/restart").status_code == 404
+    assert stormkit.builds == 0
+
+
+@pytest.mark.parametrize("word", ["failed", "stopped"])
+def test_stopping(stormkit, clock, word):
+    stormkit.answers.stopped_status = word
+    deployment_id = trigger(stormkit)
+    clock.advance(2)
+    assert call(stormkit, "POST", f"/deployments/{deployment_id}/stop").json() == {"ok": True}
+    clock.advance(60)
+    stopped = read(stormkit, deployment_id)
+    assert stopped.items() >= {"status": word, "stoppedManually": True, "duration": 2, "error": ""}.items()
+    assert "failureSummary" not in stopped
+    finished = stormkit.add_deployment().id
+    assert call(stormkit, "POST", f"/deployments/{finished}/stop").json() == {"ok": True}
+    assert read(stormkit, finished)["status"] == "success"
+
+
+def test_prioritizing_and_runtime_logs(stormkit, clock):
+    stormkit.next_build(seconds=110, queued=100)
+    deployment_id = trigger(stormkit)
+    path = f"/deployments/{deployment_id}"
+    statuses = [call(stormkit, "POST", f"{path}/prioritize").status_code for _ in range(2)]
+    clock.advance(10)
+    polled = call(stormkit, "GET", f"{path}/poll").json()["status"]
+    logs = call(stormkit, "GET", f"{path}/runtime-logs")
+    if stormkit.state.generation is Generation.OLDER:
+        assert (statuses, polled, logs.status_code) == ([404, 404], "running", 404)
+    else:
+        assert (statuses, polled, logs.status_code) == ([200, 400], "success", 200)
+        assert logs.json()["logs"]
