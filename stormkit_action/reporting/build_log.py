@@ -13,7 +13,7 @@ from stormkit_action.text import duration, one_line
 def show(deployment: Deployment, console: Console, *, prefix: str = "") -> None:
     """Print the whole log of a deployment."""
     for name, step in _steps(deployment):
-        console.group(f"{prefix}{name}{_outcome(step)}", step.lines())
+        console.group(f"{prefix}{name}{_outcome(step)}", _finished(step.lines(), ended=True))
 
 
 @dataclass(kw_only=True, slots=True)
@@ -65,7 +65,7 @@ class LiveBuildLog:
         title = f"{name}{_outcome(step)}" if new and ended else name
         last = [f"{name}{_outcome(step) or ' done'}"] if closes and not new else []
         self._console.section(
-            (self._prefix, *self._build, place),
+            (self._prefix, *self._build, place, name),
             f"{self._prefix}{title}",
             chain(() if first is None else (first,), lines, last),
         )

@@ -159,7 +159,7 @@ class GitHubConsole:
         shortened = message if len(message) <= ANNOTATION else f"{message[: ANNOTATION - 1]}…"
         with self._lock:
             self._end_section()
-            issue_command(kind, {"title": plain(title)} if title else {}, shortened)
+            issue_command(kind, {"title": plain(redact(title, self._secrets))} if title else {}, shortened)
             sys.stdout.flush()
 
 

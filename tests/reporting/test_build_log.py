@@ -1,0 +1,211 @@
+"""The build log in the step's log: every line once, whatever the server does with its text in between."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.secret_masks import SecretMasker
+from sandbox.step_log import StepLog
+from stormkit_action.reporting import build_log
+from stormkit_action.reporting.build_log import LiveBuildLog
+from stormkit_action.reporting.console import GitHubConsole
+from stormkit_action.stormkit.models import Deployment, LogStep, Status
+
+RUNNING = Deployment(id="8241", status=Status.RUNNING)
+
+
+class Paper:
+    """A console that writes down titles and lines."""
+
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self._open: object = None
+
+    def group(self, title, lines):
+        self.text += [f"▸ {title}", *lines]
+
+    def section(self, key, title, lines):
+        if key != self._open:
+            self.text.append(f"▸ {title}")
+            self._open = key
+        self.text += lines
+
+
+def step(title: str, message: str = "", *, ok: bool = True, duration: float = 0.0) -> LogStep:
+    return LogStep(title=title, message=message, ok=ok, duration=duration)
+
+
+def stages(*stages: tuple[LogStep, ...], complete: bool = True) -> list[str]:
+    """What is printed when the log is read at those stages, the last one of which is the end if `complete`."""
+    paper = Paper()
+    live = LiveBuildLog(paper)  # type: ignore[arg-type]
+    for number, logs in enumerate(stages, start=1):
+        live.show(replace(RUNNING, logs=logs), complete=complete and number == len(stages))
+    return paper.text
+
+
+def test_each_step_is_a_group_with_its_duration():
+    assert stages((step("npm ci", "added 3\nfound 0\n", duration=12), step("build", "done\n", duration=3.4))) == [
+        "▸ npm ci (12s)",
+        "added 3",
+        "found 0",
+        "▸ build (3s)",
+        "done",
+    ]
+
+
+def test_a_step_that_is_seen_while_it_runs_tells_its_duration_at_its_end():
+    assert stages(
+        (step("npm ci", ok=False),),
+        (step("npm ci", "one\n", ok=False, duration=4),),
+        (step("npm ci", "one\ntwo\n", duration=9), step("build", ok=False)),
+        (step("npm ci", "one\ntwo\n", duration=9), step("build", "broken", ok=False, duration=61)),
+    ) == ["▸ npm ci", "one", "two", "npm ci (9s)", "▸ build", "broken", "build (1m 01s) ✗ failed"]
+
+
+def test_a_step_that_runs_is_not_called_failed():
+    """Servers know of no third state: the step that runs has the status of a failed one."""
+    assert "failed" not in " ".join(stages((step("npm ci", "x\n", ok=False),), complete=False))
+
+
+def test_an_unfinished_line_is_held_back_until_it_is_complete():
+    begin, more = (step("build", "one\ntw"),), (step("build", "one\ntwo\nthr"),)
+    assert stages(begin, complete=False) == ["▸ build", "one"]
+    assert stages(begin, more, complete=False) == ["▸ build", "one", "two"]
+    assert stages(begin, more) == ["▸ build", "one", "two", "thr", "build done"]
+
+
+def test_an_unfinished_line_is_shown_when_the_next_step_begins():
+    assert stages((step("a", "no end"),), (step("a", "no end"), step("b")), complete=False) == [
+        "▸ a",
+        "no end",
+        "a done",
+        "▸ b",
+    ]
+
+
+def test_text_that_was_changed_is_shown_again_from_its_first_difference():
+    assert stages(
+        (step("build", "one\n10%\nthree\n"),),
+        (step("build", "one\n100%\nthree\nfour\n"),),
+        complete=False,
+    ) == ["▸ build", "one", "10%", "three", "100%", "three", "four"]
+
+
+def test_a_line_that_grows_after_its_step_ended_is_shown_whole():
+    assert stages((step("a", "hal"), step("b")), (step("a", "half\nmore\n"), step("b"))) == [
+        "▸ a",
+        "hal",
+        "▸ b",
+        "▸ a",
+        "half",
+        "more",
+        "▸ b",
+        "b done",
+    ]
+
+
+def test_a_log_that_shrinks_or_goes_away_prints_nothing():
+    logs = (step("a", "one\ntwo\n"), step("b", "three\n"))
+    printed = stages(logs, complete=False)
+    assert stages(logs, (), (step("a", "one\n"),), logs, complete=False) == printed
+
+
+def test_a_step_whose_title_changed_is_another_one():
+    assert stages((step("waiting", "x\n"),), (step("npm ci", "x\n"),), complete=False) == [
+        "▸ waiting",
+        "x",
+        "▸ npm ci",
+        "x",
+    ]
+
+
+def test_two_steps_of_one_name_are_two():
+    assert stages((step("test", "x\n"), step("test", "x\n"))) == ["▸ test", "x", "▸ test", "x"]
+
+
+def test_a_restart_begins_anew_although_the_log_is_the_same():
+    paper = Paper()
+    live = LiveBuildLog(paper)  # type: ignore[arg-type]
+    logs = (step("npm ci", "one\n", ok=False),)
+    for minute in (1, 2):
+        created = datetime(2026, 3, 14, 9, minute, tzinfo=UTC)
+        live.show(replace(RUNNING, logs=logs, created_at=created), complete=True)
+    assert paper.text == ["▸ npm ci ✗ failed", "one"] * 2
+
+
+def test_status_checks_are_groups_of_their_own():
+    checked = replace(
+        RUNNING,
+        logs=(step("deploy", "uploaded\n"),),
+        status_checks=(step("e2e", "12 passed\n", duration=30), step("lighthouse", "too slow\n", ok=False, duration=8)),
+    )
+    expected = [
+        "▸ deploy",
+        "uploaded",
+        "▸ Status check: e2e (30s)",
+        "12 passed",
+        "▸ Status check: lighthouse (8s) ✗ failed",
+        "too slow",
+    ]
+    paper = Paper()
+    LiveBuildLog(paper).show(checked, complete=True)  # type: ignore[arg-type]
+    assert paper.text == expected
+    paper = Paper()
+    build_log.show(checked, paper)  # type: ignore[arg-type]
+    assert paper.text == expected
+
+
+def test_it_tells_whether_anything_was_said():
+    live = LiveBuildLog(Paper())  # type: ignore[arg-type]
+    running = replace(RUNNING, logs=(step("a", "one\ntw"),))
+    assert live.show(running, complete=False)
+    assert not live.show(running, complete=False)
+    assert live.show(running, complete=True)
+    assert not live.show(running, complete=True)
+
+
+@given(
+    st.text(st.sampled_from("ab\n\r"), max_size=60),
+    st.lists(st.integers(min_value=0, max_value=60), max_size=8),
+)
+def test_however_it_grows_each_line_comes_once_and_in_order(text, cuts):
+    grown = [(step("build", text[:cut]),) for cut in sorted(cuts)]
+    whole = stages(*grown, (step("build", text),), (step("build", text),))
+    lines = [line for line in whole if line not in ("▸ build", "build done")]
+    expected = [line.removesuffix("\r") for line in text.split("\n")]
+    if not expected[-1]:
+        expected.pop()
+    assert lines == expected
+
+
+@given(st.lists(st.lists(st.text(st.sampled_from("ab\n"), max_size=12), min_size=1, max_size=4), max_size=6))
+def test_whatever_the_server_does_the_last_state_is_shown(texts):
+    """Texts may change at will: in the end every step's last text has been printed to its end."""
+    logs = [tuple(step(f"step {number}", text) for number, text in enumerate(stage)) for stage in texts]
+    printed = stages(*logs)
+    if not logs:
+        return
+    for each in logs[-1]:
+        lines = each.message.removesuffix("\n").split("\n")
+        assert not each.message or lines[-1] in printed
+
+
+@pytest.mark.parametrize("message", ["::error::x\n", "a\r::error::x", "##[error]x", "::stop-commands::a\n::a::\n"])
+def test_hostile_output_issues_no_command(message, capsys):
+    console = GitHubConsole()
+    live = LiveBuildLog(console, prefix="[::error::] ")
+    for cut in range(len(message) + 1):
+        live.show(replace(RUNNING, logs=(step("::error::x", message[:cut]),)), complete=False)
+    live.show(replace(RUNNING, logs=(step("::error::x", message),)), complete=True)
+    console.line()
+    log = StepLog(SecretMasker())
+    for line in re.split(r"\r\n|\r|\n", capsys.readouterr().out):
+        log.feed(line)
+    assert {command.name for command in log.commands} == {"group", "endgroup", "stop-commands"}
+    assert not log.annotations
+    assert not log.problems

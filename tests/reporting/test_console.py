@@ -1,0 +1,254 @@
+"""The step's log as GitHub's runner reads it (sandbox.step_log parses commands by the runner's rules)."""
+
+import re
+import threading
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sandbox.secret_masks import SecretMasker
+from sandbox.step_log import StepLog
+from stormkit_action.reporting import console as consoles
+from stormkit_action.reporting.console import BATCH, GitHubConsole, PlainConsole, inert
+
+HARMLESS = {"group", "endgroup", "stop-commands"}
+
+HOSTILE = [
+    "::error::owned",
+    "::set-output name=status::success",
+    "  ::add-mask::a",
+    "\t::warning file=a.js,line=1::x",
+    "\u00a0::error::no-break space",
+    "\u2003\u3000::error::wide spaces",
+    "##[error]owned",
+    "text before ##[set-output name=a;]b",
+    "###[error]x",
+    "####[group]x",
+    "##[##[error]x",
+    "progress 10%\r::error::after a carriage return",
+    "\r\r::error::x",
+    "\r\n::error::x",
+    "\x00::error::x",
+    "\x1b[31m::error::red",
+    "\x1b::error::x",
+    "\x0b::error::x",
+    "\x0c::error::x",
+    "\x1c::error::x",
+    "\x85::error::x",
+    "\u2028::error::x",
+    "\u200b::error::x",
+    "\ufeff::error::x",
+    "::stop-commands::mine",
+    "::endgroup::",
+    "::group::fake",
+    "##[endgroup]",
+    "::add-path::/tmp",
+    ":::error::x",
+    "::::error::x",
+    "#\u2060#[error]x",
+    ":\u2060:error::x",
+    "::ERROR::x",
+    "::error ::x",
+    "::echo::on",
+    "::save-state name=started::[]",
+]
+
+
+def read(text: str) -> StepLog:
+    """What the runner makes of it. It begins a new line at a bare carriage return, too."""
+    log = StepLog(SecretMasker())
+    for line in re.split(r"\r\n|\r|\n", text):
+        log.feed(line)
+    return log
+
+
+def commands(log: StepLog) -> list[str]:
+    return [command.name for command in log.commands]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_line_issues_a_command(text, capsys):
+    GitHubConsole().line(text)
+    assert commands(read(capsys.readouterr().out)) == []
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_output_of_a_build_issues_a_command(text, capsys):
+    console = GitHubConsole()
+    console.group("step", [text, "after"])
+    console.section("key", "other step", [text])
+    console.section("key", "other step", [text])
+    console.line("end")
+    log = read(capsys.readouterr().out)
+    assert set(commands(log)) <= HARMLESS
+    assert commands(log).count("group") == commands(log).count("endgroup") == 2
+    assert log.problems == []
+    assert log.annotations == []
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_title_issues_a_command_or_begins_a_line(text, capsys):
+    GitHubConsole().group(text, [])
+    GitHubConsole().section(1, text, [])
+    assert commands(read(capsys.readouterr().out)) == ["group", "endgroup", "group"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("kind", ["notice", "warning", "error"])
+def test_no_annotation_issues_another_command(text, kind, capsys):
+    getattr(GitHubConsole(), kind)(text)
+    log = read(capsys.readouterr().out)
+    assert commands(log) == [kind]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_the_marks_are_broken_even_where_the_runner_takes_commands(text):
+    """Not by stop-commands alone: stdout and stderr are read separately, so their order is not certain."""
+    assert commands(read(inert(text))) == []
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.text(st.sampled_from(":#[]\r\n\t \x1berohgupdn\u00a0\u2060\u200b"), max_size=40), max_size=6))
+def test_nothing_that_is_made_of_the_marks_is_a_command(capsys, lines):
+    console = GitHubConsole()
+    console.line("\n".join(lines))
+    console.group("step", lines)
+    log = read(capsys.readouterr().out)
+    assert commands(log)[:2] in (["group", "stop-commands"], ["group", "endgroup"])
+    assert commands(log)[-1] == "endgroup"
+    assert set(commands(log)) <= HARMLESS
+
+
+def test_the_token_is_long_random_and_new_each_time(capsys):
+    console = GitHubConsole()
+    for _ in range(3):
+        console.section("key", "step", ["line"])
+    tokens = re.findall(r"^::stop-commands::(.*)$", capsys.readouterr().out, re.MULTILINE)
+    assert len(set(tokens)) == 3
+    assert all(re.fullmatch("[0-9a-f]{32}", token) for token in tokens)
+
+
+def test_a_token_of_before_does_not_help(capsys):
+    console = GitHubConsole()
+    console.section("key", "step", ["first"])
+    (token,) = re.findall(r"^::stop-commands::(.*)$", capsys.readouterr().out, re.MULTILINE)
+    console.section("key", "step", [f"::{token}::", "::error::owned"])
+    assert "error" not in commands(read(capsys.readouterr().out))
+
+
+def test_lines_that_fail_half_way_leave_commands_on(capsys):
+    def lines():
+        yield "x" * BATCH
+        raise RuntimeError
+
+    console = GitHubConsole()
+    with pytest.raises(RuntimeError):
+        console.group("step", lines())
+    console.error("still heard")
+    assert [each.message for each in read(capsys.readouterr().out).annotations] == ["still heard"]
+
+
+def test_a_secret_is_kept_out_everywhere(capsys):
+    console = GitHubConsole()
+    console.mask("SK_secret_key")
+    capsys.readouterr()
+    console.line("a SK_secret_key")
+    console.group("SK_secret_key", ["b SK_secret_key"])
+    console.section(1, "SK_secret_key", ["c SK_secret_key"])
+    console.error("SK_secret_key", title="SK_secret_key")
+    assert "SK_secret_key" not in capsys.readouterr().out
+
+
+def test_a_section_goes_on_until_something_else_is_printed(capsys):
+    console = GitHubConsole()
+    console.section("a", "npm ci", ["1"])
+    console.section("a", "npm ci", ["2"])
+    console.line("between")
+    console.section("a", "npm ci", ["3"])
+    console.section("b", "npm run build", ["4"])
+    console.warning("look")
+    shown = [line for line in read(capsys.readouterr().out).shown if not re.match(r"::(stop-commands|\*\*\*)::", line)]
+    assert shown == [
+        "##[group]npm ci",
+        "1",
+        "2",
+        "##[endgroup]",
+        "between",
+        "##[group]npm ci (continued)",
+        "3",
+        "##[endgroup]",
+        "##[group]npm run build",
+        "4",
+        "##[endgroup]",
+        "##[warning]look",
+        "",
+    ]
+
+
+def test_threads_do_not_interleave_inside_a_group(capsys):
+    console = GitHubConsole()
+
+    def stream(name: str) -> None:
+        for number in range(50):
+            console.section(name, name, (f"{name} {number} {part}" for part in range(20)))
+
+    threads = [threading.Thread(target=stream, args=(name,)) for name in ("docs", "site", "blog")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    console.line()
+    log = read(capsys.readouterr().out)
+    inside, lines = "", dict.fromkeys(("docs", "site", "blog"), 0)
+    for line in log.shown:
+        if line.startswith("##[group]"):
+            assert inside == ""
+            inside = line.removeprefix("##[group]").removesuffix(" (continued)")
+        elif line == "##[endgroup]":
+            inside = ""
+        elif inside and not line.startswith("::"):
+            assert line.startswith(inside)
+            lines[inside] += 1
+    assert set(lines.values()) == {1000}
+
+
+def test_an_annotation_is_cut_to_what_github_keeps(capsys):
+    GitHubConsole().error("x" * 10_000)
+    (annotation,) = read(capsys.readouterr().out).annotations
+    assert len(annotation.message) == consoles.ANNOTATION
+    assert annotation.message.endswith("…")
+
+
+def test_a_log_of_blank_lines_or_colons_takes_no_long_time(capsys):
+    """Each is cheap in itself, and a pattern that looks ahead over them takes for ever."""
+    console = GitHubConsole()
+    console.group("step", ["\n" * 300_000, " " * 300_000, ":" * 300_000, "#" * 300_000])
+    assert commands(read(capsys.readouterr().out)) == ["group", "stop-commands", "endgroup"]
+
+
+def test_elsewhere_the_log_is_plain_and_on_standard_error(capsys):
+    console = PlainConsole()
+    console.mask("SK_secret_key")
+    console.line("SK_secret_key ::error::x")
+    console.section("a", "npm ci", ["1", "2\r3"])
+    console.section("a", "npm ci", ["SK_secret_key"])
+    console.warning("careful")
+    console.section("a", "npm ci", ["4"])
+    console.group("deploy", ["5"])
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.split("\n") == [
+        "*** ::error::x",
+        "▸ npm ci",
+        "  1",
+        "  2",
+        "  3",
+        "  ***",
+        "warning: careful",
+        "▸ npm ci (continued)",
+        "  4",
+        "▸ deploy",
+        "  5",
+        "",
+    ]

@@ -1,0 +1,65 @@
+from dataclasses import replace
+
+import pytest
+
+from stormkit_action.reporting.progress import bar, estimate, line
+from stormkit_action.stormkit.models import Commit, Deployment, Status
+from stormkit_action.stormkit.schedule import Usual
+from stormkit_action.stormkit.waiting import Progress
+
+RUNNING = Deployment(id="8241", status=Status.RUNNING)
+BUILT = replace(RUNNING, commit=Commit(sha="16ab41e8c0ffee"))
+USUAL = Usual(seconds=105, count=10, spread=0.1)
+
+
+@pytest.mark.parametrize(
+    ("progress", "text"),
+    [
+        (Progress(deployment=None, elapsed=0), "0s: waiting"),
+        (Progress(deployment=RUNNING, elapsed=2), "2s: running"),
+        (Progress(deployment=BUILT, elapsed=2), "2s: running, commit 16ab41e"),
+        (
+            Progress(deployment=BUILT, elapsed=65, usual=USUAL),
+            "1m 05s: running [######----] about 40s left, usually 1m 45s, commit 16ab41e",
+        ),
+        (
+            Progress(deployment=RUNNING, elapsed=170, usual=USUAL),
+            "2m 50s: running [##########] overdue by 1m 05s, usually 1m 45s",
+        ),
+        (
+            Progress(deployment=replace(BUILT, status=Status.SUCCESS), elapsed=103, usual=USUAL),
+            "1m 43s: success, commit 16ab41e",
+        ),
+        (Progress(deployment=BUILT, elapsed=30, usual=USUAL, trouble="No answer."), "30s: trying on. No answer."),
+    ],
+)
+def test_a_line(progress, text):
+    assert line(progress) == text
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "text"),
+    [
+        (0, "about 1m 00s left"),
+        (22, "about 40s left"),
+        (45, "about 15s left"),
+        (58.7, "about 1s left"),
+        (59.5, "due now"),
+        (66, "due now"),
+        (66.2, "overdue by 6s"),
+        (600, "overdue by 9m 00s"),
+    ],
+)
+def test_an_estimate(elapsed, text):
+    assert estimate(elapsed, 60, 0.1) == text
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "text"), [(0, "[----------]"), (59, "[#########-]"), (60, "[##########]"), (1e9, "[##########]")]
+)
+def test_a_bar(elapsed, text):
+    assert bar(elapsed, 60) == text
+
+
+def test_a_foreign_commit_is_one_plain_line():
+    assert line(Progress(deployment=replace(RUNNING, commit=Commit(sha="a\n::error::")), elapsed=1)).count("\n") == 0
