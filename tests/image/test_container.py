@@ -72,7 +72,10 @@ def test_neither_the_checkout_nor_the_job_s_variables_reach_its_python(job):
     for name in ("usercustomize.py", "requests.py"):
         (site / name).write_text("raise SystemExit('imported from HOME')\n", encoding="utf-8")
     assert (made.directory.workspace / "requests.py").exists()
-    assert_deployed(made.run())
+    finished = made.run()
+    assert_deployed(finished)
+    after_a_kill = made.post(state={"started": finished.state["started"]})
+    assert after_a_kill.exit_code == 0, after_a_kill.log
 
 
 def test_the_key_is_in_nobody_s_list_of_processes(job, stormkit):

@@ -33,18 +33,57 @@ def assert_stopped(stormkit):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_each_signal_cancels_within_six_seconds(started, stormkit, github, number):
     made, step = started()
-    sent = time.monotonic()
-    step.send_signal(number)
-    finished = step.wait(10)
-    assert time.monotonic() - sent < 6
-    assert finished.exit_code == 130
-    assert finished.outputs["status"] == "cancelled"
-    assert set(finished.outputs) == set(made.action.outputs)
+    finished = cancelled_by(number, step, made)
     assert finished.state["finished"] == "true"
     assert_stopped(stormkit)
     (comment,) = github.state.comments()
     assert "ancelled" in comment.body
     assert made.containers() == []
+
+
+@pytest.mark.parametrize(
+    ("operations", "request_sent"),
+    [(["trigger"], ("POST", "/v1/deploy")), (["poll", "read"], ("GET", "/v1/deployments/"))],
+    ids=["trigger", "wait"],
+)
+def test_a_cancel_ends_a_request_without_an_answer_and_stops_the_build(job, stormkit, operations, request_sent):
+    for operation in operations:
+        stormkit.fault(operation, "slow", seconds=60)
+    stormkit.next_build(seconds=600)
+    made = job()
+    step = made.start()
+    until(lambda: stormkit.received(*request_sent))
+    cancelled_by(signal.SIGINT, step, made)
+    assert_stopped(stormkit)
+
+
+def test_a_cancel_while_publishing_leaves_the_finished_build_alone(job, stormkit):
+    stormkit.fault("publish", "slow", seconds=60)
+    made = job(inputs={"publish": "true"})
+    step = made.start()
+    until(lambda: stormkit.received("POST", "/publish"))
+    cancelled_by(signal.SIGINT, step, made)
+    (deployment,) = stormkit.deployments
+    assert deployment.status == "success"
+
+
+def cancelled_by(number, step, made):
+    sent = time.monotonic()
+    step.send_signal(number)
+    finished = step.wait(10)
+    assert time.monotonic() - sent < 6
+    assert (finished.exit_code, finished.outputs["status"]) == (130, "cancelled"), finished.log
+    assert set(finished.outputs) == set(made.action.outputs)
+    assert finished.problems == []
+    return finished
+
+
+def until(condition):
+    """Wait for something that happens in another process, for ten seconds at most."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.02)
 
 
 def test_the_runner_s_cancel_needs_no_kill(started, stormkit):
@@ -89,11 +128,7 @@ def test_a_container_that_outlives_its_client_ends_with_the_post_entrypoint(star
     after = made.post(state=orphaned.state)
     assert after.exit_code == 0, after.log
     # It sees its deployment stopped, and ends by itself.
-    for _ in range(100):
-        if not made.containers():
-            break
-        time.sleep(0.1)
-    assert made.containers() == []
+    until(lambda: not made.containers())
     assert_stopped(stormkit)
     assert len(github.state.comments()) == 1
 
