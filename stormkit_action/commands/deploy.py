@@ -87,6 +87,8 @@ class Deploy:
         except ActionError as error:
             status = Outcome.TIMED_OUT if work.deadline.over else Outcome.FAILED
             return replace(built, status=status, reason=error.text)
+        # It was read back without its log, which the reports show.
+        live = replace(live, logs=deployment.logs, status_checks=deployment.status_checks)
         return replace(built, deployment=live, live=live.published is True)
 
     def _unhealthy(self, deployment: Deployment) -> str:
