@@ -29,9 +29,10 @@ LABEL org.opencontainers.image.title="stormkit_action" \
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 # python:3.13-slim comes without bytecode of the standard library: importing everything once writes what we use of it,
-# and what is only imported when it is needed is named.
+# and what is only imported when it is needed is named. The link is for other CIs, whose scripts call a command.
 RUN cd /app && /opt/venv/bin/python -Ec 'import importlib, pkgutil, backoff, github, encodings.idna, encodings.utf_8_sig; \
-    [importlib.import_module(each.name) for each in pkgutil.walk_packages(["/app"])]'
+    [importlib.import_module(each.name) for each in pkgutil.walk_packages(["/app"])]' \
+ && ln -s /app/entrypoint.py /usr/local/bin/stormkit-action
 # No USER and no WORKDIR: GitHub runs container actions as root and in its own working directory.
 # -E: a workflow's PYTHON* variables are not ours. A script, not -m: the working directory is a foreign checkout.
 ENTRYPOINT ["/opt/venv/bin/python", "-Eu", "/app/entrypoint.py"]

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.container import RUNNER_UID, docker
+from sandbox.events import HEAD_BRANCH
+from sandbox.job_directory import JobDirectory
 from sandbox.runner import ACTION
 from tests.image.building import BASE
 from tests.image.conftest import KEY
@@ -76,6 +78,22 @@ def test_neither_the_checkout_nor_the_job_s_variables_reach_its_python(job):
     assert_deployed(finished)
     after_a_kill = made.post(state={"started": finished.state["started"]})
     assert after_a_kill.exit_code == 0, after_a_kill.log
+
+
+def test_other_cis_have_a_command(image, stormkit, github, tmp_path):
+    JobDirectory(root=tmp_path).create()
+    said = docker(
+        *(
+            "run",
+            "--rm",
+            "--network=host",
+            "--env=STORMKIT_API_KEY=SK_sandbox",
+            f"--env=STORMKIT_API_URL={stormkit.url}",
+        ),
+        *(f"--volume={JobDirectory(root=tmp_path).workspace}:/builds", "--workdir=/builds", "--entrypoint=sh", image),
+        *("-c", f"stormkit-action --branch {HEAD_BRANCH} --json"),
+    )
+    assert json.loads(said)["status"] == "success"
 
 
 def test_the_key_is_in_nobody_s_list_of_processes(job, stormkit):
