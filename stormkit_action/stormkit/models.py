@@ -13,6 +13,9 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from stormkit_action.stormkit import long_text
+from stormkit_action.stormkit.long_text import LongText
+
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ABBREVIATED_SHA = re.compile(r"[0-9a-f]{7,64}")
 
@@ -45,17 +48,20 @@ class Commit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LogStep:
-    """One step of a build (or one status check); `duration` in seconds."""
+    """One step of a build (or one status check); `duration` in seconds.
+
+    `message` is its output, or the end of it where that is long; then `text` has all of it.
+    """
 
     title: str
     message: str
     ok: bool
     duration: float
+    text: LongText | None = None
 
     def lines(self) -> Iterator[str]:
         """The lines of its output, without their ends; the last one has none yet (empty if the output ends in one)."""
-        for line in self.message.split("\n"):
-            yield line.removesuffix("\r")
+        return long_text.lines((self.message,) if self.text is None else self.text.pieces())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -204,6 +210,8 @@ def _path(value: object) -> str:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, LongText):
+        return value.tail
     return value if isinstance(value, str) else ""
 
 
@@ -261,6 +269,7 @@ def _steps(value: object) -> tuple[LogStep, ...]:
             message=_text(entry.get("message")),
             ok=entry.get("status") is not False,
             duration=_number(entry.get("duration")),
+            text=message if isinstance(message := entry.get("message"), LongText) else None,
         )
         for entry in value
         if isinstance(entry, Mapping)

@@ -1,7 +1,6 @@
 """HTTP with Stormkit: the session, timeouts, when to repeat, and what an answer means."""
 
 import copy
-import json
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,7 @@ from stormkit_action import __version__
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import Busy, NoAnswer, ServerFault, StormkitError
 from stormkit_action.stormkit.answers import Failure, failure, longest_wait
+from stormkit_action.stormkit.json_reader import Document, read_document
 from stormkit_action.text import scrub
 
 # Seconds. A connection either comes up at once or not at all; an answer may take a while (a trigger asks the Git
@@ -28,9 +28,6 @@ EXCHANGE_LIMIT = 30.0
 
 # How long to go on where nothing answers, before there is a deployment to wait for. Seconds.
 PATIENCE = 55.0
-
-# A build log can be megabytes; an answer without end is not a log.
-MAX_ANSWER = 64 * 1024 * 1024
 
 Query = Mapping[str, str]
 
@@ -143,19 +140,19 @@ class Transport:
                 allow_redirects=False,  # a redirect could carry the key elsewhere
                 stream=True,
             ) as response:
-                body = _read(response)
+                document = read_document(response.iter_content(65536), self._secrets)
         except (requests.RequestException, OSError, ValueError) as error:
             # OSError: a CA bundle that is not there. ValueError: a proxy URL that is none.
             raise self._no_answer(call, error) from None
-        return self._understand(call, response, body)
+        return self._understand(call, response, document)
 
     def _no_answer(self, call: Call, error: Exception) -> NoAnswer:
         problem = network_problem(error)
         text = f"Stormkit ({self.origin}) gave no answer while {call.action}: {problem.words}. {ADVICE_NETWORK}"
         return NoAnswer(text, sent=problem.sent, permanent=problem.permanent)
 
-    def _understand(self, call: Call, response: requests.Response, body: bytes) -> Answer:
-        data = _parse(body, self._secrets)
+    def _understand(self, call: Call, response: requests.Response, document: Document) -> Answer:
+        data = document.data
         if 200 <= response.status_code < 300:
             if not isinstance(data, dict):
                 raise ServerFault(
@@ -168,7 +165,7 @@ class Transport:
             Failure(
                 status=response.status_code,
                 data=data,
-                text=scrub(body[:2000].decode("utf-8", "replace"), self._secrets),
+                text=scrub(document.head[:2000].decode("utf-8", "replace"), self._secrets),
                 location=scrub(response.headers.get("Location", ""), self._secrets),
                 retry_after=longest_wait(response.headers.get("Retry-After", ""), data, self.clock.now()),
                 action=call.action,
@@ -255,23 +252,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             seen.add(id(cause))
             yield cause
             stack += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
-
-
-def _read(response: requests.Response) -> bytes:
-    body = bytearray()
-    for chunk in response.iter_content(65536):
-        body += chunk
-        if len(body) > MAX_ANSWER:
-            break
-    return bytes(body)
-
-
-def _parse(body: bytes, secrets: tuple[str, ...]) -> Any:
-    """The JSON in `body`, None when it is none. Bytes that are not UTF-8 become replacement characters."""
-    try:
-        return scrub(json.loads(body.decode("utf-8", "replace")), secrets)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _date(response: requests.Response) -> datetime | None:

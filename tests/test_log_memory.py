@@ -1,0 +1,14 @@
+"""The whole program with a build log of 20 MB."""
+
+import pytest
+
+from bench import memory
+
+
+@pytest.mark.parametrize("build_log", ["failure", "stream"])
+def test_a_big_log_is_printed_whole_once_and_in_little_memory(build_log):
+    message = memory.plain_log()
+    run = memory.deploy(message, build_log=build_log, ok=False)
+    assert run.exit_code == 1
+    assert [line for line in run.log.splitlines() if " npm http fetch " in line] == message.splitlines()
+    assert run.peak < memory.LIMIT
