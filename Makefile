@@ -5,8 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+export BRANCH
 
-.PHONY: help test lint types imports pytest image lock
+.PHONY: help demo deploy bench test lint types imports pytest image lock
 IMAGE ?= stormkit-action:local
 BASE ?= python:3.13-slim
 # Where the build gets its packages, for whoever has set these: a name without a value passes the environment's.
@@ -15,11 +16,28 @@ BUILD_ARGS := $(addprefix --build-arg ,HTTP_PROXY HTTPS_PROXY NO_PROXY PIP_INDEX
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-$(READY): requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13")'
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
+
+$(VENV)/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, such as make PYTHON=python3.13")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
+
+# What the action runs with.
+$(VENV)/run: requirements.txt | $(VENV)/made
+	$(INSTALL) -r requirements.txt
+	@touch $@
+
+# And what it is tested with.
+$(READY): requirements-dev.txt $(VENV)/run
+	$(INSTALL) -r requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/run ## Run the action on a sample pull request, without an account
+	@$(BIN)/python -m sandbox.demo
+
+deploy: $(VENV)/run ## Deploy BRANCH with STORMKIT_API_KEY (and STORMKIT_ENV_ID) from this terminal
+	@$(BIN)/python entrypoint.py --branch "$$BRANCH"
 
 test: lint types imports pytest ## Everything that has to pass before a merge
 

@@ -1,0 +1,53 @@
+"""`python -m sandbox`: serves a local Stormkit and a local GitHub until Ctrl+C, to try the action without an account."""
+
+import argparse
+import threading
+
+from sandbox.events import HEAD_BRANCH, PULL_REQUEST, REPOSITORY
+from sandbox.github import GitHub
+from sandbox.stormkit import Generation, Stormkit
+
+_GUIDE = """\
+A local Stormkit ({generation} servers' behavior) at {stormkit}
+    api-key SK_sandbox (of environment 305), or SK_user (of a user: needs env-id)
+A local GitHub at {github}
+    github-token ghs_sandbox, repository {repository}, pull request {pull_request} of branch {branch}
+
+In another terminal:
+    STORMKIT_API_KEY=SK_sandbox .venv/bin/python entrypoint.py --api-url {stormkit} --branch {branch}
+
+Ctrl+C ends it."""
+
+
+def main() -> None:
+    """Serve until interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser.add_argument("--stormkit-port", type=int, default=4310, help="Port of Stormkit. Default: 4310.")
+    parser.add_argument("--github-port", type=int, default=4311, help="Port of GitHub. Default: 4311.")
+    parser.add_argument(
+        "--generation", type=Generation, choices=list(Generation), default=Generation.NEWER, help="Default: newer."
+    )
+    options = parser.parse_args()
+    with (
+        Stormkit(generation=options.generation, port=options.stormkit_port) as stormkit,
+        GitHub(port=options.github_port) as github,
+    ):
+        print(
+            _GUIDE.format(
+                generation=options.generation,
+                stormkit=stormkit.url,
+                github=github.url,
+                repository=REPOSITORY,
+                pull_request=PULL_REQUEST,
+                branch=HEAD_BRANCH,
+            ),
+            flush=True,
+        )
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            print()
+
+
+if __name__ == "__main__":
+    main()
