@@ -59,9 +59,7 @@ def _action(server: Server, directory: Path) -> float:
     )
     environment, _ = runner.prepare()
     entrypoint = Path(__file__).parents[1] / "entrypoint.py"
-    return _until_trigger(
-        server, [sys.executable, "-Eu", str(entrypoint)], environment, runner.directory.workspace
-    )
+    return _until_trigger(server, [sys.executable, "-Eu", str(entrypoint)], environment, runner.directory.workspace)
 
 
 def _until_trigger(server: Server, command: list[str], environment: dict[str, str], directory: Path) -> float:

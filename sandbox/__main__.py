@@ -1,4 +1,4 @@
-"""`python -m sandbox`: serves a local Stormkit and a local GitHub until Ctrl+C, to try the action without an account."""
+"""`python -m sandbox`: a local Stormkit and a local GitHub until Ctrl+C, to try the action without an account."""
 
 import argparse
 import threading

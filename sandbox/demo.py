@@ -1,28 +1,35 @@
 """`make demo`: the action on a sample pull request, once with a build that succeeds and once with one that fails."""
 
+import re
 import sys
 import tempfile
 from pathlib import Path
 
+from sandbox import log_commands
 from sandbox.events import BASE_BRANCH
 from sandbox.github import GitHub
 from sandbox.runner import Runner
 from sandbox.step import Finished
 from sandbox.stormkit import Stormkit
 
+# Actions of the pull request, and the exit code that each run ends with.
+_EXPECTED = {"opened": 0, "synchronize": 1}
 _WIDTH = 100
+_STOP_TOKEN = re.compile("::[0-9a-f]{32}::")
+_MARKS = {"group": "▾ ", "error": "Error: ", "warning": "Warning: ", "notice": "Notice: "}
 
 
 def main() -> int:
     """Run both. 0 when they ended as they should."""
     with Stormkit() as stormkit, GitHub() as github, tempfile.TemporaryDirectory() as directory:
         for age, seconds in enumerate((41, 38, 44, 40), start=1):
-            stormkit.add_deployment(branch=BASE_BRANCH, status="success", duration=seconds, age=86_400 * age)
+            stormkit.add_deployment(
+                branch=BASE_BRANCH, status="success", duration=seconds, created_at=stormkit.now() - 86_400 * age
+            )
         stormkit.next_build(seconds=6, outcome="success")
         stormkit.next_build(seconds=4, outcome="failed")
-        expected = (("opened", 0), ("synchronize", 1))
         codes = []
-        for action, code in expected:
+        for action, code in _EXPECTED.items():
             _title(f"pull request {action}: a build that {'fails' if code else 'succeeds'}")
             runner = Runner(
                 event=f"pull_request_{action}",
@@ -33,11 +40,22 @@ def main() -> int:
             )
             step = runner.start()
             for line in step.lines():
-                print(line, flush=True)
+                _print_as_github_shows(line)
             finished = step.wait()
             codes.append(finished.exit_code)
             _show(finished, github)
-    return 0 if codes == [code for _, code in expected] else 1
+    return 0 if codes == list(_EXPECTED.values()) else 1
+
+
+def _print_as_github_shows(line: str) -> None:
+    command = log_commands.parse(line)
+    if command is None:
+        # What ends stop-commands is not shown either.
+        shown = "" if _STOP_TOKEN.fullmatch(line) else line
+    else:
+        shown = f"{_MARKS[command.name]}{command.value}" if command.name in _MARKS else ""
+    if shown:
+        print(shown, flush=True)
 
 
 def _show(finished: Finished, github: GitHub) -> None:
@@ -49,7 +67,7 @@ def _show(finished: Finished, github: GitHub) -> None:
     comments = github.state.comments()
     _title(f"the pull request's comments: {len(comments)}")
     for comment in comments:
-        print(f"{comment.login}:\n{comment.body}")
+        print(f"{comment.login}:\n{comment.body.rpartition('<!-- ')[0]}")
 
 
 def _title(text: str) -> None:

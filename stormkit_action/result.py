@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import urljoin
 
-from stormkit_action.stormkit.models import Deployment, LogStep, commits_match
+from stormkit_action.stormkit.models import Deployment, LogStep, Status, commits_match
 
 
 class Outcome(StrEnum):
@@ -57,8 +57,11 @@ class DeploymentResult:
 
     @property
     def preview_url(self) -> str:
-        """Where the deployment can be seen; empty where the server has no preview domain."""
-        return self.deployment.preview_url if self.deployment else ""
+        """Where it can be seen; empty where there is nothing to see, or the server has no preview domain."""
+        deployment = self.deployment
+        if deployment is None or deployment.status in (Status.FAILED, Status.STOPPED):
+            return ""  # the server may tell a URL all the same
+        return deployment.preview_url
 
     @property
     def details_url(self) -> str:
