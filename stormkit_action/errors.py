@@ -102,11 +102,17 @@ class Rejected(StormkitError):
 
 
 class GitHubError(ActionError):
-    """A call to GitHub did not go through; `status` is the HTTP status, None without an answer."""
+    """A call to GitHub did not go through.
 
-    def __init__(self, text: str, *, status: int | None = None) -> None:
+    `status` is the HTTP status, None without an answer; `wait` the seconds that a rate limit asks to wait, 0 without
+    one; `passing` is whether trying again may help.
+    """
+
+    def __init__(self, text: str, *, status: int | None = None, wait: float = 0.0, passing: bool = False) -> None:
         super().__init__(text)
         self.status = status
+        self.wait = wait
+        self.passing = passing
 
 
 class Cancelled(Exception):

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from stormkit_action.errors import GitHubError
-from stormkit_action.github_api import Comment, GitHubApi
+from stormkit_action.github_answers import Comment
+from stormkit_action.github_api import GitHubApi
 from stormkit_action.reporting.comment_body import is_ours, read_rows, render
 from stormkit_action.reporting.rows import Row
 
