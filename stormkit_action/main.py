@@ -12,19 +12,16 @@ from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import ActionError, Cancelled, InputError
 from stormkit_action.event import Event
 from stormkit_action.github_api import GitHubApi
-from stormkit_action.inputs import Command, Inputs
+from stormkit_action.inputs import Inputs
 from stormkit_action.parsers import insecure
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.ending import Ending, Known
+from stormkit_action.reporting.github_report import GitHubReport
 from stormkit_action.reporting.live import LiveReport, Shown
 from stormkit_action.reporting.outputs import Outlet
-from stormkit_action.reporting.pull_request import PullRequestComment
 from stormkit_action.result import Outcome, Result
 from stormkit_action.work import Work
-
-# Commands whose result belongs into the pull request's comment.
-_COMMENTED = frozenset({Command.DEPLOY, Command.RESTART, Command.PUBLISH, Command.CLEANUP})
 
 
 def main(environ: Mapping[str, str], *, console: Console, outlet: Outlet, clock: Clock) -> int:
@@ -60,10 +57,10 @@ def _run(environ: Mapping[str, str], console: Console, outlet: Outlet, clock: Cl
     known.plan = plan
     if plan.skip:
         return results.skipped(plan.skip)
-    if github is not None and plan.command in _COMMENTED:
-        known.comment = PullRequestComment(github=github, inputs=inputs, event=event, plan=plan)
+    if github is not None:
+        known.github = GitHubReport(github=github, inputs=inputs, event=event, plan=plan, clock=clock)
     shown = Shown.of(inputs, event, plan)
-    watcher = LiveReport(console=console, outlet=outlet, clock=clock, comment=known.comment, shown=shown)
+    watcher = LiveReport(console=console, outlet=outlet, clock=clock, github=known.github, shown=shown)
     works = [
         Work(inputs=inputs, plan=plan, site=site, clock=clock, deadline=deadline, watcher=watcher)
         for site in services.sites(inputs, clock)

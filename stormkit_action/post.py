@@ -17,12 +17,10 @@ from stormkit_action.errors import ActionError, NotFound
 from stormkit_action.inputs import Inputs, Remote
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.console import Console
-from stormkit_action.reporting.ending import guarded
+from stormkit_action.reporting.github_report import BUDGET, GitHubReport, guarded
 from stormkit_action.reporting.live import STARTED, LiveReport, Shown
 from stormkit_action.reporting.outputs import Outlet
-from stormkit_action.reporting.pull_request import BUDGET, PullRequestComment
-from stormkit_action.reporting.result_rows import put, row_of
-from stormkit_action.result import DeploymentResult, Outcome
+from stormkit_action.result import DeploymentResult, Outcome, Result
 from stormkit_action.stormkit.models import Deployment
 from stormkit_action.stormkit.trigger import Trigger
 from stormkit_action.work import Site, Watcher, Work
@@ -52,17 +50,18 @@ def finish(environ: Mapping[str, str], *, console: Console, outlet: Outlet, cloc
         # The step itself said so, and began nothing.
         console.line(error.text)
         return 0
-    watcher = LiveReport(console=console, outlet=outlet, clock=clock, comment=None, shown=Shown.of(inputs, event, plan))
+    watcher = LiveReport(console=console, outlet=outlet, clock=clock, github=None, shown=Shown.of(inputs, event, plan))
     results = [_finish(started, inputs, plan, watcher, clock) for started in _read(environ.get(f"STATE_{STARTED}", ""))]
     for result in results:
         (console.error if result.loose else console.line)(result.reason or f"Deployment {result.deployment_id} ended.")
     github = services.github(inputs, event, clock)
     if github is not None and results:
-        rows = tuple(row_of(each, run=event.run, now=clock.now()) for each in results)
-        comment = PullRequestComment(github=github, inputs=inputs, event=event, plan=plan)
-        guarded(lambda: comment.finish(lambda before: put(before, rows), clock=clock, budget=BUDGET))
-        if comment.problem:
-            console.line(f"No comment was written. {comment.problem}")
+        report = GitHubReport(github=github, inputs=inputs, event=event, plan=plan, clock=clock, resumed=True)
+        told = Result(status=Outcome.CANCELLED, deployments=tuple(results))
+        guarded(lambda: report.finish(told, now=clock.now(), clock=clock, budget=BUDGET))
+        for problem in (report.comment.problem, report.deployments.problem):
+            if problem:
+                console.line(problem)
     return 1 if any(each.loose for each in results) else 0
 
 

@@ -1,15 +1,72 @@
-"""The sticky comment: one for a pull request and key, found by marker and author, edited in place."""
+"""The sticky comment: one for a pull request and key, found by marker and author, edited in place.
 
-from collections.abc import Callable
+Jobs of a matrix write to it at the same moment, and GitHub has no conditional edit. So whoever writes has just read,
+reads back after a pause that is longer than a read may be old when it is written upon, and writes again until what it
+said is there. Everybody keeps the oldest comment and merges younger ones into it.
+"""
 
+import contextlib
+import random
+from dataclasses import dataclass, replace
+
+from stormkit_action.clock import Deadline
 from stormkit_action.errors import GitHubError
 from stormkit_action.github_answers import Comment
 from stormkit_action.github_api import GitHubApi
 from stormkit_action.reporting.comment_body import is_ours, read_rows, render
-from stormkit_action.reporting.rows import Row
+from stormkit_action.reporting.rows import Change, Row, union
 
-# What happens to the comment's rows: the rows before in, the rows after out.
-Change = Callable[[tuple[Row, ...]], tuple[Row, ...]]
+# How often it is written or read back, whatever happens.
+TURNS = 16
+
+# How many of its writes may fail before that is an error.
+LOST = 5
+
+# A read this old is no base for a write; it must be less than the shortest pause before reading back. Seconds.
+FRESH = 0.25
+
+# Pauses before reading back: alone, and with others at work. Seconds, from and to.
+ALONE = (0.3, 0.45)
+CONTENDED = (1.0, 2.0)
+
+# The first pause after a write that failed, doubled for each further one. Seconds, from and to.
+REPEAT = (0.2, 0.4)
+
+# Others' rows this young mean that others are at work. Seconds.
+YOUNG = 60
+
+# A list of so many comments took several requests, the first of which tells what was a while ago.
+PAGE = 100
+
+_GONE = (404, 410)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """What became of a write: the comment's URL (empty when there is none), and whether it was seen to hold.
+
+    `before` are the rows that it changed, as they were before.
+    """
+
+    url: str = ""
+    settled: bool = True
+    before: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Seen:
+    """Our comments as they were at `at`, oldest first; `whole` when that was one moment."""
+
+    own: tuple[Comment, ...]
+    at: float
+    whole: bool
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        return union(read_rows(each.body) for each in self.own)
+
+    def holds(self, change: Change) -> bool:
+        return len(self.own) == 1 and change.holds(self.rows)
 
 
 class StickyComment:
@@ -19,53 +76,77 @@ class StickyComment:
         self._github = github
         self._number = number
         self._key = key
-        self._id: int | None = None
 
-    def using(self, github: GitHubApi) -> "StickyComment":
-        """The same comment through another `github`, one with a deadline of its own."""
-        other = StickyComment(github=github, number=self._number, key=self._key)
-        other._id = self._id
-        return other
+    def write(self, change: Change, *, deadline: Deadline, create: bool = True, confirm: bool = True) -> Told:
+        """Apply `change` to the comment's rows, and with `confirm` see to it that it stays."""
+        github, clock = self._github.within(deadline), deadline.clock
+        told, contended, held, lost = Told(settled=False), False, 0, 0
+        for _ in range(TURNS):
+            seen = self._look(github)
+            told = told if told.before else replace(told, before=tuple(filter(change.concerns, seen.rows)))
+            holds = seen.holds(change)
+            contended |= self._others_at_work(seen, change, clock.now().timestamp()) or (bool(told.url) and not holds)
+            held = held + 1 if holds else 0
+            if held > contended:
+                return replace(told, url=seen.own[0].url, settled=True)
+            began = clock.monotonic()
+            try:
+                told = replace(told, url=self._write(github, seen, change, create=create))
+            except GitHubError as error:
+                # Whether it was done is not known, so the same text must not be sent again: look first.
+                lost += 1
+                pause = max(error.wait, _between(*REPEAT) * 2**lost)
+                if lost > LOST or not (error.passing or error.status in _GONE) or pause >= deadline.remaining:
+                    raise
+            else:
+                if not told.url or not confirm:
+                    return replace(told, settled=True)
+                pause = _between(*(CONTENDED if contended else ALONE)) + clock.monotonic() - began
+                if pause >= deadline.remaining:
+                    return told
+            clock.sleep(pause)
+        return told
 
-    def write(self, change: Change, *, create: bool = True) -> str:
-        """Apply `change` to the comment's rows. Its URL; empty when there is no comment and none was to be created."""
-        comment = self._read()
-        if comment is None:
-            rows = change(())
-            return self._create(rows) if create and rows else ""
-        body = render(change(read_rows(comment.body)), self._key)
-        if body != comment.body:
-            self._github.edit_comment(self._number, comment.id, body)
-        return comment.url
+    def _look(self, github: GitHubApi) -> _Seen:
+        """Our comments: those with our marker that the token itself wrote, since anybody can copy a marker."""
+        comments = github.comments(self._number)
+        at = github.clock.monotonic()
+        own = [each for each in comments if is_ours(each.body, self._key)]
+        if own:
+            login = github.login()
+            own = [each for each in own if _same(each.author, login)]
+        return _Seen(own=tuple(own), at=at, whole=len(comments) < PAGE)
 
-    def _read(self) -> Comment | None:
-        if self._id is not None:
-            known = self._github.comment(self._number, self._id)
-            if known is not None:
-                return known
-        found = self._find()
-        self._id = found.id if found else None
-        return found
+    def _write(self, github: GitHubApi, seen: _Seen, change: Change, *, create: bool) -> str:
+        """Write what is missing, upon what was seen. The comment's URL; empty without one and none to be created."""
+        if not seen.own:
+            rows = change.apply(())
+            return github.create_comment(self._number, render(rows, self._key)).url if create and rows else ""
+        oldest, *others = seen.own
+        if not seen.whole or github.clock.monotonic() - seen.at > FRESH:
+            now = github.comment(self._number, oldest.id)
+            if now is None:
+                raise GitHubError("The comment was deleted while it was edited.", status=404)
+            oldest = now
+        body = render(change.apply(union(read_rows(each.body) for each in (oldest, *others))), self._key)
+        if body != oldest.body:
+            github.edit_comment(self._number, oldest.id, body)
+        for each in others:
+            with contextlib.suppress(GitHubError):  # what is left is seen when reading back
+                github.delete_comment(self._number, each.id)
+        return oldest.url
 
-    def _find(self) -> Comment | None:
-        """The oldest comment with our marker that the token itself wrote: anybody can copy a marker."""
-        candidates = [each for each in self._github.comments(self._number) if is_ours(each.body, self._key)]
-        if not candidates:
-            return None
-        login = self._github.login()
-        return next((each for each in candidates if _same(each.author, login)), None)
+    def _others_at_work(self, seen: _Seen, change: Change, now: float) -> bool:
+        runs = {(row.run_id, row.attempt) for row in change.rows if row.run_id}
+        return len(seen.own) > 1 or any(
+            (row.run_id, row.attempt) in runs or abs(now - row.updated) < YOUNG
+            for row in seen.rows
+            if not change.concerns(row)
+        )
 
-    def _create(self, rows: tuple[Row, ...]) -> str:
-        body = render(rows, self._key)
-        try:
-            comment = self._github.create_comment(self._number, body)
-        except GitHubError as error:
-            if error.status is not None and error.status < 500:
-                raise
-            # The answer was lost: the comment may be there all the same.
-            comment = self._find() or self._github.create_comment(self._number, body)
-        self._id = comment.id
-        return comment.url
+
+def _between(shortest: float, longest: float) -> float:
+    return random.uniform(shortest, longest)  # noqa: S311 - jitter, no secret
 
 
 def _same(author: str, login: str) -> bool:

@@ -1,27 +1,19 @@
 """The end of a step: the result is told everywhere, and nothing that only reports changes it."""
 
-import sys
-import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from stormkit_action import result as results
 from stormkit_action.clock import Clock
 from stormkit_action.errors import ActionError, Cancelled
 from stormkit_action.event import Event
-from stormkit_action.inputs import BuildLog, Command, Inputs, Switch
+from stormkit_action.inputs import BuildLog, Inputs, Switch
 from stormkit_action.plan import Plan
 from stormkit_action.reporting import log, outputs, summary
 from stormkit_action.reporting.console import Console
+from stormkit_action.reporting.github_report import BUDGET, CANCEL_BUDGET, GitHubReport, guarded
 from stormkit_action.reporting.live import FINISHED
 from stormkit_action.reporting.outputs import Outlet, Written
-from stormkit_action.reporting.pull_request import BUDGET, CANCEL_BUDGET, PullRequestComment
-from stormkit_action.reporting.result_rows import put, remove, row_of
-from stormkit_action.reporting.rows import Row, State
 from stormkit_action.result import Outcome, Result
-
-T = TypeVar("T")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -31,7 +23,7 @@ class Known:
     event: Event
     inputs: Inputs | None = None
     plan: Plan | None = None
-    comment: PullRequestComment | None = None
+    github: GitHubReport | None = None
 
 
 class Ending:
@@ -58,8 +50,8 @@ class Ending:
         """Outputs first: what comes after them may take a while, or be cut off. Raises Cancelled."""
         inputs = self._known.inputs
         code = self._write_outputs(result, Written()) or result.exit_code
-        written = self._write_comment(result, clock, budget)
-        if written.comment_url:
+        written = self._tell_github(result, clock, budget)
+        if written.comment_url or written.github_deployment_ids:
             self._write_outputs(result, written)
         if inputs is None or inputs.job_summary:
             try:
@@ -67,7 +59,9 @@ class Ending:
             except ActionError as error:
                 self._console.warning(error.text)
         loose = any(each.loose for each in result.deployments)
-        self._outlet.save_state(FINISHED, "" if loose else "true")
+        # What a cancel left no time for is done by the post step.
+        unfinished = loose or (result.status is Outcome.CANCELLED and not written.settled)
+        self._outlet.save_state(FINISHED, "" if unfinished else "true")
         return code
 
     def _write_outputs(self, result: Result, written: Written) -> int:
@@ -82,39 +76,17 @@ class Ending:
             return 1
         return 0
 
-    def _write_comment(self, result: Result, clock: Clock, budget: float) -> Written:
-        comment, inputs, plan = self._known.comment, self._known.inputs, self._known.plan
-        if comment is None or inputs is None or plan is None or not comment.wanted:
+    def _tell_github(self, result: Result, clock: Clock, budget: float) -> Written:
+        github, inputs = self._known.github, self._known.inputs
+        if github is None or inputs is None:
             return Written()
-        cleanup = plan.command is Command.CLEANUP
-        change = self._change(result, cleanup=cleanup)
-        url = guarded(lambda: comment.finish(change, clock=clock, budget=budget, create=not cleanup)) or ""
-        if comment.problem:
-            wanted = inputs.comment is Switch.TRUE or "permission" in comment.problem
+        told = guarded(lambda: github.finish(result, now=self._clock.now(), clock=clock, budget=budget))
+        if github.comment.problem:
+            # A permission is something the workflow's author has to give, whatever the input says.
+            wanted = inputs.comment is Switch.TRUE or "permission" in github.comment.problem
             say = self._console.warning if wanted else self._console.line
-            say(f"No comment was written. {comment.problem}")
-        return Written(comment_url=url)
-
-    def _change(self, result: Result, *, cleanup: bool) -> Callable[[tuple[Row, ...]], tuple[Row, ...]]:
-        now = self._clock.now()
-        rows = tuple(row_of(each, run=self._known.event.run, now=now) for each in result.deployments)
-
-        def change(before: tuple[Row, ...]) -> tuple[Row, ...]:
-            if not cleanup:
-                return put(before, rows)
-            for row in rows:
-                before = remove(before, row) if row.state is State.REMOVED else before
-            return before
-
-        return change
-
-
-def guarded(report: Callable[[], T]) -> T | None:
-    """What `report` returns; None after a bug in it, whose traceback is printed: reporting never hides a deployment."""
-    try:
-        return report()
-    except Cancelled:
-        raise
-    except Exception:
-        traceback.print_exc(file=sys.stderr)
-        return None
+            say(f"No comment was written. {github.comment.problem}")
+        if github.deployments.problem:
+            say = self._console.warning if inputs.github_deployment is Switch.TRUE else self._console.line
+            say(f"GitHub Deployment: {github.deployments.problem}")
+        return told or Written()

@@ -1,4 +1,4 @@
-"""What is told while a command runs: the log's lines, the state for the post step, the comment's building row."""
+"""What is told while a command runs: the log's lines, the state for the post step, what is shown on GitHub."""
 
 import json
 import threading
@@ -10,10 +10,10 @@ from stormkit_action.inputs import Inputs
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.build_log import LiveBuildLog
 from stormkit_action.reporting.console import Console
+from stormkit_action.reporting.github_report import GitHubReport
 from stormkit_action.reporting.outputs import Outlet
 from stormkit_action.reporting.progress import line as progress_line
-from stormkit_action.reporting.pull_request import PullRequestComment
-from stormkit_action.reporting.result_rows import put, row_of
+from stormkit_action.reporting.result_rows import row_of
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit.models import Deployment
 from stormkit_action.stormkit.waiting import Progress
@@ -22,6 +22,10 @@ from stormkit_action.work import Site
 
 # What the post step finds: the deployments this step began (JSON), and whether it came to its own end.
 STARTED, FINISHED = "started", "finished"
+
+# The comment waits this long for the commit to be known. Builds that usually take at least `LONG` are shown in it again
+# at each quarter of that time. Seconds.
+EARLY, LONG = 5.0, 120.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,16 +54,16 @@ class LiveReport:
     """The Watcher of a step: nothing it does fails the command."""
 
     def __init__(
-        self, *, console: Console, outlet: Outlet, clock: Clock, shown: Shown, comment: PullRequestComment | None
+        self, *, console: Console, outlet: Outlet, clock: Clock, shown: Shown, github: GitHubReport | None
     ) -> None:
         self._console = console
         self._outlet = outlet
         self._clock = clock
         self._shown = shown
-        self._comment = comment
+        self._github = github
         self._lock = threading.Lock()
         self._started: dict[str, dict[str, str | int]] = {}
-        self._rows: dict[str, tuple[object, ...]] = {}
+        self._parts: dict[str, int] = {}
         self._unknown: set[str] = set()
         self._logs: dict[str, LiveBuildLog] = {}
 
@@ -80,6 +84,8 @@ class LiveReport:
         """Remember the deployment."""
         self._remember(site, deployment_id)
         self._console.line(f"{_prefix(site)}Deployment {deployment_id} is on its way.")
+        if self._github is not None:
+            self._github.triggered(site, deployment_id)
 
     def progress(self, site: Site, progress: Progress) -> None:
         """Show how the build stands."""
@@ -99,15 +105,14 @@ class LiveReport:
         return live.show(deployment, complete=complete)
 
     def _show_building(self, site: Site, progress: Progress) -> None:
-        """Put the building row into the comment when it says something new."""
+        """Show the building row in the comment once there is something to show, and now and then in a long build."""
         deployment = progress.deployment
-        if self._comment is None or deployment is None or not deployment.running:
+        if self._github is None or deployment is None or not deployment.running:
             return
-        usual = progress.usual.seconds if progress.usual else 0.0
-        news = (deployment.commit.sha, round(usual))
-        if self._rows.get(site.env_id) == news:
+        part = _part(deployment, progress)
+        if part <= self._parts.get(site.env_id, 0):
             return
-        self._rows[site.env_id] = news
+        self._parts[site.env_id] = part
         result = DeploymentResult(
             status=Outcome.RUNNING,
             label=site.name or self._shown.label or deployment.name,
@@ -119,8 +124,10 @@ class LiveReport:
             deployment=deployment,
             dashboard_url=self._shown.dashboard_url,
         )
-        row = row_of(result, run=self._shown.run, now=self._clock.now(), usual=usual)
-        self._comment.soon(lambda rows: put(rows, (row,)))
+        usual = progress.usual.seconds if progress.usual else 0.0
+        now = self._clock.now()
+        row = row_of(result, run=self._shown.run, now=now, usual=usual, elapsed=progress.elapsed)
+        self._github.building(site.name, row)
 
     def _remember(self, site: Site, deployment_id: str) -> None:
         with self._lock:
@@ -131,6 +138,17 @@ class LiveReport:
                 "sent-at": int(self._clock.now().timestamp()),
             }
             self._outlet.save_state(STARTED, json.dumps(list(self._started.values())))
+
+
+def _part(deployment: Deployment, progress: Progress) -> int:
+    """Which part of a build this is: 0 before there is anything to show, 1 to 4 by the quarter of the usual time.
+
+    A build that is usually short has one part: its comment is written at its beginning and at its end.
+    """
+    if not deployment.commit.sha and progress.elapsed < EARLY:
+        return 0
+    usual = progress.usual.seconds if progress.usual else 0.0
+    return min(4, 1 + int(4 * progress.elapsed / usual)) if usual >= LONG else 1
 
 
 def _prefix(site: Site) -> str:

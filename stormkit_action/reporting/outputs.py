@@ -4,7 +4,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from actions_toolkit import core
@@ -34,10 +34,14 @@ OUTPUTS: Mapping[str, str] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Written:
-    """What was written to GitHub: the comment's URL and the GitHub Deployments' ids by label."""
+    """What was written to GitHub: the comment's URL, and the GitHub Deployments' ids by the environment's name.
+
+    `settled` is False when a later try may still write more of it.
+    """
 
     comment_url: str = ""
-    github_deployment_ids: Mapping[str, str] | None = None
+    github_deployment_ids: Mapping[str, str] = field(default_factory=dict)
+    settled: bool = True
 
 
 def values(result: Result, written: Written) -> dict[str, str]:
@@ -89,7 +93,7 @@ def _fields(each: DeploymentResult, result: Result, written: Written) -> dict[st
         "published": each.live,
         "deleted": result.deleted,
         "comment-url": written.comment_url,
-        "github-deployment-id": (written.github_deployment_ids or {}).get(each.label, ""),
+        "github-deployment-id": written.github_deployment_ids.get(each.name, ""),
     }
 
 

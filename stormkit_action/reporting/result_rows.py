@@ -1,11 +1,12 @@
 """A comment's row from a result, or from a build that still runs. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from stormkit_action.event import Run
 from stormkit_action.reporting.comment_body import TAIL
-from stormkit_action.reporting.rows import Row, State, merge, newer
-from stormkit_action.result import DeploymentResult, Outcome
+from stormkit_action.reporting.rows import Change, Row, State
+from stormkit_action.result import DeploymentResult, Outcome, Result
 from stormkit_action.text import one_line, tail
 
 STATES = {
@@ -24,11 +25,18 @@ PROVISIONAL = "Stormkit"
 TAIL_LINES = 40
 
 
-def row_of(result: DeploymentResult, *, run: Run, now: datetime, usual: float = 0.0) -> Row:
-    """The row that shows `result`; `usual` is the seconds such a build usually takes, 0 if not known."""
+def row_of(
+    result: DeploymentResult, *, run: Run, now: datetime, usual: float = 0.0, elapsed: float = 0.0, github_id: str = ""
+) -> Row:
+    """The row that shows `result`, `elapsed` seconds after it began.
+
+    `usual` is the seconds such a build usually takes, 0 if not known; `github_id` is its GitHub Deployment.
+    """
     step = result.failing_step
+    environment = f"Environment {result.env_id}" if result.env_id else PROVISIONAL
+    updated = int(now.timestamp())
     return Row(
-        label=one_line(result.label, 100) or PROVISIONAL,
+        label=one_line(result.label or environment, 100),
         provisional=not result.label,
         state=State.REMOVED if result.removed else STATES[result.status],
         run_id=run.id,
@@ -44,44 +52,21 @@ def row_of(result: DeploymentResult, *, run: Run, now: datetime, usual: float = 
         reason=one_line(result.reason, 300),
         warning=one_line(result.warning, 300),
         live=result.live,
-        updated=int(now.timestamp()),
+        updated=updated,
         duration=round(result.duration or 0.0),
         usual=round(usual),
+        ready_at=round(updated + usual - elapsed) if usual > elapsed else 0,
+        github_id=github_id,
         step=one_line(step.title, 100) if step else "",
         tail=tail(step.message, lines=TAIL_LINES, characters=TAIL) if step else "",
     )
 
 
-def put(rows: tuple[Row, ...], mine: tuple[Row, ...]) -> tuple[Row, ...]:
-    """`rows` with each of `mine` in its place, if it is not older."""
-    for row in mine:
-        rows = merge(rows, row)
-    return rows
-
-
-def remove(rows: tuple[Row, ...], removed: Row) -> tuple[Row, ...]:
-    """`rows` with the removed site marked so: by label or environment, or the only row where neither is known."""
-    only = len(rows) == 1 and removed.provisional
-    return tuple(
-        _as_removed(row, removed)
-        if (only or row.label == removed.label or (removed.env_id and row.env_id == removed.env_id))
-        and newer(removed, row)
-        else row
-        for row in rows
-    )
-
-
-def _as_removed(row: Row, removed: Row) -> Row:
-    return Row(
-        label=row.label,
-        state=State.REMOVED,
-        run_id=removed.run_id,
-        attempt=removed.attempt,
-        job=removed.job,
-        env_id=row.env_id,
-        deployment_id=row.deployment_id,
-        branch=row.branch,
-        run_url=removed.run_url,
-        reason=removed.reason,
-        updated=removed.updated,
-    )
+def change_of(
+    result: Result, *, run: Run, now: datetime, github_ids: Mapping[str, str], cleanup: bool = False
+) -> Change:
+    """What a step's result changes in the comment. After a cleanup only the rows of what is gone."""
+    rows = [row_of(each, run=run, now=now, github_id=github_ids.get(each.name, "")) for each in result.deployments]
+    if not cleanup:
+        return Change(rows=tuple(rows))
+    return Change(rows=tuple(row for row in rows if row.state is State.REMOVED), removing=True)

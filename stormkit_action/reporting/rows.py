@@ -1,7 +1,8 @@
 """The comment's rows: one a deployment label, each the newest of its label. Pure.
 
-Rows travel inside the comment, as base64 in a marker that no foreign text can imitate (all foreign text is escaped,
-and the marker counts only in its place, on the body's last line).
+Any number of jobs write them at the same time, so all that is done with them can be done again and in any order. Rows
+travel inside the comment, as base64 in a marker that no foreign text can imitate (all foreign text is escaped, and the
+marker counts only in its place, on the body's last line).
 """
 
 import base64
@@ -16,6 +17,9 @@ from typing import Any
 from stormkit_action.stormkit.models import web_url
 
 VERSION = 1
+
+# No number in a row is larger: the last second that a calendar has, and more than any run's id.
+LARGEST = 253_402_300_799
 
 
 class State(StrEnum):
@@ -35,9 +39,10 @@ class State(StrEnum):
 class Row:
     """One deployment's line.
 
-    `run_id` and `attempt` order runs, `deployment_id` orders deployments. Times are Unix seconds, durations seconds.
-    `good_*` are the link and commit of the last deployment that was ready. `provisional` marks a row written before
-    Stormkit had told the deployment's name: it gives way to the next row of the same `job`.
+    `run_id` and `attempt` order runs, `deployment_id` orders deployments. Times are Unix seconds, durations seconds;
+    `ready_at` is about when a running build will have ended. `good_*` are the link, commit and GitHub Deployment of the
+    last deployment that was ready. `provisional` marks a row written before Stormkit had told the deployment's name: it
+    gives way to a later row of the same `job`.
     """
 
     label: str
@@ -58,10 +63,13 @@ class Row:
     updated: int = 0
     duration: int = 0
     usual: int = 0
+    ready_at: int = 0
     step: str = ""
     tail: str = ""
     good_url: str = ""
     good_sha: str = ""
+    github_id: str = ""
+    good_github_id: str = ""
     provisional: bool = False
 
     @property
@@ -70,32 +78,109 @@ class Row:
         return self.state is State.READY
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """What a job says in the comment: rows to put in their places or, when `removing`, sites to mark as removed."""
+
+    rows: tuple[Row, ...]
+    removing: bool = False
+
+    def apply(self, before: tuple[Row, ...]) -> tuple[Row, ...]:
+        """The rows with the change; rows that are newer stay as they are."""
+        for row in self.rows:
+            before = _remove(before, row) if self.removing else _put(before, row)
+        return before
+
+    def holds(self, rows: tuple[Row, ...]) -> bool:
+        """Whether `rows` say it already, or something newer. A log excerpt may have been shortened meanwhile."""
+        if self.removing:
+            return self.apply(rows) == rows
+        there = {row.label: row for row in rows}
+        return all(
+            mine.label in there
+            and (_content(there[mine.label]) == _content(mine) or not newer(mine, there[mine.label]))
+            for mine in self.rows
+        )
+
+    def concerns(self, row: Row) -> bool:
+        """Whether it is about this row."""
+        return any(_same_site(row, mine) if self.removing else row.label == mine.label for mine in self.rows)
+
+
 def newer(one: Row, other: Row) -> bool:
-    """Whether `one` may replace `other`: its deployment is no older, or without one its run."""
+    """Whether `one` may replace `other`: its run, then its deployment, is no older; an end is newer than a beginning.
+
+    Two different rows are never both newer, or two jobs would replace each other's for ever.
+    """
+    runs = (one.run_id, one.attempt), (other.run_id, other.attempt)
+    if runs[0] != runs[1]:
+        return runs[0] > runs[1]
     ids = one.deployment_id, other.deployment_id
     if all(each.isdecimal() for each in ids) and int(ids[0]) != int(ids[1]):
         return int(ids[0]) > int(ids[1])
-    return (one.run_id, one.attempt) >= (other.run_id, other.attempt)
+    return _rank(one) >= _rank(other)
 
 
-def merge(rows: Iterable[Row], mine: Row) -> tuple[Row, ...]:
-    """`rows` with `mine` in its place. An older row changes nothing; the last good link is handed on."""
-    kept = [row for row in rows if not (row.provisional and row.job == mine.job and row.label != mine.label)]
-    place = next((index for index, row in enumerate(kept) if row.label == mine.label), None)
-    if place is None:
-        return (*kept, with_good(mine, None))
-    if newer(mine, kept[place]):
-        kept[place] = with_good(mine, kept[place])
-    return tuple(kept)
+def union(lists: Iterable[Iterable[Row]]) -> tuple[Row, ...]:
+    """The newest row of each label in several comments."""
+    merged: dict[str, Row] = {}
+    for rows in lists:
+        for row in rows:
+            merged[row.label] = _newest(row, merged[row.label]) if row.label in merged else row
+    return tuple(merged.values())
 
 
-def with_good(mine: Row, before: Row | None) -> Row:
-    """`mine` with the last link that worked: its own once ready, none once removed, else the one before."""
-    if mine.ready:
-        return replace(mine, good_url=mine.preview_url, good_sha=mine.sha)
-    if before is None or mine.state is State.REMOVED:
-        return mine
-    return replace(mine, good_url=before.good_url, good_sha=before.good_sha)
+def _put(rows: tuple[Row, ...], mine: Row) -> tuple[Row, ...]:
+    kept = {row.label: row for row in rows if not _gives_way(row, mine)}
+    kept[mine.label] = _newest(mine, kept[mine.label]) if mine.label in kept else _with_good(mine, None)
+    return tuple(kept.values())
+
+
+def _gives_way(row: Row, mine: Row) -> bool:
+    """Whether `row` is what `mine` was called before its name was known. Jobs of a matrix have one `job`."""
+    if not row.provisional or row.label == mine.label or row.job != mine.job:
+        return False
+    return (row.run_id, row.attempt) < (mine.run_id, mine.attempt) or (
+        row.state is State.BUILDING and row.deployment_id == mine.deployment_id
+    )
+
+
+def _newest(one: Row, other: Row) -> Row:
+    return _with_good(one, other) if newer(one, other) else _with_good(other, one)
+
+
+def _with_good(row: Row, before: Row | None) -> Row:
+    """`row` with the last link that worked: its own once ready, none once removed, else the one it replaces."""
+    if row.ready:
+        return replace(row, good_url=row.preview_url, good_sha=row.sha, good_github_id=row.github_id)
+    if before is None or row.good_url or row.state is State.REMOVED:
+        return row
+    return replace(row, good_url=before.good_url, good_sha=before.good_sha, good_github_id=before.good_github_id)
+
+
+def _remove(rows: tuple[Row, ...], removed: Row) -> tuple[Row, ...]:
+    only = len(rows) == 1 and removed.provisional
+    return tuple(
+        _as_removed(row, removed) if (only or _same_site(row, removed)) and newer(removed, row) else row for row in rows
+    )
+
+
+def _as_removed(row: Row, removed: Row) -> Row:
+    kept = {name: getattr(row, name) for name in ("label", "env_id", "deployment_id", "branch")}
+    return replace(removed, **kept, provisional=False)
+
+
+def _same_site(row: Row, other: Row) -> bool:
+    return row.label == other.label or bool(other.env_id and row.env_id == other.env_id)
+
+
+def _content(row: Row) -> Row:
+    """What a row itself says: without what it took over from the row before, and without its log."""
+    return replace(row, tail="", good_url="", good_sha="", good_github_id="")
+
+
+def _rank(row: Row) -> tuple[bool, int, str]:
+    return (row.state is not State.BUILDING, row.updated, repr(_content(row)))
 
 
 def encode(rows: Iterable[Row]) -> str:
@@ -127,11 +212,13 @@ def _row(entry: object) -> Row | None:
     for field in fields(Row):
         if field.name not in entry:
             continue
-        value = entry[field.name]
+        value: Any = entry[field.name]
         expected = {"int": int, "bool": bool}.get(str(getattr(field.type, "__name__", field.type)), str)
-        if type(value) is not expected:
+        if type(value) is not expected or (isinstance(value, int) and not 0 <= value <= LARGEST):
             return None
-        values[field.name] = web_url(value) if field.name.endswith("_url") else value
+        if isinstance(value, str):
+            value = web_url(value) if field.name.endswith("_url") else value.encode("utf-8", "replace").decode()
+        values[field.name] = value
     try:
         return Row(**{**values, "state": State(values.get("state", ""))})
     except (TypeError, ValueError):
