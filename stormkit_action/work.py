@@ -43,8 +43,8 @@ class Watcher(Protocol):
         """How the build stands."""
         ...
 
-    def build_log(self, site: Site, deployment: Deployment, *, complete: bool) -> bool:
-        """The build log as far as it has come; no more comes once it is `complete`. Whether anything was said."""
+    def build_log(self, site: Site, deployment: Deployment, *, complete: bool) -> None:
+        """The build log as far as it has come; no more comes once it is `complete`."""
         ...
 
 

@@ -112,9 +112,9 @@ class Build:
         self._last = progress.deployment or self._last
         self._work.watcher.progress(self._work.site, progress)
 
-    def _live_log(self, deployment: Deployment) -> bool:
+    def _live_log(self, deployment: Deployment) -> None:
         self._last = self._streamed = deployment
-        return self._work.watcher.build_log(self._work.site, deployment, complete=not deployment.running)
+        self._work.watcher.build_log(self._work.site, deployment, complete=not deployment.running)
 
     def _end_live_log(self) -> None:
         """Show what was held back of a log that is not read any further."""

@@ -34,8 +34,8 @@ class LiveBuildLog:
         self._build: tuple[object, ...] = ()
         self._shown: list[_Shown] = []
 
-    def show(self, deployment: Deployment, *, complete: bool) -> bool:
-        """Print what is new; no more comes once it is `complete`. Whether there was anything.
+    def show(self, deployment: Deployment, *, complete: bool) -> None:
+        """Print what is new; no more comes once it is `complete`.
 
         A step has ended when another follows it. Until then its unfinished last line is held back.
         """
@@ -44,13 +44,11 @@ class LiveBuildLog:
             # A restart keeps the id, sets createdAt and clears the log.
             self._build, self._shown = build, []
         steps = list(_steps(deployment))
-        said = False
         for place, (name, step) in enumerate(steps):
             ended = complete or place < len(steps) - 1
-            said = self._show_step(place, name, step, ended=ended) or said
-        return said
+            self._show_step(place, name, step, ended=ended)
 
-    def _show_step(self, place: int, name: str, step: LogStep, *, ended: bool) -> bool:
+    def _show_step(self, place: int, name: str, step: LogStep, *, ended: bool) -> None:
         new = place == len(self._shown) or self._shown[place].name != name
         if new:
             self._shown[place:] = [_Shown(name=name)]
@@ -59,7 +57,7 @@ class LiveBuildLog:
         first = next(lines, None)
         closes = ended and not shown.ended
         if first is None and not new and not closes:
-            return False
+            return
         shown.ended = ended
         # The duration is known at the end: in the title if that is still to be printed, else in a last line.
         title = f"{name}{_outcome(step)}" if new and ended else name
@@ -69,7 +67,6 @@ class LiveBuildLog:
             f"{self._prefix}{title}",
             chain(() if first is None else (first,), lines, last),
         )
-        return True
 
 
 def _steps(deployment: Deployment) -> Iterator[tuple[str, LogStep]]:

@@ -99,10 +99,10 @@ class LiveReport:
             self._console.line(f'Stormkit reports the status "{status}", which counts as still running.')
         self._show_building(site, progress)
 
-    def build_log(self, site: Site, deployment: Deployment, *, complete: bool) -> bool:
+    def build_log(self, site: Site, deployment: Deployment, *, complete: bool) -> None:
         """Show what is new of the build log. Called by one thread an environment."""
         live = self._logs.setdefault(site.env_id, LiveBuildLog(self._console, prefix=_prefix(site)))
-        return live.show(deployment, complete=complete)
+        live.show(deployment, complete=complete)
 
     def _show_building(self, site: Site, progress: Progress) -> None:
         """Show the building row in the comment once there is something to show, and now and then in a long build."""

@@ -42,7 +42,7 @@ class BuildWait:
     """Waits for one deployment until it has ended or `deadline` is over.
 
     `report` is called with a Progress when something changed and at least every 30 seconds. `live_log`, where given, is
-    called with the deployment each time its log was read, and tells whether it said anything.
+    called with the deployment each time its log was read.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class BuildWait:
         deadline: Deadline,
         shortest_pause: float,
         report: Callable[[Progress], None],
-        live_log: Callable[[Deployment], bool] | None = None,
+        live_log: Callable[[Deployment], None] | None = None,
     ) -> None:
         self._client = client
         self._id = deployment_id
@@ -142,8 +142,8 @@ class BuildWait:
         if self._is_before_restart(read):
             return
         self._last, self.log_is_read = read, logs
-        if logs and self._live_log is not None and self._live_log(read):
-            self._said_at = self._clock.monotonic()
+        if logs and self._live_log is not None:
+            self._live_log(read)
 
     def _is_before_restart(self, read: Deployment) -> bool:
         """Whether `read` is still the failure that a restart has ended: that keeps the id and sets createdAt."""

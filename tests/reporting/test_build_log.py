@@ -160,15 +160,6 @@ def test_status_checks_are_groups_of_their_own():
     assert paper.text == expected
 
 
-def test_it_tells_whether_anything_was_said():
-    live = LiveBuildLog(Paper())  # type: ignore[arg-type]
-    running = replace(RUNNING, logs=(step("a", "one\ntw"),))
-    assert live.show(running, complete=False)
-    assert not live.show(running, complete=False)
-    assert live.show(running, complete=True)
-    assert not live.show(running, complete=True)
-
-
 @given(
     st.text(st.sampled_from("ab\n\r"), max_size=60),
     st.lists(st.integers(min_value=0, max_value=60), max_size=8),
