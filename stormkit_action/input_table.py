@@ -4,13 +4,14 @@ INPUTS is the source of names, defaults and meanings; action.yml, the README and
 with it or made from it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stormkit_action import parsers
 from stormkit_action.errors import InputError
 from stormkit_action.inputs import BuildLog, Command, Environment, Inputs, Remote, Switch
+from stormkit_action.text import redact
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -232,7 +233,7 @@ INPUTS: tuple[Input, ...] = (
 def secrets_in(environ: Mapping[str, str]) -> set[str]:
     """The values that must never be printed, as they stand in `environ` and as they are used."""
     given = [environ.get(spec.variable, "") for spec in INPUTS if spec.secret]
-    return {form for value in given for form in (value, value.strip()) if form}
+    return {form for value in given for form in (value, value.strip(), parsers.bare_key(value)) if form}
 
 
 def from_environment(environ: Mapping[str, str]) -> Inputs:
@@ -242,19 +243,31 @@ def from_environment(environ: Mapping[str, str]) -> Inputs:
     """
     values: dict[str, Any] = {}
     problems: list[str] = []
+    secrets = sorted(secrets_in(environ), key=len, reverse=True)
     for spec in INPUTS:
         text = environ.get(spec.variable, "").strip()
         if not text and not spec.default.startswith("${{"):
             text = spec.default
         try:
-            values[spec.field] = spec.parse(text)
+            values[spec.field] = spec.parse(text if spec.secret else _harmless(text, secrets))
         except ValueError as error:
-            shown = "the value given (not shown)" if spec.secret else f'"{parsers.shown(text)}"'
-            problems.append(f"Input {spec.name}: {shown} is not accepted; {error}.")
+            value = (
+                "the value given (not shown)" if spec.secret and text else f'"{parsers.shown(redact(text, secrets))}"'
+            )
+            problems.append(f"Input {spec.name}: {value} is not accepted; {error}.")
     problems += _contradictions(values)
     if problems:
         raise InputError(problems)
     return Inputs(**values)
+
+
+def _harmless(text: str, secrets: Sequence[str]) -> str:
+    """`text`, which may be written and shown. Raises ValueError where it may not."""
+    if text != text.encode("utf-8", "replace").decode():
+        raise ValueError("it is text in UTF-8")
+    if redact(text, secrets) != text:
+        raise ValueError("it holds a secret, which belongs into no other input")
+    return text
 
 
 def _contradictions(values: Mapping[str, Any]) -> list[str]:
@@ -268,6 +281,11 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         problems.append(
             "Inputs environments and deployment-id: a deployment belongs to one environment; give its env-id instead"
             " of environments."
+        )
+    if deployment_id and command in (Command.ROLLBACK, Command.CLEANUP):
+        verb = "publish" if command == Command.ROLLBACK else "delete"
+        problems.append(
+            f"Inputs command and deployment-id: {command} finds its deployments itself; for one of them use {verb}."
         )
     if command == Command.DELETE and deployment_id == "":
         problems.append('Input deployment-id: "" is not accepted; command delete needs the id of a deployment.')

@@ -13,7 +13,7 @@ from stormkit_action.errors import ActionError, Cancelled, InputError
 from stormkit_action.event import Event
 from stormkit_action.github_api import GitHubApi
 from stormkit_action.inputs import Inputs
-from stormkit_action.parsers import insecure
+from stormkit_action.parsers import bare_key, insecure
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.ending import Ending, Known
@@ -47,9 +47,10 @@ def _run(environ: Mapping[str, str], console: Console, outlet: Outlet, clock: Cl
     if inputs is None:
         return results.skipped(plans.skip_reason(event, has_key=_has_key(environ)))
     deadline = Deadline.after(clock, inputs.timeout.total_seconds())
-    for name, url in (("api-url", inputs.api_url), ("dashboard-url", inputs.dashboard_url)):
-        if insecure(url):
-            console.warning(f"Input {name}: {url} is not encrypted, so the API key can be read on its way. Use https.")
+    if insecure(inputs.api_url):
+        console.warning(
+            f"Input api-url: {inputs.api_url} is not encrypted: the API key can be read on its way. Use https."
+        )
     github = services.github(inputs, event, clock)
     plan = plans.decide(inputs, event)
     if event.needs_pull_request and not plan.skip:
@@ -91,7 +92,7 @@ def _read(environ: Mapping[str, str], known: Known) -> tuple[Inputs | None, Even
 
 
 def _has_key(environ: Mapping[str, str]) -> bool:
-    return bool(environ.get("INPUT_API-KEY", "").strip())
+    return bool(bare_key(environ.get("INPUT_API-KEY", "")))
 
 
 def _with_pull_request(plan: Plan, inputs: Inputs, event: Event, github: GitHubApi | None) -> Plan:

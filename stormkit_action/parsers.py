@@ -8,27 +8,40 @@ from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from stormkit_action.text import one_line
+from stormkit_action.text import one_line, plain
 
 E = TypeVar("E", bound=StrEnum)
 
 # YAML 1.2 core schema.
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_FIGURE = r"[0-9]{1,6}(?:\.[0-9]{1,6})?"
+# A bare number is seconds, and stands alone: in "1h30" it would be taken for minutes.
 _DURATION = re.compile(
-    r"(?:(?P<h>\d{1,6}(?:\.\d{1,6})?)h)?(?:(?P<m>\d{1,6}(?:\.\d{1,6})?)m)?(?:(?P<s>\d{1,6}(?:\.\d{1,6})?)s?)?"
+    rf"(?:(?P<h>{_FIGURE})h)?(?:(?P<m>{_FIGURE})m)?(?:(?P<s>{_FIGURE})s)?|(?P<bare>{_FIGURE})",
 )
-_ENVIRONMENT = re.compile(r"(?P<name>[^:\n]{1,100}?)\s*:\s*(?P<env_id>[A-Za-z0-9_-]{1,64})")
+# The id holds no colon, so the last one parts the two. A name may hold one too, but "docs: 305, web: 306" is no name.
+_ENVIRONMENT = re.compile(r"(?P<name>[^:]{1,100}?|[^,]{1,100}?(?<!:))\s*:\s*(?P<env_id>[A-Za-z0-9_-]{1,64})")
 _DAY = 24 * 60 * 60
+
+# What no error shows, whichever input it was put into: Stormkit's keys, and a user and password in a URL.
+_STORMKIT_KEY = re.compile(r"SK_[!-~]+")
+_USERINFO = re.compile(r"(?<=//)\S*@")
 
 
 def shown(text: str) -> str:
     """A wrong value as an error shows it."""
-    return one_line(text, 80)
+    clean = text.encode("utf-8", "replace").decode()
+    return one_line(_USERINFO.sub("***@", _STORMKIT_KEY.sub("***", clean)), 80)
+
+
+def bare_key(text: str) -> str:
+    """An API key as it is given, without blanks around it and without the `Bearer` that some put before it."""
+    return re.sub(r"\A\s*Bearer(?:\s+|\Z)", "", text, flags=re.IGNORECASE).strip()
 
 
 def api_key(text: str) -> str:
     """An API key that an HTTP header can carry; a `Bearer ` prefix is dropped."""
-    key = text.removeprefix("Bearer ").strip()
+    key = bare_key(text)
     if not key:
         raise ValueError(
             "it needs a Stormkit API key: save one as a repository secret and pass it as"
@@ -57,19 +70,23 @@ def deployment_id(text: str) -> str:
 
 
 def _id(text: str, accepted: str) -> str:
-    if text and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
+    if text and (not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) or _STORMKIT_KEY.match(text)):
         raise ValueError(accepted)
     return text
 
 
 def environments(text: str) -> list[tuple[str, str]]:
-    """Pairs of name and environment id, one `name: env-id` a line."""
+    """Pairs of name and environment id, one `name: env-id` a line; lines that begin with `#` are comments."""
     pairs = []
-    for line_text in filter(None, map(str.strip, text.splitlines())):
+    for number, line_text in enumerate(map(str.strip, text.splitlines()), start=1):
+        if not line_text or line_text.startswith("#"):
+            continue
         match = _ENVIRONMENT.fullmatch(line_text)
-        if match is None:
-            raise ValueError(f'every line is "name: env-id", such as "docs: 305", and "{shown(line_text)}" is not')
+        if match is None or not one_line(match["name"]) or _STORMKIT_KEY.match(match["env_id"]):
+            raise ValueError(f'every line is "name: env-id", such as "docs: 305", and line {number} is not')
         pairs.append((one_line(match["name"]), match["env_id"]))
+    if text.strip() and not pairs:
+        raise ValueError('at least one line is "name: env-id", such as "docs: 305"')
     for position, kind in ((0, "name"), (1, "env-id")):
         values = [pair[position] for pair in pairs]
         if len(set(values)) < len(values):
@@ -117,12 +134,19 @@ def duration(*, least: float = 1.0, most: float = 7 * _DAY) -> Callable[[str], t
         if not text or match is None:
             raise ValueError("it is a duration such as 90, 90s, 15m or 1h30m")
         hours, minutes, seconds = (float(match[unit] or 0) for unit in "hms")
-        total = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+        total = timedelta(hours=hours, minutes=minutes, seconds=seconds + float(match["bare"] or 0))
         if not least <= total.total_seconds() <= most:
-            raise ValueError(f"it is a duration from {least:g}s to {most / 3600:g}h")
+            raise ValueError(f"it is a duration from {_largest_unit(least)} to {_largest_unit(most)}")
         return total
 
     return parse
+
+
+def _largest_unit(seconds: float) -> str:
+    """`seconds` in the largest unit that needs no fraction."""
+    if seconds % 3600 == 0:
+        return f"{seconds / 3600:g}h"
+    return f"{seconds / 60:g}m" if seconds % 60 == 0 else f"{seconds:g}s"
 
 
 def whole_number(*, most: int) -> Callable[[str], int]:
@@ -140,11 +164,17 @@ def line(most: int) -> Callable[[str], str]:
     """A parser for one line of at most `most` characters."""
 
     def parse(text: str) -> str:
-        if len(text) > most or one_line(text, most) != text:
-            raise ValueError(f"it is one line of at most {most} characters, without control characters")
+        if len(text) > most or plain(text) != text or "\n" in text or "\t" in text:
+            raise ValueError(f"it is one line of at most {most} characters, without control and invisible characters")
         return text
 
     return parse
+
+
+# git-check-ref-format's rules, as far as they are about one name.
+_NO_BRANCH = re.compile(
+    r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\A[-/]|[/.]\Z|(?:\A|/)\.|\.lock(?:/|\Z)",
+)
 
 
 def branch(text: str) -> str:
@@ -152,10 +182,10 @@ def branch(text: str) -> str:
     name = text.removeprefix("refs/heads/")
     if name.startswith("refs/"):
         raise ValueError("it is the name of a branch, not another ref")
-    if len(name) > 250 or name.startswith(("-", "/")) or name.endswith(("/", ".", ".lock")):
+    if (text and not name) or name in ("@", "HEAD") or len(name) > 250:
         raise ValueError("it is the name of a branch")
-    if re.search(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//", name):
-        raise ValueError("it is the name of a branch, without blanks and the characters that Git refuses")
+    if _NO_BRANCH.search(name):
+        raise ValueError("it is the name of a branch, without blanks and whatever else Git refuses")
     return name
 
 
@@ -189,11 +219,14 @@ def origin(text: str) -> str:
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port, parts = None, None, urlsplit("")
-    rest = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
-    if parts.scheme not in ("http", "https") or not host or rest or not re.fullmatch(r"[A-Za-z0-9.:_-]+", host):
+    # urlsplit() drops line ends and an empty query in silence, so they are looked for in the text.
+    whole = re.fullmatch(r"[!-~]+", text) and not re.search("[?#@]", text) and not parts.path.strip("/")
+    # A name or an IPv4 address; an IPv6 address, which alone has colons.
+    named = host is not None and re.fullmatch(r"[a-z0-9._-]*[a-z0-9]|[0-9a-f:.]*:[0-9a-f:.]*", host)
+    if parts.scheme not in ("http", "https") or not whole or not named or port == 0:
         raise ValueError("it is an origin such as https://stormkit.example.com, without a path")
-    shown_host = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown_host}{f':{port}' if port else ''}"
+    bracketed = f"[{host}]" if host and ":" in host else host
+    return f"{parts.scheme}://{bracketed}{f':{port}' if port else ''}"
 
 
 @dataclass(frozen=True, slots=True)

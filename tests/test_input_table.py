@@ -1,0 +1,208 @@
+"""All inputs together: defaults, every error at once, contradictions, and no secret in any of it."""
+
+import contextlib
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stormkit_action import input_table
+from stormkit_action.errors import InputError
+from stormkit_action.input_table import INPUTS, from_environment, secrets_in
+from stormkit_action.inputs import BuildLog, Command, Environment, Inputs, Remote, Switch
+
+KEY = "SK_0123456789abcdef"
+
+
+def parsed(**inputs: str) -> Inputs:
+    return from_environment(environment(**inputs))
+
+
+def environment(**inputs: str) -> dict[str, str]:
+    """Inputs as GitHub passes them: `env_id` is `INPUT_ENV-ID`."""
+    given_ = {"api_key": KEY, **inputs}
+    return {f"INPUT_{name.upper().replace('_', '-')}": value for name, value in given_.items()}
+
+
+def problems(**inputs: str) -> tuple[str, ...]:
+    with pytest.raises(InputError) as caught:
+        parsed(**inputs)
+    return caught.value.problems
+
+
+def test_defaults():
+    inputs = parsed()
+    assert inputs == Inputs(
+        api_key=KEY,
+        env_id="",
+        environments=(),
+        command=Command.AUTO,
+        branch="",
+        sha="",
+        deployment_id="",
+        publish=False,
+        wait=True,
+        timeout=timedelta(minutes=30),
+        on_timeout=Remote.LEAVE,
+        on_cancel=Remote.STOP,
+        retries=0,
+        poll_interval=timedelta(seconds=2),
+        stop_superseded=False,
+        health_check="",
+        health_check_status=inputs.health_check_status,
+        health_check_timeout=timedelta(seconds=60),
+        keep_latest=0,
+        build_log=BuildLog.FAILURE,
+        github_token="",
+        comment=Switch.AUTO,
+        comment_key="stormkit",
+        label="",
+        github_deployment=Switch.AUTO,
+        environment="",
+        job_summary=True,
+        api_url="https://api.stormkit.io",
+        dashboard_url="https://app.stormkit.io",
+    )
+    assert 399 in inputs.health_check_status
+    assert 400 not in inputs.health_check_status
+
+
+def test_an_empty_or_blank_value_is_the_default_and_blanks_around_one_do_not_count():
+    inputs = parsed(timeout="", retries="  ", command="\n", build_log=" never ", env_id=" 305\n")
+    assert inputs.timeout == timedelta(minutes=30)
+    assert (inputs.retries, inputs.command) == (0, Command.AUTO)
+    assert (inputs.build_log, inputs.env_id) == (BuildLog.NEVER, "305")
+
+
+def test_every_input_can_be_given():
+    inputs = parsed(
+        environments="docs: 305\nweb: 306",
+        command="restart",
+        publish="true",
+        timeout="1h30m",
+        poll_interval="0.2s",
+        health_check="/health",
+        github_token="ghs_x",
+        api_url="http://localhost:8080/",
+    )
+    assert inputs.environments == (Environment(name="docs", env_id="305"), Environment(name="web", env_id="306"))
+    assert (inputs.command, inputs.publish, inputs.health_check) == (Command.RESTART, True, "/health")
+    assert inputs.poll_interval == timedelta(milliseconds=200)
+    assert (inputs.github_token, inputs.api_url) == ("ghs_x", "http://localhost:8080")
+
+
+def test_all_errors_come_at_once_with_input_value_and_what_is_accepted():
+    found = problems(
+        publish="yse", timeout="soon", command="depoly", api_url="example.com", environments="docs", comment_key="-->"
+    )
+    assert found == (
+        'Input environments: "docs" is not accepted; every line is "name: env-id", such as "docs: 305", and line 1 is'
+        " not.",
+        'Input command: "depoly" is not accepted; accepted are auto, deploy, publish, rollback, restart, stop, delete,'
+        " cleanup, status, list, check.",
+        'Input publish: "yse" is not accepted; accepted are true and false.',
+        'Input timeout: "soon" is not accepted; it is a duration such as 90, 90s, 15m or 1h30m.',
+        'Input comment-key: "-->" is not accepted; it is up to 64 letters, digits, dots, underscores and single'
+        " hyphens.",
+        'Input api-url: "example.com" is not accepted; it is an origin such as https://stormkit.example.com, without a'
+        " path.",
+    )
+
+
+@pytest.mark.parametrize("spec", INPUTS, ids=lambda spec: spec.name)
+def test_every_input_is_named_in_its_error(spec):
+    found = problems(**{spec.field: "\x00"})
+    assert [each for each in found if each.startswith(f"Input {spec.name}: ")]
+    assert all(each.endswith(".") for each in found)
+    assert all("\n" not in each and "\x00" not in each for each in found)
+
+
+@pytest.mark.parametrize("spec", INPUTS, ids=lambda spec: spec.name)
+def test_bytes_that_are_no_text_are_an_error_of_that_input(spec):
+    assert any(each.startswith(f"Input {spec.name}: ") for each in problems(**{spec.field: "a\udcffb"}))
+
+
+def test_a_missing_key_says_how_to_provide_one():
+    for value in ("", " ", "Bearer ", "Bearer"):
+        (problem,) = problems(api_key=value)
+        assert problem.startswith("Input api-key: ")
+        assert problem.endswith("pass it as api-key: ${{ secrets.STORMKIT_API_KEY }}.")
+    assert problems(api_key="")[0].startswith('Input api-key: "" is not accepted; it needs')
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ({"environments": "docs: 305", "env_id": "305"}, "environments and env-id"),
+        ({"environments": "docs: 305", "deployment_id": "8241"}, "environments and deployment-id"),
+        ({"command": "delete"}, "delete needs the id"),
+        ({"command": "rollback", "deployment_id": "8241"}, "for one of them use publish"),
+        ({"command": "cleanup", "deployment_id": "8241"}, "for one of them use delete"),
+        ({"wait": "false", "publish": "true"}, "wait and publish"),
+        ({"wait": "false", "health_check": "/"}, "wait and health-check"),
+        ({"wait": "false", "retries": "1"}, "wait and retries"),
+    ],
+)
+def test_contradictions(inputs, words):
+    (problem,) = problems(**inputs)
+    assert words in problem
+
+
+def test_contradictions_come_with_the_other_errors():
+    found = problems(environments="docs: 305", env_id="305", publish="yse", wait="false", retries="2")
+    assert [each.split(":")[0] for each in found] == [
+        "Input publish",
+        "Inputs environments and env-id",
+        "Inputs wait and retries",
+    ]
+
+
+@pytest.mark.parametrize("command", ["publish", "restart", "stop", "delete", "status"])
+def test_commands_that_take_an_id(command):
+    assert parsed(command=command, deployment_id="8241").deployment_id == "8241"
+
+
+TOKEN = "ghs_abcdefghijklmnop"
+
+
+@pytest.mark.parametrize("field", [spec.field for spec in INPUTS if not spec.secret])
+@pytest.mark.parametrize("secret", [KEY, "plain-key-without-prefix", TOKEN])
+def test_a_secret_in_the_wrong_input_is_not_shown(field, secret):
+    """Not even in part, where the value is cut."""
+    for value in (secret, f"{secret} \x00", f"{'x' * 70}{secret}", f"https://{secret}@x"):
+        found = problems(**{field: value, "api_key": f"Bearer {secret}", "github_token": TOKEN})
+        assert found[0].startswith(f"Input {field.replace('_', '-')}: ")
+        assert secret[:6] not in "".join(found)
+
+
+def test_a_key_in_the_wrong_input_alone_is_not_shown_and_not_used():
+    found = problems(api_key="", env_id=KEY, environments=f"docs: {KEY}", deployment_id=KEY)
+    assert [each.split(":")[0] for each in found] == [
+        "Input api-key",
+        "Input env-id",
+        "Input environments",
+        "Input deployment-id",
+    ]
+    assert KEY not in "".join(found)
+
+
+def test_secrets_are_known_in_every_form_they_take():
+    environ = {"INPUT_API-KEY": "  Bearer SK_abc\n", "INPUT_GITHUB-TOKEN": "ghs_x", "INPUT_LABEL": "x"}
+    assert secrets_in(environ) == {"  Bearer SK_abc\n", "Bearer SK_abc", "SK_abc", "ghs_x"}
+    assert secrets_in({}) == set()
+
+
+def test_secrets_are_in_no_representation():
+    inputs = parsed(github_token="ghs_x")
+    assert KEY not in repr(inputs)
+    assert "ghs_x" not in repr(inputs)
+
+
+NAMES = st.sampled_from([spec.variable for spec in INPUTS])
+
+
+@given(st.dictionaries(NAMES, st.text()))
+def test_nothing_but_an_input_error(environ):
+    with contextlib.suppress(InputError):
+        input_table.from_environment({**environ, "INPUT_API-KEY": KEY})
