@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from stormkit_action.errors import InputError
 PULL_REQUEST_EVENTS = frozenset({"pull_request", "pull_request_target"})
 DEPENDABOT = "dependabot[bot]"
 _SHA = re.compile(r"[0-9a-f]{40,64}")
-_QUEUE_REF = re.compile(r"(?:refs/heads/)?gh-readonly-queue/.+/pr-(?P<number>\d+)-[0-9a-f]{40,64}")
+_QUEUE_REF = re.compile(r"(?:refs/heads/)?gh-readonly-queue/.+/pr-(?P<number>[0-9]{1,9})-[0-9a-f]{40,64}")
+_COUNT = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +92,7 @@ def from_environment(environ: Mapping[str, str]) -> Event:
     """The event described by the runner's variables and its event file. Raises InputError."""
     name = environ.get("GITHUB_EVENT_NAME", "")
     payload = _payload(environ.get("GITHUB_EVENT_PATH", "")) if name else {}
-    repository = environ.get("GITHUB_REPOSITORY", "")
+    repository = environ.get("GITHUB_REPOSITORY") or _full_name(payload.get("repository"))
     server_url = environ.get("GITHUB_SERVER_URL") or "https://github.com"
     facts = _facts(name, payload, environ)
     return Event(
@@ -113,7 +114,7 @@ def _payload(path: str) -> dict[str, Any]:
         payload = json.loads(Path(path).read_bytes().decode("utf-8-sig", "replace"))
     except OSError as error:
         raise InputError(
-            [f"The event file {path} can't be read: {error.strerror}. GitHub's runner writes it."]
+            [f"The event file {path} can't be read ({error.strerror}). GitHub's runner writes it; run the job again."]
         ) from None
     except (ValueError, RecursionError):
         raise InputError(
@@ -128,17 +129,14 @@ def _facts(name: str, payload: Mapping[str, Any], environ: Mapping[str, str]) ->
     """Branch, commit and pull request, by event."""
     if name in PULL_REQUEST_EVENTS:
         return _pull_request_facts(name, payload)
-    if name == "workflow_run":
-        return _workflow_run_facts(payload)
-    if name == "issue_comment":
-        return _issue_comment_facts(payload)
-    if name == "merge_group":
-        return _merge_group_facts(payload)
-    facts = _ref_facts(environ)
-    if name == "push" and payload.get("deleted") is True:
-        # GitHub falls back to the default branch in GITHUB_REF then; the payload names the one that is gone.
-        return {"branch": _text(payload, "ref").removeprefix("refs/heads/"), "branch_deleted": True}
-    return facts
+    if name in _BY_PAYLOAD:
+        return _BY_PAYLOAD[name](payload)
+    deleted = _deleted_ref(name, payload)
+    if deleted:
+        return _deleted_facts(deleted)
+    # Reviews tell of their pull request too, and so whether it comes from a fork.
+    pull_request = pull_request_from(payload.get("pull_request"))
+    return _facts_of(pull_request) if pull_request else _ref_facts(environ)
 
 
 def _pull_request_facts(name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,6 +145,10 @@ def _pull_request_facts(name: str, payload: Mapping[str, Any]) -> dict[str, Any]
         raise InputError(
             [f"The {name} event has no usable pull_request in its event file: number, head.ref, head.sha are needed."]
         )
+    return _facts_of(pull_request)
+
+
+def _facts_of(pull_request: PullRequest) -> dict[str, Any]:
     return {
         "branch": pull_request.head_ref,
         "sha": pull_request.head_sha,
@@ -158,44 +160,75 @@ def _pull_request_facts(name: str, payload: Mapping[str, Any]) -> dict[str, Any]
 
 def _workflow_run_facts(payload: Mapping[str, Any]) -> dict[str, Any]:
     run = payload.get("workflow_run")
-    if not isinstance(run, Mapping) or not _text(run, "head_branch"):
-        raise InputError(["The workflow_run event has no head_branch in its event file; set the input branch."])
-    numbers = [
-        entry["number"]
-        for entry in run.get("pull_requests") or []
-        if isinstance(entry, Mapping) and isinstance(entry.get("number"), int)
-    ]
+    if not isinstance(run, Mapping):
+        raise InputError(["The workflow_run event has no workflow_run in its event file; run the job again."])
+    entries = run.get("pull_requests")
+    numbers = [_number(each) for each in entries if _is_here(each, payload)] if isinstance(entries, list) else []
     return {
         "branch": _text(run, "head_branch"),
         "sha": _sha(run.get("head_sha")),
-        "pull_request_number": numbers[0] if numbers else None,
+        "pull_request_number": next(filter(None, numbers), None),
         "head_repository": _full_name(run.get("head_repository")),
     }
 
 
+def _is_here(pull_request: object, payload: Mapping[str, Any]) -> bool:
+    """Whether a pull request is one of this repository.
+
+    GitHub lists those that have the run's head, and these may belong to other repositories of the network too.
+    """
+    return _at(pull_request, "base", "repo", "id") in (None, _at(payload, "repository", "id"))
+
+
+def _at(data: object, *keys: str) -> object:
+    for key in keys:
+        data = data.get(key) if isinstance(data, Mapping) else None
+    return data
+
+
 def _issue_comment_facts(payload: Mapping[str, Any]) -> dict[str, Any]:
     issue = payload.get("issue")
-    if not isinstance(issue, Mapping) or not isinstance(issue.get("pull_request"), Mapping):
-        return {}
-    number = issue.get("number")
-    return {"pull_request_number": number if isinstance(number, int) else None}
+    number = _number(issue)
+    if not isinstance(issue, Mapping) or number is None:
+        raise InputError(["The issue_comment event has no usable issue in its event file; run the job again."])
+    return {"pull_request_number": number} if isinstance(issue.get("pull_request"), Mapping) else {}
 
 
 def _merge_group_facts(payload: Mapping[str, Any]) -> dict[str, Any]:
     group = payload.get("merge_group")
     ref = _text(group, "head_ref") if isinstance(group, Mapping) else ""
-    if not isinstance(group, Mapping) or not ref:
-        raise InputError(["The merge_group event has no head_ref in its event file; set the input branch."])
     match = _QUEUE_REF.fullmatch(ref)
     return {
         "branch": ref.removeprefix("refs/heads/"),
-        "sha": _sha(group.get("head_sha")),
+        "sha": _sha(_at(group, "head_sha")),
         "pull_request_number": int(match["number"]) if match else None,
     }
 
 
+_BY_PAYLOAD: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "workflow_run": _workflow_run_facts,
+    "issue_comment": _issue_comment_facts,
+    "merge_group": _merge_group_facts,
+}
+
+
+def _deleted_ref(name: str, payload: Mapping[str, Any]) -> str:
+    """The ref that is gone, empty when none is. GITHUB_REF names the default branch then."""
+    if name == "push" and payload.get("deleted") is True:
+        return _text(payload, "ref")
+    if name == "delete":
+        return f"refs/{'tags' if payload.get('ref_type') == 'tag' else 'heads'}/{_text(payload, 'ref')}"
+    return ""
+
+
+def _deleted_facts(ref: str) -> dict[str, Any]:
+    if ref.startswith("refs/tags/"):
+        return {"tag": ref.removeprefix("refs/tags/")}
+    return {"branch": ref.removeprefix("refs/heads/"), "branch_deleted": True}
+
+
 def _ref_facts(environ: Mapping[str, str]) -> dict[str, Any]:
-    ref, sha = environ.get("GITHUB_REF", ""), _sha(environ.get("GITHUB_SHA"))
+    ref, sha = _text(environ, "GITHUB_REF"), _sha(environ.get("GITHUB_SHA"))
     if ref.startswith("refs/heads/"):
         return {"branch": ref.removeprefix("refs/heads/"), "sha": sha}
     if ref.startswith("refs/tags/"):
@@ -208,8 +241,8 @@ def pull_request_from(data: object) -> PullRequest | None:
     head = data.get("head") if isinstance(data, Mapping) else None
     if not isinstance(data, Mapping) or not isinstance(head, Mapping):
         return None
-    number, ref, sha = data.get("number"), _text(head, "ref"), _sha(head.get("sha"))
-    if not isinstance(number, int) or isinstance(number, bool) or not ref or not sha:
+    number, ref, sha = _number(data), _text(head, "ref"), _sha(head.get("sha"))
+    if number is None or not ref or not sha:
         return None
     return PullRequest(
         number=number,
@@ -227,9 +260,9 @@ def _full_name(repository: object) -> str:
 
 def _run(environ: Mapping[str, str], server_url: str, repository: str) -> Run:
     run_id, attempt = environ.get("GITHUB_RUN_ID", ""), environ.get("GITHUB_RUN_ATTEMPT", "")
-    if not run_id.isdecimal() or not repository:
+    if not _COUNT.fullmatch(run_id) or not repository:
         return Run(job=environ.get("GITHUB_JOB", ""))
-    number = int(attempt) if attempt.isdecimal() else 1
+    number = int(attempt) if _COUNT.fullmatch(attempt) else 1
     return Run(
         id=int(run_id),
         attempt=number,
@@ -238,9 +271,16 @@ def _run(environ: Mapping[str, str], server_url: str, repository: str) -> Run:
     )
 
 
+def _number(data: object) -> int | None:
+    """The number of an issue or a pull request."""
+    number = data.get("number") if isinstance(data, Mapping) else None
+    return number if isinstance(number, int) and not isinstance(number, bool) and number > 0 else None
+
+
 def _text(data: Mapping[str, Any], key: str) -> str:
+    """Text that any file can hold: JSON may have halves of characters in it."""
     value = data.get(key)
-    return value if isinstance(value, str) else ""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
 def _sha(value: object) -> str:

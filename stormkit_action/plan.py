@@ -56,11 +56,12 @@ def decide(inputs: Inputs, event: Event) -> Plan:
         expected_sha=inputs.sha if inputs.branch else inputs.sha or event.sha,
         pull_request=event.pull_request_number,
     )
-    if event.name == "issue_comment" and event.pull_request_number is None and not inputs.branch:
+    needs_branch = _needs_branch(command, inputs) and not inputs.branch
+    if needs_branch and event.name == "issue_comment" and event.pull_request_number is None:
         return replace(plan, skip="The comment is on an issue, not on a pull request: there is no branch to deploy.")
     if event.branch_deleted and command is Command.DEPLOY and not inputs.branch:
-        return replace(plan, skip=f"The branch {event.branch} was deleted by this push: there is nothing to deploy.")
-    if _needs_branch(command, inputs) and not plan.branch and not event.needs_pull_request:
+        return replace(plan, skip=f"The branch {event.branch} was deleted: there is nothing to deploy.")
+    if needs_branch and not event.branch and not event.needs_pull_request:
         raise InputError([_no_branch(event)])
     return plan
 

@@ -1,0 +1,170 @@
+"""What is done, by event and inputs: command, branch, expected commit, pull request, or why nothing is."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.events import BASE_SHA, FORK, HEAD_BRANCH, HEAD_SHA, REPOSITORY, load
+from stormkit_action.errors import InputError
+from stormkit_action.event import DEPENDABOT, Event, PullRequest
+from stormkit_action.inputs import Command
+from stormkit_action.plan import Plan, decide, skip_reason, with_pull_request
+from tests.test_event import GROUP_SHA, QUEUE, Reader
+from tests.test_input_table import parsed
+
+ON_A_TAG = (
+    'Input branch: "" is not accepted; the event is about the tag v1.2.0, and Stormkit deploys branches: set branch.'
+)
+
+
+def plan_of(tmp_path: Path, name: str, **inputs: str) -> Plan:
+    return decide(parsed(**inputs), Reader(tmp_path)(name, load(name)))
+
+
+# payload, inputs: command, branch, expected commit, pull request
+TABLE: list[tuple[str, dict[str, str], tuple[str, str, str, int | None]]] = [
+    ("pull_request_opened", {}, ("deploy", HEAD_BRANCH, HEAD_SHA, 42)),
+    ("pull_request_synchronize", {}, ("deploy", HEAD_BRANCH, HEAD_SHA, 42)),
+    ("pull_request_target_opened", {}, ("deploy", HEAD_BRANCH, HEAD_SHA, 42)),
+    ("pull_request_closed", {}, ("cleanup", HEAD_BRANCH, HEAD_SHA, 42)),
+    ("pull_request_closed", {"command": "deploy"}, ("deploy", HEAD_BRANCH, HEAD_SHA, 42)),
+    ("pull_request_opened", {"command": "cleanup"}, ("cleanup", HEAD_BRANCH, HEAD_SHA, 42)),
+    ("push_branch", {}, ("deploy", HEAD_BRANCH, HEAD_SHA, None)),
+    ("workflow_dispatch", {}, ("deploy", HEAD_BRANCH, HEAD_SHA, None)),
+    ("schedule", {}, ("deploy", "main", BASE_SHA, None)),
+    ("repository_dispatch", {}, ("deploy", "main", BASE_SHA, None)),
+    ("deployment", {}, ("deploy", HEAD_BRANCH, HEAD_SHA, None)),
+    ("workflow_run_completed", {}, ("deploy", HEAD_BRANCH, HEAD_SHA, 42)),
+    ("merge_group_checks_requested", {}, ("deploy", QUEUE, GROUP_SHA, 42)),
+    # A comment says who the pull request is, and GitHub the rest.
+    ("issue_comment_created", {}, ("deploy", "", "", 42)),
+    # The input branch: nothing is expected, unless it says so too.
+    ("pull_request_opened", {"branch": "other"}, ("deploy", "other", "", 42)),
+    ("pull_request_opened", {"branch": HEAD_BRANCH}, ("deploy", HEAD_BRANCH, "", 42)),
+    ("pull_request_opened", {"branch": "other", "sha": "abcdef0"}, ("deploy", "other", "abcdef0", 42)),
+    ("pull_request_opened", {"sha": "abcdef0"}, ("deploy", HEAD_BRANCH, "abcdef0", 42)),
+    ("push_tag", {"branch": "main"}, ("deploy", "main", "", None)),
+    ("push_branch_deleted", {"branch": "main"}, ("deploy", "main", "", None)),
+    ("issue_comment_on_issue", {"branch": "main"}, ("deploy", "main", "", None)),
+    # A branch that is gone can be cleaned up.
+    ("push_branch_deleted", {"command": "cleanup"}, ("cleanup", HEAD_BRANCH, "", None)),
+    # Commands that need no branch.
+    ("push_tag", {"command": "list"}, ("list", "", "", None)),
+    ("push_tag", {"command": "rollback"}, ("rollback", "", "", None)),
+    ("push_branch", {"command": "list"}, ("list", HEAD_BRANCH, HEAD_SHA, None)),
+    *[
+        ("push_tag", {"command": command, "deployment_id": "8241"}, (command, "", "", None))
+        for command in ("publish", "restart", "stop", "delete", "status")
+    ],
+    ("issue_comment_on_issue", {"command": "status", "deployment_id": "8241"}, ("status", "", "", None)),
+    ("issue_comment_on_issue", {"command": "list"}, ("list", "", "", None)),
+]
+
+
+@pytest.mark.parametrize(("name", "inputs", "expected"), TABLE)
+def test_plans(tmp_path, name, inputs, expected):
+    plan = plan_of(tmp_path, name, **inputs)
+    assert (str(plan.command), plan.branch, plan.expected_sha, plan.pull_request) == expected
+    assert not plan.skip
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "words"),
+    [
+        ("issue_comment_on_issue", {}, "on an issue, not on a pull request"),
+        ("issue_comment_on_issue", {"command": "cleanup"}, "on an issue"),
+        ("push_branch_deleted", {}, f"The branch {HEAD_BRANCH} was deleted"),
+    ],
+)
+def test_events_with_nothing_to_do(tmp_path, name, inputs, words):
+    assert words in plan_of(tmp_path, name, **inputs).skip
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [{}, *[{"command": command} for command in ("deploy", "check", "cleanup", "status", "publish", "restart", "stop")]],
+)
+def test_a_tag_is_no_branch(tmp_path, inputs):
+    with pytest.raises(InputError) as caught:
+        plan_of(tmp_path, "push_tag", **inputs)
+    assert caught.value.problems == (ON_A_TAG,)
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "words"),
+    [
+        ("deployment", {"deployment": {"ref": HEAD_SHA, "sha": HEAD_SHA}}, "the deployment event names no branch"),
+        (
+            "workflow_run",
+            {"workflow_run": {"head_repository": {"full_name": REPOSITORY}}},
+            "workflow_run event names no",
+        ),
+        ("merge_group", {"merge_group": {}}, "the merge_group event names no branch"),
+    ],
+)
+def test_events_without_a_branch_take_the_inputs(tmp_path, name, payload, words):
+    event = Reader(tmp_path)(name, payload, GITHUB_REF="")
+    with pytest.raises(InputError, match=words):
+        decide(parsed(), event)
+    assert decide(parsed(branch="main"), event).branch == "main"
+
+
+def test_without_an_event_the_branch_has_to_be_given():
+    with pytest.raises(InputError, match="there is no event to take one from: set branch"):
+        decide(parsed(), Event())
+    assert decide(parsed(branch="main"), Event()) == Plan(command=Command.DEPLOY, branch="main")
+
+
+FORKS = ["pull_request_fork", "pull_request_fork_deleted", "pull_request_target_fork", "workflow_run_fork"]
+
+
+@pytest.mark.parametrize("name", FORKS)
+@pytest.mark.parametrize("has_key", [True, False])
+def test_forks_are_skipped_whatever_secrets_are_there(tmp_path, name, has_key):
+    reason = skip_reason(Reader(tmp_path)(name, load(name)), has_key=has_key)
+    assert "comes from a fork" in reason
+    assert f"Stormkit would build the branch of that name in {REPOSITORY} instead" in reason
+    assert ("a fork that was deleted" if name.endswith("deleted") else FORK) in reason
+
+
+@pytest.mark.parametrize(
+    ("event", "skipped"),
+    [
+        ({"name": "pull_request", "actor": DEPENDABOT, "head_repository": REPOSITORY}, True),
+        ({"name": "push", "actor": DEPENDABOT}, True),
+        # Anywhere else a missing key is an input error.
+        ({"name": "pull_request", "actor": "octocat", "head_repository": REPOSITORY}, False),
+        ({"name": "pull_request_target", "actor": "octocat", "head_repository": REPOSITORY}, False),
+        ({"name": "push", "actor": "octocat"}, False),
+        ({"name": "workflow_dispatch", "actor": "octocat"}, False),
+        ({}, False),
+    ],
+)
+def test_missing_secrets(event: dict[str, Any], skipped: bool):
+    told = Event(repository=REPOSITORY, **event)
+    reason = skip_reason(told, has_key=False)
+    assert bool(reason) is skipped
+    if skipped:
+        assert "Settings → Secrets and variables → Dependabot" in reason
+    assert skip_reason(told, has_key=True) == ""
+
+
+HEAD = PullRequest(number=42, head_ref=HEAD_BRANCH, head_sha=HEAD_SHA, head_repository=REPOSITORY.upper())
+
+
+@pytest.mark.parametrize(
+    ("inputs", "branch", "sha"),
+    [({}, HEAD_BRANCH, HEAD_SHA), ({"sha": "abcdef0"}, HEAD_BRANCH, "abcdef0"), ({"branch": "main"}, "main", "")],
+)
+def test_a_comment_whose_pull_request_was_looked_up(tmp_path, inputs, branch, sha):
+    plan = with_pull_request(plan_of(tmp_path, "issue_comment_created", **inputs), HEAD, REPOSITORY, parsed(**inputs))
+    assert (plan.branch, plan.expected_sha, plan.pull_request, plan.skip) == (branch, sha, 42, "")
+
+
+@pytest.mark.parametrize("head_repository", [FORK, ""])
+@pytest.mark.parametrize("inputs", [{}, {"branch": "main"}])
+def test_a_comment_on_a_forks_pull_request(tmp_path, head_repository, inputs):
+    fork = PullRequest(number=42, head_ref="main", head_sha=HEAD_SHA, head_repository=head_repository)
+    plan = plan_of(tmp_path, "issue_comment_created", **inputs)
+    assert "comes from a fork" in with_pull_request(plan, fork, REPOSITORY, parsed(**inputs)).skip
