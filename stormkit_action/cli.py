@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 from stormkit_action import __version__
 from stormkit_action.cancellation import Cancellation
@@ -22,7 +23,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str], cancellation: Can
     clock = SystemClock(cancellation)
     if environ.get("GITHUB_ACTIONS") == "true" and not arguments:
         return run_step(environ, console=GitHubConsole(), outlet=StepFiles(), clock=clock)
-    flags = vars(_parser().parse_args(arguments))
+    flags = _flags(arguments)
     outlet = Terminal(as_json=flags.pop("json"))
     return run_step(_as_inputs(flags, environ), console=PlainConsole(), outlet=outlet, clock=clock)
 
@@ -41,9 +42,28 @@ def _print_anything() -> None:
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Exit as any wrong input does, not with argparse's 2."""
+        self.print_usage(sys.stderr)
+        self.exit(1, f"{self.prog}: error: {message}\n")
+
+
+def _flags(arguments: Sequence[str]) -> dict[str, Any]:
+    parser = _parser()
+    flags, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        # Without their values: somebody may have tried to pass the key.
+        names = [each.split("=")[0] for each in unknown if each.startswith("-")]
+        what = f"there is no flag {', '.join(names)}" if names else "every value needs a flag before it"
+        parser.error(f"{what}; --help lists them all. The API key is read from STORMKIT_API_KEY")
+    return vars(flags)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="stormkit-action",
+        allow_abbrev=False,
         description="Deploy a branch to Stormkit and wait for it.",
         epilog=(
             "The API key is read from STORMKIT_API_KEY, --env-id and --api-url also from STORMKIT_ENV_ID and"

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from stormkit_action.commands import finding
 from stormkit_action.errors import CommandError, NotFound, StormkitError
@@ -13,6 +14,8 @@ from stormkit_action.work import Work
 
 # How many deletions are under way at once.
 POOL = 8
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 # How often progress is shown while deleting.
 STEP = 50
@@ -68,6 +71,7 @@ def cleanup(work: Work) -> Removed:
     branch = work.plan.branch
     # Collect first, then act: rows move while they are paged.
     found = [each for each in work.client.all_deployments(branch=branch) if each.branch == branch]
+    found.sort(key=lambda each: each.created_at or _EPOCH, reverse=True)
     doomed = [each for each in found[work.inputs.keep_latest :] if not each.published]
     kept = len(found) - len(doomed)
     work.watcher.line(f"Branch {branch}: {len(found)} deployments found, {len(doomed)} to delete, {kept} kept.")

@@ -12,7 +12,7 @@ from actions_toolkit.file_command import issue_file_command
 
 from stormkit_action.errors import ActionError
 from stormkit_action.result import DeploymentResult, Result
-from stormkit_action.text import one_line
+from stormkit_action.text import one_line, scrub
 
 OUTPUTS: Mapping[str, str] = {
     "status": "success, failed, stopped, timed-out, cancelled, skipped or running.",
@@ -30,6 +30,10 @@ OUTPUTS: Mapping[str, str] = {
     "github-deployment-id": "The GitHub Deployment that was written.",
     "result": "All of it as one JSON document, with one entry per deployment.",
 }
+
+
+# GitHub takes 1 MB of outputs a job, counted in UTF-16, and other steps have theirs.
+MOST_CHARACTERS = 400_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,16 +57,27 @@ def values(result: Result, written: Written) -> dict[str, str]:
         "reason": one_line(result.reason, 1000),
         "comment-url": written.comment_url,
     }
-    document = {
-        "status": scalars["status"],
-        "reason": scalars["reason"],
-        "deployments": [
-            {**_fields(each, result, written), "name": each.name or each.label, "env-id": each.env_id}
-            for each in result.deployments
-        ],
-    }
+    entries = [
+        {**_fields(each, result, written), "name": one_line(each.name or each.label), "env-id": each.env_id}
+        for each in result.deployments
+    ]
+    document = {"status": scalars["status"], "reason": scalars["reason"], "deployments": entries}
     texts = {name: _as_text(scalars[name]) for name in OUTPUTS if name != "result"}
-    return {**texts, "result": json.dumps(document, ensure_ascii=False)}
+    # Half a character, as JSON may hold one, can be written to no file.
+    return {name: scrub(text, ()) for name, text in {**texts, "result": _json(document)}.items()}
+
+
+def _json(document: dict[str, Any]) -> str:
+    """`document` as JSON, without the oldest deployments where it would be longer than a job's outputs may be."""
+    text = json.dumps(document, ensure_ascii=False)
+    while len(text) > MOST_CHARACTERS and document["deployments"]:
+        fitting = len(document["deployments"]) * MOST_CHARACTERS // len(text)
+        document = {
+            **document,
+            "deployments": document["deployments"][: min(fitting, len(document["deployments"]) - 1)],
+        }
+        text = json.dumps(document, ensure_ascii=False)
+    return text
 
 
 _EMPTY: Mapping[str, Any] = {

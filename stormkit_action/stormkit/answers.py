@@ -1,6 +1,5 @@
 """What Stormkit's refusals mean: a status and a body in, an error with what, why and what next out. Pure."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,16 +9,18 @@ from typing import Any
 from stormkit_action.errors import Busy, NotFound, Refused, Rejected, ServerFault, StormkitError
 from stormkit_action.text import one_line
 
+# Seconds; a longer `Retry-After` is a server's mistake.
+LONGEST_WAIT = 24 * 60 * 60.0
+
 WHERE_KEYS_ARE = "Your App → Environment → Config → Other → API Keys"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """An answer that is no success. `data` is its JSON (None when it is none), `text` its beginning."""
+    """An answer that is no success. `data` is its JSON, None when it is none."""
 
     status: int
     data: Any
-    text: str
     location: str
     retry_after: float
     action: str
@@ -107,10 +108,11 @@ def server_words(data: Any) -> str:
 def longest_wait(header: str, data: Any, now: datetime) -> float:
     """Seconds the server asks to wait: `Retry-After` (seconds or a date) or the body's `retry`; 0 if neither."""
     body = data.get("retry") if isinstance(data, Mapping) else None
-    waits = [_header_seconds(header, now)]
+    waits: list[float] = [_header_seconds(header, now)]
     if isinstance(body, int | float) and not isinstance(body, bool):
-        waits.append(float(body))
-    return max(wait if math.isfinite(wait) and wait > 0 else 0.0 for wait in waits)
+        waits.append(body)
+    # More than a day, and what is no number at all, is no wait that anybody means.
+    return max(float(wait) if 0 < wait <= LONGEST_WAIT else 0.0 for wait in waits)
 
 
 def _header_seconds(header: str, now: datetime) -> float:
@@ -118,8 +120,14 @@ def _header_seconds(header: str, now: datetime) -> float:
         return float(header)
     except ValueError:
         pass
+    date = http_date(header)
+    return (date - now).total_seconds() if date else 0.0
+
+
+def http_date(text: str) -> datetime | None:
+    """A date as HTTP headers have it, in UTC; None when it is none."""
     try:
-        date = parsedate_to_datetime(header)
-    except (ValueError, TypeError):
-        return 0.0
-    return ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds()
+        date = parsedate_to_datetime(text)
+        return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None

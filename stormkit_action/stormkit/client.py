@@ -1,7 +1,7 @@
 """One typed method for each endpoint of Stormkit's Deployments API."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +14,11 @@ from stormkit_action.text import one_line
 
 # The documented size of a list page, by which `from` grows.
 PAGE_SIZE = 20
+
+# How often a page is looked for further up before it is taken as it is, and how many pages in a row may bring nothing
+# new before the list counts as endless.
+MOST_STEPS_BACK = 3
+MOST_FRUITLESS = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,21 +92,37 @@ class StormkitClient:
 
         A new deployment pushes rows back, so some come twice. A deleted one pulls rows forward over the page's edge:
         each page therefore overlaps the one before by a row, and where no known row shows it is read from further up.
+        What came to the top meanwhile (a new one, a restarted one) is yielded at the end, out of order.
         """
         seen: set[str] = set()
-        offset = 0
+        offset = unlinked = fruitless = 0
         while True:
             page = self.deployments(branch=branch, offset=offset, patience=patience)
-            if offset and not any(deployment.id in seen for deployment in page.deployments):
-                offset = max(0, offset - PAGE_SIZE)
-                continue
-            for deployment in page.deployments:
-                if deployment.id not in seen:
-                    seen.add(deployment.id)
-                    yield deployment
+            new = [deployment for deployment in page.deployments if deployment.id not in seen]
+            if offset and len(new) == len(page.deployments):
+                unlinked += 1
+                # Not for ever: a row that can't be read may be the one that overlaps.
+                if unlinked <= MOST_STEPS_BACK:
+                    offset = max(0, offset - PAGE_SIZE)
+                    continue
+            elif new:
+                unlinked = 0
+            fruitless = 0 if new else fruitless + 1
+            if fruitless > MOST_FRUITLESS:
+                raise ServerFault("Stormkit's list of deployments has no end: its pages repeat. Run again later.")
+            yield from self._unseen(new, seen)
             if not page.has_next:
-                return
+                break
             offset += PAGE_SIZE - 1
+        if offset:
+            yield from self._unseen(self.deployments(branch=branch, patience=patience).deployments, seen)
+
+    @staticmethod
+    def _unseen(deployments: Iterable[Deployment], seen: set[str]) -> Iterator[Deployment]:
+        for deployment in deployments:
+            if deployment.id not in seen:
+                seen.add(deployment.id)
+                yield deployment
 
     def deployment(self, deployment_id: str, *, logs: bool = False, patience: float = PATIENCE) -> Deployment:
         """One deployment: `GET /v1/deployments/{id}`, with its build log if `logs`."""

@@ -1,14 +1,14 @@
 """The health check: does the preview answer? The API key is never sent along."""
 
 import functools
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
 
 from stormkit_action import __version__
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.parsers import StatusCodes
-from stormkit_action.stormkit.transport import network_problem
+from stormkit_action.stormkit.transport import PlainSession, network_problem
 
 # Seconds: for one request, and between two at first and at most.
 REQUEST_LIMIT = 10.0
@@ -45,17 +45,19 @@ def wait_until_healthy(url: str, *, accepted: StatusCodes, clock: Clock, deadlin
 
 
 def _look(url: str, accepted: StatusCodes, limit: float) -> str:
-    """One request; empty when it is healthy, else what is wrong. The body is not downloaded."""
+    """What is wrong, empty when it is healthy. Follows redirects; no body is downloaded."""
     try:
-        with requests.Session() as session:
-            session.max_redirects = MOST_REDIRECTS
+        with PlainSession() as session:
             session.headers["User-Agent"] = f"stormkit-action/{__version__}"
-            with session.get(url, auth=_no_credentials, timeout=limit, stream=True) as response:
-                status = response.status_code
-    except requests.TooManyRedirects:
-        return f"it redirects more than {MOST_REDIRECTS} times"
-    except requests.exceptions.InvalidSchema:
-        return "it redirects to something that is not http or https"
+            for _ in range(MOST_REDIRECTS + 1):
+                with session.get(url, auth=_no_credentials, timeout=limit, stream=True) as response:
+                    status, target = response.status_code, response.headers.get("Location", "")
+                if not target or not response.is_redirect:
+                    return "" if status in accepted else f"it answered {status}"
+                # Header bytes come as Latin-1, and what servers mean is UTF-8.
+                url = urljoin(url, target.encode("latin-1", "replace").decode("utf-8", "replace"))
+                if urlsplit(url).scheme not in ("http", "https"):
+                    return "it redirects to something that is not http or https"
     except (requests.RequestException, OSError, ValueError) as error:
         return network_problem(error).words
-    return "" if status in accepted else f"it answered {status}"
+    return f"it redirects more than {MOST_REDIRECTS} times"

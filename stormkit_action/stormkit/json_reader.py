@@ -9,7 +9,6 @@ import json
 import re
 import secrets as tokens
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from stormkit_action.stormkit.long_text import LongText
@@ -30,34 +29,30 @@ _INSIDE = re.compile(r'(?:[^"\\]++|\\(?:[^u]|u[0-9a-fA-F]{4}))*+')
 LONGEST_ESCAPE = 6
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Document:
-    """What an answer's body holds: its JSON (None when it is none), and how it begins."""
+def read_document(chunks: Iterable[bytes], secrets: tuple[str, ...]) -> Any:
+    """The JSON in a body, redacted of `secrets`; None when it holds none.
 
-    data: Any
-    head: bytes
-
-
-def read_document(chunks: Iterable[bytes], secrets: tuple[str, ...]) -> Document:
-    """The JSON in a body, redacted of `secrets`. Bytes that are not UTF-8 become replacement characters."""
-    head, size = bytearray(), 0
+    Bytes that are not UTF-8 become replacement characters, and a byte order mark does not count.
+    """
+    begin, size = bytearray(), 0
     reader: JsonReader | None = None
     try:
         for chunk in chunks:
             size += len(chunk)
             if size > MAX_SIZE:
-                return Document(data=None, head=bytes(head))
+                return None
             if reader is not None:
                 reader.feed(chunk)
                 continue
-            head += chunk
+            begin += chunk
             if size > SMALL:
                 reader = JsonReader(secrets)
-                reader.feed(bytes(head))
-        data = scrub(json.loads(head.decode("utf-8", "replace")), secrets) if reader is None else reader.result()
+                reader.feed(bytes(begin.removeprefix(codecs.BOM_UTF8)))
+        if reader is not None:
+            return reader.result()
+        return scrub(json.loads(begin.decode("utf-8-sig", "replace")), secrets)
     except (ValueError, RecursionError):
-        data = None
-    return Document(data=data, head=bytes(head))
+        return None
 
 
 class JsonReader:

@@ -191,22 +191,23 @@ def web_url(value: object) -> str:
     text = _text(value).strip()
     try:
         parts = urlsplit(text)
-        host = parts.hostname
+        host, _ = parts.hostname, parts.port
     except ValueError:
         return ""
     if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc or len(text) > 2000:
         return ""
-    if not re.fullmatch(r"[A-Za-z0-9.:\[\]_-]+", parts.netloc):
+    # urlsplit() drops line ends in silence, so they are looked for in the text.
+    if not re.fullmatch(r"[A-Za-z0-9.:\[\]_-]+", parts.netloc) or re.search(r"[\x00-\x1f\x7f]", text):
         return ""
-    return quote(text, safe=":/?#[]@!$&'()*+,;=%~-._").replace("(", "%28").replace(")", "%29").replace("'", "%27")
+    return quote(text, safe=":/?#[]@!$&*+,;=%~-._", errors="replace")
 
 
 def _path(value: object) -> str:
     """A path on the dashboard's origin: never another origin, whatever the server says."""
     text = _text(value)
-    if not text.startswith("/") or text.startswith(("//", "/\\")):
+    if not text.startswith("/") or text.startswith(("//", "/\\")) or len(text) > 2000:
         return ""
-    return quote(text, safe="/?#=&%~-._:,;+")
+    return quote(text, safe="/?#=&%~-._:,;+", errors="replace")
 
 
 def _text(value: object) -> str:

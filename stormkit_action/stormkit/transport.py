@@ -5,8 +5,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 import requests
@@ -16,8 +15,8 @@ from urllib3.exceptions import NewConnectionError
 from stormkit_action import __version__
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import Busy, NoAnswer, ServerFault, StormkitError
-from stormkit_action.stormkit.answers import Failure, failure, longest_wait
-from stormkit_action.stormkit.json_reader import Document, read_document
+from stormkit_action.stormkit.answers import Failure, failure, http_date, longest_wait
+from stormkit_action.stormkit.json_reader import read_document
 from stormkit_action.text import scrub
 
 # Seconds. A connection either comes up at once or not at all; an answer may take a while (a trigger asks the Git
@@ -30,6 +29,13 @@ EXCHANGE_LIMIT = 30.0
 PATIENCE = 55.0
 
 Query = Mapping[str, str]
+
+
+class PlainSession(requests.Session):
+    """A session that follows no redirect, so that nothing is sent along or downloaded on the way to another host."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: requests would otherwise read the whole body of a redirect even when it is told not to follow."""
 
 
 class KeyAuth(AuthBase):
@@ -74,7 +80,7 @@ class Transport:
         self.clock = clock
         self._deadline: Deadline | None = None
         self._secrets = (api_key, *secrets)
-        self._session = requests.Session()
+        self._session = PlainSession()
         self._session.auth = KeyAuth(api_key)
         self._session.headers.update({"User-Agent": f"stormkit-action/{__version__}", "Accept": "application/json"})
 
@@ -140,19 +146,18 @@ class Transport:
                 allow_redirects=False,  # a redirect could carry the key elsewhere
                 stream=True,
             ) as response:
-                document = read_document(response.iter_content(65536), self._secrets)
+                data = read_document(response.iter_content(65536), self._secrets)
         except (requests.RequestException, OSError, ValueError) as error:
             # OSError: a CA bundle that is not there. ValueError: a proxy URL that is none.
             raise self._no_answer(call, error) from None
-        return self._understand(call, response, document)
+        return self._understand(call, response, data)
 
     def _no_answer(self, call: Call, error: Exception) -> NoAnswer:
         problem = network_problem(error)
         text = f"Stormkit ({self.origin}) gave no answer while {call.action}: {problem.words}. {ADVICE_NETWORK}"
         return NoAnswer(text, sent=problem.sent, permanent=problem.permanent)
 
-    def _understand(self, call: Call, response: requests.Response, document: Document) -> Answer:
-        data = document.data
+    def _understand(self, call: Call, response: requests.Response, data: Any) -> Answer:
         if 200 <= response.status_code < 300:
             if not isinstance(data, dict):
                 raise ServerFault(
@@ -160,12 +165,11 @@ class Transport:
                     f" {call.action}. Check that api-url is the API's origin and not a web page's.",
                     status=response.status_code,
                 )
-            return Answer(data=data, date=_date(response))
+            return Answer(data=data, date=http_date(response.headers.get("Date", "")))
         raise failure(
             Failure(
                 status=response.status_code,
                 data=data,
-                text=scrub(document.head[:2000].decode("utf-8", "replace"), self._secrets),
                 location=scrub(response.headers.get("Location", ""), self._secrets),
                 retry_after=longest_wait(response.headers.get("Retry-After", ""), data, self.clock.now()),
                 action=call.action,
@@ -252,11 +256,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             seen.add(id(cause))
             yield cause
             stack += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
-
-
-def _date(response: requests.Response) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(response.headers.get("Date", ""))
-    except (ValueError, TypeError):
-        return None
-    return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)

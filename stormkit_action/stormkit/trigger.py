@@ -3,6 +3,12 @@
 Stormkit stores a deployment first and queues its build second, and the call is not idempotent. So a lost answer may
 hide a running build, and a 5xx may leave a deployment that never builds. Before a second trigger this module
 therefore always looks for what the first one left.
+
+What it looks for carries no mark of ours: it is a deployment of this branch and environment, not an auto-deployment,
+that appeared since the trigger was sent. Another step that deploys the same branch to the same environment in the same
+seconds can't be told apart. So among several the newest is kept and the older ones are stopped, as `stop-superseded`
+does: whoever they belong to, the newest commit is what gets built, and never is a newer build stopped for an older
+one. A deployment whose build has begun is never taken for one that was not queued.
 """
 
 import contextlib
@@ -12,7 +18,7 @@ from datetime import datetime, timedelta
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import Busy, NoAnswer, NotFound, Refused, ServerFault, StormkitError
 from stormkit_action.stormkit.client import StormkitClient, Triggered
-from stormkit_action.stormkit.models import Deployment
+from stormkit_action.stormkit.models import Deployment, Status
 from stormkit_action.stormkit.transport import EXCHANGE_LIMIT, PATIENCE, jittered_pauses
 
 # Seconds to keep looking for a deployment after an answer was lost: the server may still be working on it.
@@ -34,6 +40,8 @@ class Trigger:
         self._clock = clock
         self._not_ours = set(known)
         self._sent_at: float | None = None
+        self._sends = 0
+        # Ids out of answers that came after their call was given up: these are certainly ours.
         self._late: list[str] = []
         self.notes: list[str] = []
 
@@ -41,7 +49,7 @@ class Trigger:
     def sent_before(cls, seconds: float, *, client: StormkitClient, branch: str, clock: Clock) -> "Trigger":
         """One that another process sent `seconds` ago, to be undone."""
         trigger = cls(client=client, branch=branch, clock=clock)
-        trigger._sent_at = clock.monotonic() - seconds
+        trigger._sent_at, trigger._sends = clock.monotonic() - seconds, 1
         return trigger
 
     @property
@@ -79,9 +87,11 @@ class Trigger:
             return ()
         self._client, self._clock = self._client.within(deadline), deadline.clock
         while True:
-            found: list[str] = []
-            with contextlib.suppress(StormkitError):
-                found = self._look_once(patience=min(1.5, deadline.remaining))
+            found = list(self._late)
+            if len(found) < self._sends:
+                with contextlib.suppress(StormkitError):
+                    seen = self._look_once(patience=min(1.5, deadline.remaining))
+                    found += [each.id for each in seen if each.running and each.id not in found]
             if found:
                 return tuple(deployment_id for deployment_id in found if self._stop(deployment_id, deadline))
             if deadline.remaining < 0.25:
@@ -91,31 +101,36 @@ class Trigger:
     def _send(self, give_up: Deadline) -> Triggered:
         if self._sent_at is None:
             self._sent_at = self._clock.monotonic()
+        self._sends += 1
         limit = max(1.0, min(EXCHANGE_LIMIT, give_up.remaining))
         return self._client.deploy(self._branch, limit=limit, late=lambda triggered: self._late.append(triggered.id))
 
     def _settle(self, error: StormkitError, give_up: Deadline) -> str | None:
         """The deployment to adopt after `error`, None when there is certainly none to wait for."""
-        queue_failed = isinstance(error, ServerFault) and error.by_server
-        found = self._look(error, give_up, LOOK if isinstance(error, NoAnswer) else 0.0)
-        if not found:
+        found = self._look(error, give_up, LOOK if _may_still_come(error) else 0.0)
+        if isinstance(error, ServerFault) and error.by_server and not self._late:
+            found = self._without_ghosts(found, give_up)
+        if not self._late and not found:
             return None
-        if queue_failed:
-            # The server says that it could not queue the build: what it stored would stay `running` for ever.
-            for ghost in found:
-                self._stop(ghost, give_up)
-                self._not_ours.add(ghost)
-                self.notes.append(f"Stormkit failed to queue deployment {ghost}; it is stopped and triggered again.")
-            return None
-        adopted, *others = found
-        for other in others:
-            self._stop(other, give_up)
-            self.notes.append(f"Stopped deployment {other}, a second build of the same trigger.")
+        adopted = self._late[0] if self._late else _best(found).id
+        self._stop_all_but(adopted, found, give_up)
         self.notes.append(f"The answer to the trigger was lost; found its deployment {adopted}.")
         return adopted
 
-    def _look(self, error: StormkitError, give_up: Deadline, seconds: float) -> list[str]:
-        """Ids of what the trigger left, looked for until one shows or `seconds` are over.
+    def _without_ghosts(self, found: list[Deployment], give_up: Deadline) -> list[Deployment]:
+        """Those of `found` that are being built. The server says that it could not queue what it had stored.
+
+        That would stay `running` for ever, so it is stopped.
+        """
+        for each in found:
+            if each.commit.sha is None:
+                self._not_ours.add(each.id)
+                if each.running and self._stop(each.id, give_up):
+                    self.notes.append(f"Stormkit failed to queue deployment {each.id}: stopped it.")
+        return [each for each in found if each.commit.sha is not None]
+
+    def _look(self, error: StormkitError, give_up: Deadline, seconds: float) -> list[Deployment]:
+        """What the trigger left, looked for until something shows or `seconds` are over.
 
         Raises when the list can't be read before `give_up`: then nobody knows, and a second trigger could be a
         second build.
@@ -125,15 +140,17 @@ class Trigger:
         while True:
             try:
                 found = self._look_once()
-            except (NotFound, Refused):
-                raise
             except StormkitError as problem:
+                if self._late:
+                    return []
+                if isinstance(problem, NotFound | Refused):
+                    raise
                 pause = max(next(pauses), problem.retry_after)
                 if pause >= give_up.remaining:
                     raise unknown_whether_started(self._branch, error) from None
                 self._clock.sleep(pause)
                 continue
-            if found or enough.over:
+            if found or self._late or enough.over:
                 return found
             self._clock.sleep(min(1.0, enough.remaining))
 
@@ -145,14 +162,12 @@ class Trigger:
             return False
         return True
 
-    def _look_once(self, *, patience: float = 0.0) -> list[str]:
-        """Ids of this branch's deployments that appeared since the trigger was sent, oldest first."""
-        if self._late:
-            return list(self._late)
+    def _look_once(self, *, patience: float = 0.0) -> list[Deployment]:
+        """This branch's deployments that appeared since the trigger was sent, newest first."""
         page = self._client.deployments(branch=self._branch, patience=patience)
         elapsed = self._clock.monotonic() - (self._sent_at or 0.0)
         since = (page.server_date or self._clock.now()) - timedelta(seconds=elapsed + CLOCK_TOLERANCE)
-        return [deployment.id for deployment in reversed(page.deployments) if self._is_ours(deployment, since)]
+        return [deployment for deployment in page.deployments if self._is_ours(deployment, since)]
 
     def _is_ours(self, deployment: Deployment, since: datetime) -> bool:
         return (
@@ -164,11 +179,21 @@ class Trigger:
         )
 
     def _stop_others(self, ours: str, give_up: Deadline) -> None:
-        """After a second trigger: the first one may have shown up late."""
-        for other in self._look(NoAnswer("", sent=True), give_up, 0.0):
-            if other != ours:
-                self._stop(other, give_up)
-                self.notes.append(f"Stopped deployment {other}, which an earlier trigger had started late.")
+        """After a second trigger: the first one may have shown up late.
+
+        Raises nothing: there is a deployment, and it is known.
+        """
+        with contextlib.suppress(StormkitError):
+            found = self._look(NoAnswer("", sent=True), give_up.within(LOOK), 0.0)
+            self._stop_all_but(ours, found, give_up)
+        for late in self._late:
+            if late != ours:
+                self._stop(late, give_up)
+
+    def _stop_all_but(self, ours: str, found: list[Deployment], give_up: Deadline) -> None:
+        for other in found:
+            if other.id != ours and other.running and self._stop(other.id, give_up):
+                self.notes.append(f"Stopped deployment {other.id}: {ours} is built instead.")
 
     def _pause(self, error: StormkitError, give_up: Deadline, pauses: Iterator[float]) -> None:
         pause = max(next(pauses), error.retry_after)
@@ -180,6 +205,16 @@ class Trigger:
 def may_have_started(error: StormkitError) -> bool:
     """Whether a build may have been started although the trigger raised `error`."""
     return isinstance(error, ServerFault) or (isinstance(error, NoAnswer) and error.sent)
+
+
+def _may_still_come(error: StormkitError) -> bool:
+    """Whether the server may still be at it: nothing came back, or a gateway answered in its place."""
+    return isinstance(error, NoAnswer) or error.status in (502, 504)
+
+
+def _best(found: list[Deployment]) -> Deployment:
+    """The newest, if possible one that nobody has stopped."""
+    return next((each for each in found if each.status is not Status.STOPPED), found[0])
 
 
 def unknown_whether_started(branch: str, error: StormkitError) -> NoAnswer:
