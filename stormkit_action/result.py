@@ -93,7 +93,7 @@ class DeploymentResult:
 class Result:
     """The whole step's result. `problem` is the complete text of an error, where one ended it.
 
-    `main` is the deployment that the scalar outputs describe.
+    `main` is the deployment that the scalar outputs describe. `listing` marks deployments that were only looked up.
     """
 
     status: Outcome
@@ -103,6 +103,7 @@ class Result:
     main: DeploymentResult | None = None
     deleted: int = 0
     exit_code: int = 0
+    listing: bool = False
 
 
 def exit_code(status: Outcome) -> int:
@@ -153,4 +154,4 @@ def of_deployments(deployments: tuple[DeploymentResult, ...], *, deleted: int = 
 
 def of_listing(deployments: tuple[DeploymentResult, ...]) -> Result:
     """The result of having listed `deployments`, newest first: a success, whatever became of them."""
-    return Result(status=Outcome.SUCCESS, deployments=deployments, main=next(iter(deployments), None))
+    return Result(status=Outcome.SUCCESS, deployments=deployments, main=next(iter(deployments), None), listing=True)

@@ -9,8 +9,11 @@ SHORTEST_SECRET = 6
 
 # C0 and C1 controls without tab and line feed.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-# Bidirectional controls and other invisible format characters: they make text read as what it is not.
-_INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+# Bidirectional controls and other invisible format characters: they make text read as what it is not. Lone
+# surrogates, which JSON may hold, go with them: no file and no request could be written with one.
+_INVISIBLE = re.compile(
+    "[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
 _ANSI = re.compile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|[@-Z\\\\-_])")
 
 
@@ -22,7 +25,8 @@ def plain(text: str) -> str:
 
 def one_line(text: str, limit: int = 200) -> str:
     """`text` as one plain line of at most `limit` characters."""
-    line = " ".join(plain(text).split())
+    # A message can be megabytes: cut it before anything walks over every character.
+    line = " ".join(plain(text[: 20 * limit + 1000]).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
@@ -54,8 +58,8 @@ def scrub(value: Any, secrets: tuple[str, ...]) -> Any:
 
 
 def duration(seconds: float) -> str:
-    """`seconds` for people: `42s`, `3m 05s`, `1h 02m`."""
-    whole = max(0, round(seconds))
+    """`seconds` for people: `42s`, `3m 05s`, `1h 02m`. Servers may send any number: `999h 59m` is the most."""
+    whole = max(0, round(min(seconds, 3_599_940)))
     minutes, rest = divmod(whole, 60)
     if minutes < 1:
         return f"{rest}s"
@@ -63,3 +67,14 @@ def duration(seconds: float) -> str:
         return f"{minutes}m {rest:02}s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h {minutes:02}m"
+
+
+def size(count: int) -> str:
+    """`count` bytes for people: `999 bytes`, `205 kB`, `1.2 MB`."""
+    if count < 1000:
+        return f"{count} byte{'' if count == 1 else 's'}"
+    if count < 999_500:
+        return f"{round(count / 1000)} kB"
+    if count < 999_950_000:
+        return f"{count / 1e6:.1f} MB"
+    return f"{count / 1e9:.1f} GB"

@@ -99,9 +99,11 @@ class Build:
         self._last = ended or self._last
         if ended is None or ended.running or wait.log_is_read:
             return ended
-        if ended.status is Status.FAILED or work.inputs.build_log in (BuildLog.ALWAYS, BuildLog.STREAM):
+        in_log = ended.status is Status.FAILED or work.inputs.build_log in (BuildLog.ALWAYS, BuildLog.STREAM)
+        # The job summary draws the steps of a build that succeeded too.
+        if in_log or work.inputs.job_summary:
             read = with_logs(work.client, ended, work.deadline)
-            if read is ended:
+            if read is ended and in_log:
                 work.watcher.line(f"The build log of deployment {ended.id} could not be read; see the dashboard.")
             elif work.inputs.build_log is BuildLog.STREAM:
                 self._live_log(read)

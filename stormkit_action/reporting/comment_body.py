@@ -1,12 +1,13 @@
 """The sticky comment's text, from its rows. Pure."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 
 from stormkit_action.reporting import markdown
+from stormkit_action.reporting.row_cells import HEAD, SAID, brief_cells, cells, word_of
 from stormkit_action.reporting.rows import Row, State, decode, encode
-from stormkit_action.text import duration
 
 # GitHub refuses more (422). Counted in code points, which is safe under its limit in bytes too.
 LONGEST = 65_536
@@ -14,18 +15,28 @@ LONGEST = 65_536
 # The log excerpt in a row, before the whole comment has to be shortened. Characters.
 TAIL = 4000
 
-WORDS = {
-    State.BUILDING: "🔨 Building",
-    State.READY: "✅ Ready",
-    State.FAILED: "❌ Failed",
-    State.STOPPED: "⏹️ Stopped",
-    State.TIMED_OUT: "⌛ Timed out",
-    State.CANCELLED: "🚫 Cancelled",
-    State.SKIPPED: "⏭️ Skipped",
-    State.REMOVED: "🗑️ Removed",
-}
-
 _STATE = re.compile(r"<!-- stormkit-action state (?P<word>[A-Za-z0-9+/=]*) -->")
+
+# What comes first where several states are counted.
+_ORDER = ("Failed", "Timed out", "Stopped", "Cancelled", "Building", "Live", "Ready", "Skipped", "Removed")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Detail:
+    """How much a comment tells: characters of a log excerpt and of a reason, and whether a row is whole."""
+
+    excerpt: int = 0
+    said: int = SAID
+    whole: bool = True
+
+    def of(self, row: Row) -> Row:
+        """What is shown of `row`, and remembered."""
+        excerpt = row.tail[-self.excerpt :] if self.excerpt else ""
+        return replace(row, tail=excerpt, reason=row.reason[: self.said], warning=row.warning[: self.said])
+
+
+# Log excerpts are shortened first, then everything but the state and the preview link.
+_DETAILS = (Detail(excerpt=TAIL), Detail(excerpt=1500), Detail(excerpt=400), Detail(), Detail(said=80, whole=False))
 
 
 def marker(key: str) -> str:
@@ -46,67 +57,46 @@ def read_rows(body: str) -> tuple[Row, ...]:
 
 
 def render(rows: Iterable[Row], key: str) -> str:
-    """The comment. Log excerpts, then old rows' details are shortened until it fits."""
-    listed = sorted(rows, key=lambda row: row.label.casefold())
-    for excerpt in (TAIL, 1500, 400, 0):
-        body = _render(listed, key, excerpt)
-        if len(body) <= LONGEST:
+    """The comment, shortened until GitHub takes it and its rows can be read back."""
+    listed = sorted(rows, key=lambda row: (row.label.casefold(), row.label))
+    for detail in _DETAILS:
+        body = _render(listed, key, detail)
+        if _fits(body, listed):
             return body
     # Hundreds of rows: show and remember the newest that fit.
-    while len(body) > LONGEST:
-        listed = sorted(listed, key=lambda row: row.updated)[max(1, len(listed) // 10) :]
-        body = _render(listed, key, 0)
+    kept = sorted(listed, key=lambda row: row.updated, reverse=True)
+    while not _fits(body, kept):
+        kept = kept[: len(kept) * 9 // 10]
+        shown = [row for row in listed if row in kept]
+        body = _render(shown, key, _DETAILS[-1], left_out=len(listed) - len(shown))
     return body
 
 
-def _render(rows: list[Row], key: str, excerpt: int) -> str:
-    head = ["Site", "Status", "Preview", "Commit", "Updated (UTC)"]
+def _fits(body: str, rows: list[Row]) -> bool:
+    return len(body) <= LONGEST and len(read_rows(body)) == len(rows)
+
+
+def _render(rows: list[Row], key: str, detail: Detail, *, left_out: int = 0) -> str:
+    shown = [detail.of(row) for row in rows]
     blocks = [
         marker(key),
-        "### Stormkit preview" + ("s" if len(rows) > 1 else ""),
-        markdown.table(head, [_cells(row) for row in rows]),
-        *(_failure(row, excerpt) for row in rows if row.state is State.FAILED and excerpt and row.tail),
-        f"<!-- stormkit-action state {encode(rows)} -->",
+        _heading(shown),
+        markdown.table(HEAD, [cells(row) if detail.whole else brief_cells(row) for row in shown]),
+        f"{left_out} older deployments are not shown: GitHub takes no longer comment." if left_out else "",
+        *(_failure(row) for row in shown if row.state is State.FAILED and row.tail),
+        f"<!-- stormkit-action state {encode(shown)} -->",
     ]
-    return "\n\n".join(blocks)
+    return "\n\n".join(block for block in blocks if block)
 
 
-def _cells(row: Row) -> list[str]:
-    return [
-        f"<b>{markdown.text(row.label, 100)}</b>",
-        _status(row),
-        _links(row),
-        markdown.code(row.sha[:7]) if row.sha else "",
-        datetime.fromtimestamp(row.updated, UTC).strftime("%b %d, %H:%M") if row.updated else "",
-    ]
+def _heading(rows: list[Row]) -> str:
+    if len(rows) == 1:
+        return "### Stormkit deployment"
+    counts = Counter(word_of(row)[1] for row in rows)
+    told = ", ".join(f"{counts[word]} {word.lower()}" for word in _ORDER if counts[word])
+    return f"### Stormkit deployments: {told}" if told else "### Stormkit deployments"
 
 
-def _status(row: Row) -> str:
-    words = WORDS[row.state]
-    if row.ready and row.duration:
-        words += f" in {duration(row.duration)}"
-    if row.live:
-        words += ", live"
-    if row.state is State.BUILDING and row.usual:
-        words += f", usually {duration(row.usual)}"
-    said = row.reason if not row.ready else row.warning
-    return f"{words}<br><sub>{markdown.text(said, 300)}</sub>" if said else words
-
-
-def _links(row: Row) -> str:
-    links = []
-    if row.ready and row.preview_url:
-        links.append(markdown.link("<b>Open preview</b>", row.preview_url))
-    elif row.good_url:
-        commit = f" ({markdown.text(row.good_sha[:7])})" if row.good_sha else ""
-        links.append(markdown.link(f"Last good preview{commit}", row.good_url))
-    if row.details_url:
-        links.append(markdown.link("Build log", row.details_url))
-    if row.run_url:
-        links.append(markdown.link("Job", row.run_url))
-    return " · ".join(links)
-
-
-def _failure(row: Row, excerpt: int) -> str:
+def _failure(row: Row) -> str:
     title = f"{markdown.text(row.label, 100)}: the last lines of {markdown.text(row.step, 100) or 'the build'}"
-    return markdown.details(title, markdown.fence(row.tail[-excerpt:]))
+    return markdown.details(title, markdown.fence(row.tail))

@@ -2,6 +2,7 @@
 
 from stormkit_action.inputs import BuildLog
 from stormkit_action.reporting import build_log as build_logs
+from stormkit_action.reporting import listing
 from stormkit_action.reporting.console import Console
 from stormkit_action.result import DeploymentResult, Outcome, Result
 from stormkit_action.text import one_line, tail
@@ -14,6 +15,10 @@ _WITH_ERROR = frozenset({Outcome.FAILED, Outcome.STOPPED, Outcome.TIMED_OUT, Out
 
 def show(result: Result, console: Console, build_log: BuildLog) -> None:
     """Print the whole result."""
+    if result.listing:
+        for line in listing.lines(result.deployments):
+            console.line(line)
+        return
     for each in result.deployments:
         failure = build_log is BuildLog.FAILURE and each.status is Outcome.FAILED
         # A streamed log has been shown while it grew.

@@ -7,22 +7,29 @@ from stormkit_action.text import one_line, plain
 ZERO_WIDTH = "\u200b"
 
 # Characters that mean something in markdown or HTML, as entities: they read as themselves, also in a table's cell.
-_ENTITIES = {ord(character): f"&#{ord(character)};" for character in "&<>\"'|`*_~[]()\\!$^"}
-# Mentions, issue references and bare links are found after entities are decoded: only another character stops them.
-_LINKED = re.compile(r"@|#(?=\w)|GH-(?=\d)|(?<=:)//|(?<=www)\.|(?<=[A-Za-z0-9])\.(?=[A-Za-z]{2,}/)", re.IGNORECASE)
+_ENTITIES = {ord(character): f"&#{ord(character)};" for character in "&<>\"'|`*_~[]()\\!^"}
+# GitHub finds formulas after it has decoded entities. Its documented way around is a span.
+_ENTITIES[ord("$")] = "<span>&#36;</span>"
+# Mentions, issue references, bare links and emoji names are found after that too: only another character stops them.
+_LINKED = re.compile(
+    r"@|#(?=\w)|GH-(?=\d)|(?<=:)//|(?<=www)\.|(?<=[A-Za-z0-9])\.(?=[A-Za-z]{2,}/)|:(?=[\w+-]*[a-z][\w+-]*:)",
+    re.IGNORECASE,
+)
 # `owner/name@sha` and bare shas become links too.
 _BARE_SHA = re.compile(r"\b(?=[0-9a-f]{7})([0-9a-f]{3})(?=[0-9a-f]{4,})")
+# GitHub finds no mention in code, but a reply by e-mail quotes code as plain text.
+_MENTION = re.compile(r"(?<!\w)@(?=\w)")
 
 
 def text(foreign: str, limit: int = 200) -> str:
     """`foreign` as one line of harmless text, at most `limit` characters before escaping."""
-    line = _unlinked(one_line(foreign, limit))
-    return line.translate(_ENTITIES)
+    line = _LINKED.sub(lambda match: match[0][:1] + ZERO_WIDTH + match[0][1:], one_line(foreign, limit))
+    return _BARE_SHA.sub(rf"\1{ZERO_WIDTH}", line).translate(_ENTITIES)
 
 
 def code(foreign: str, limit: int = 100) -> str:
-    """`foreign` in code style, also inside a table."""
-    return f"<code>{text(foreign, limit)}</code>"
+    """`foreign` in code style, also inside a table, and fit to be copied: GitHub links nothing in code."""
+    return f"<code>{_unmentioned(one_line(foreign, limit)).translate(_ENTITIES)}</code>"
 
 
 def link(label: str, url: str) -> str:
@@ -35,24 +42,22 @@ def link(label: str, url: str) -> str:
 
 def fence(foreign: str) -> str:
     """`foreign` as a block of preformatted text: its fence is longer than any run of backticks in it."""
-    body = plain(foreign).replace("<!--", f"<{ZERO_WIDTH}!--")
-    body = re.sub(r"@(?=\w)", f"@{ZERO_WIDTH}", body)
+    body = _unmentioned(plain(foreign)).replace("<!--", f"<{ZERO_WIDTH}!--")
     longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
     ticks = "`" * max(3, longest + 1)
     return f"{ticks}text\n{body}\n{ticks}"
 
 
-def details(summary: str, body: str) -> str:
-    """A folded block; `summary` is ready HTML, `body` ready markdown."""
-    return f"<details>\n<summary>{summary}</summary>\n\n{body}\n\n</details>"
+def details(summary: str, body: str, *, unfolded: bool = False) -> str:
+    """A block that folds; `summary` is ready HTML, `body` ready markdown."""
+    return f"<details{' open' if unfolded else ''}>\n<summary>{summary}</summary>\n\n{body}\n\n</details>"
 
 
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """A table of ready cells."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+def table(head: list[str], rows: list[list[str]], *, numbers: bool = False) -> str:
+    """A table of ready cells; with `numbers`, all columns but the first are aligned to the right."""
+    rules = ["---", *(["---:" if numbers else "---"] * (len(head) - 1))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rules, *rows))
 
 
-def _unlinked(line: str) -> str:
-    line = _LINKED.sub(lambda match: match[0][:1] + ZERO_WIDTH + match[0][1:], line)
-    return _BARE_SHA.sub(rf"\1{ZERO_WIDTH}", line)
+def _unmentioned(line: str) -> str:
+    return _MENTION.sub(f"@{ZERO_WIDTH}", line)

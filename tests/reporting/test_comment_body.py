@@ -1,0 +1,144 @@
+import re
+from dataclasses import replace
+
+import pytest
+
+from stormkit_action.reporting.comment_body import LONGEST, is_ours, marker, read_rows, render
+from stormkit_action.reporting.rows import Row, State
+from tests.reporting import golden
+from tests.reporting.samples import COMMENTS, FAILED, HOSTILE, NOW, RUN, SITES, URL
+
+STATE_LINE = re.compile(r"(<!-- stormkit-action state )[A-Za-z0-9+/=]+( -->)$")
+
+
+@pytest.mark.parametrize("name", COMMENTS)
+def test_each_state_looks_like_its_golden_file(name: str) -> None:
+    body = render(COMMENTS[name], "stormkit")
+    # The rows' base64 says nothing to a reader, and differs from one zlib to the next.
+    golden.check(f"comment-{name}", STATE_LINE.sub(r"\1…\2\n", body))
+
+
+@pytest.mark.parametrize("name", COMMENTS)
+def test_the_rows_can_be_read_back(name: str) -> None:
+    body = render(COMMENTS[name], "docs-2")
+    assert is_ours(body, "docs-2")
+    assert not is_ours(body, "docs")
+    assert sorted(read_rows(body), key=str) == sorted(COMMENTS[name], key=str)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "text",
+        "<!-- stormkit-action state  -->",
+        "<!-- stormkit-action state AAAA -->",
+        "<!-- stormkit-action state !!!! -->",
+        f"{render(SITES, 'stormkit')}\nsomebody wrote this below",
+    ],
+)
+def test_a_broken_state_is_no_rows(body: str) -> None:
+    assert read_rows(body) == ()
+
+
+@pytest.mark.parametrize("updated", [10**15, -(10**15), 10**40, -1])
+def test_a_time_that_was_edited_to_nonsense_breaks_nothing(updated: int) -> None:
+    row = replace(SITES[0], updated=updated, ready_at=updated)
+    assert "<b>blog</b>" in render([row], "stormkit")
+
+
+def test_a_marker_in_foreign_text_makes_no_comment_ours() -> None:
+    assert not is_ours(f"quoted: {marker('stormkit')}", "stormkit")
+
+
+def _matrix(count: int, **values: str) -> list[Row]:
+    return [
+        Row(
+            label=f"site-{number}",
+            state=State.FAILED if number % 3 == 0 else State.READY,
+            run_id=13912345678,
+            deployment_id=str(8000 + number),
+            env_id=str(300 + number),
+            branch="feature/greeting",
+            sha=f"{number:040x}",
+            preview_url=f"https://site-{number}--{8000 + number}.stormkit.dev",
+            details_url=f"https://app.stormkit.io/apps/1510/environments/{300 + number}/deployments/{8000 + number}",
+            run_url=RUN,
+            updated=int(NOW.timestamp()) + number,
+            **values,
+        )
+        for number in range(count)
+    ]
+
+
+def test_the_largest_matrix_keeps_every_row() -> None:
+    rows = _matrix(300, tail="x" * 4000, step="npm run build", reason="The build failed.")
+    body = render(rows, "stormkit")
+    assert len(body) <= LONGEST
+    assert {row.label for row in read_rows(body)} == {row.label for row in rows}
+    assert all(f"| site-{number} |" in body for number in range(300))
+
+
+def test_log_excerpts_are_shortened_before_anything_else() -> None:
+    rows = [replace(FAILED, label=f"site-{number}", tail=f"{'y' * 3990} the end") for number in range(20)]
+    body = render(rows, "stormkit")
+    assert len(body) <= LONGEST
+    assert body.count("the end\n") == 20
+    assert body.count("Build log") == 20
+    assert max(len(row.tail) for row in read_rows(body)) == 1500
+
+
+def test_what_does_not_fit_at_all_is_counted_and_the_newest_stay() -> None:
+    rows = [
+        replace(row, preview_url=f"{row.preview_url}/{number:04}{'z' * 1500}")
+        for number, row in enumerate(_matrix(300))
+    ]
+    body = render(rows, "stormkit")
+    shown = read_rows(body)
+    assert len(body) <= LONGEST
+    assert f"{300 - len(shown)} older deployments are not shown" in body
+    assert {row.label for row in shown} == {f"site-{number}" for number in range(300 - len(shown), 300)}
+
+
+def test_rows_too_large_to_be_read_back_are_shortened_although_they_compress_well() -> None:
+    rows = [replace(row, branch="b" * 20_000) for row in _matrix(100)]
+    body = render(rows, "stormkit")
+    assert len(body) <= LONGEST
+    assert read_rows(body)
+
+
+@pytest.mark.parametrize("length", [0, 300, 4000])
+def test_hostile_rows_by_the_hundred_stay_within_the_limit(length: int) -> None:
+    hostile = HOSTILE[:length]
+    rows = [
+        replace(row, label=f"{row.label} {hostile[:80]}", step=hostile[:100], reason=hostile[:300], tail=hostile)
+        for row in _matrix(300)
+    ]
+    body = render(rows, "stormkit")
+    assert len(body) <= LONGEST
+    body.encode()
+    assert len(read_rows(body)) > 100
+
+
+def test_the_last_good_link_stays_and_names_its_commit() -> None:
+    body = render(COMMENTS["failed"], "stormkit")
+    assert "Last good preview (commit <code>9f3c2d7</code>)" in body
+    assert "Open preview" not in body
+
+
+def test_a_state_is_never_told_by_an_emoji_alone() -> None:
+    for rows in (*COMMENTS.values(), _matrix(300)):
+        for line in render(rows, "stormkit").splitlines():
+            for emoji, word in re.findall(r"([🔨✅❌⌛🚫🟢]|[⏹⏭🗑]️) (?:<b>)?(\w*)", line):
+                assert word, (emoji, line)
+
+
+def test_only_a_commit_that_is_one_becomes_a_link() -> None:
+    linked = render(COMMENTS["ready"], "stormkit")
+    assert 'href="https://github.com/octocat/hello-world/commit/16ab41e8' in linked
+    for row in (
+        replace(COMMENTS["ready"][0], sha="HEAD"),
+        replace(COMMENTS["ready"][0], run_url=""),
+        replace(COMMENTS["ready"][0], run_url=URL),
+    ):
+        assert "/commit/" not in render([row], "stormkit")
