@@ -73,7 +73,7 @@ def render(rows: Iterable[Row], key: str) -> str:
 
 
 def _fits(body: str, rows: list[Row]) -> bool:
-    return len(body) <= LONGEST and len(read_rows(body)) == len(rows)
+    return len(body) <= LONGEST and bool(read_rows(body) or not rows)
 
 
 def _render(rows: list[Row], key: str, detail: Detail, *, left_out: int = 0) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from stormkit_action.event import Run
 from stormkit_action.reporting.comment_body import TAIL
-from stormkit_action.reporting.rows import Change, Row, State
+from stormkit_action.reporting.rows import LARGEST, Change, Row, State
 from stormkit_action.result import DeploymentResult, Outcome, Result
 from stormkit_action.text import one_line, tail
 
@@ -53,7 +53,7 @@ def row_of(
         warning=one_line(result.warning, 300),
         live=result.live,
         updated=updated,
-        duration=round(result.duration or 0.0),
+        duration=min(round(result.duration or 0.0), LARGEST),
         usual=round(usual),
         ready_at=round(updated + usual - elapsed) if usual > elapsed else 0,
         github_id=github_id,

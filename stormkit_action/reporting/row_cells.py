@@ -95,8 +95,5 @@ def _commit(row: Row, *, branch: bool) -> str:
 
 
 def _time(seconds: int, form: str) -> str:
-    """Unix seconds in UTC; empty when they are no time (rows travel in a comment that people can edit)."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime(form) if seconds else ""
-    except (ValueError, OverflowError, OSError):
-        return ""
+    """Unix seconds in UTC; empty for 0."""
+    return datetime.fromtimestamp(seconds, UTC).strftime(form) if seconds else ""
