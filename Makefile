@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 export BRANCH
 
-.PHONY: help demo deploy bench test lint types imports pytest image lock
+.PHONY: help demo deploy bench test lint types imports pytest image tables lock
 IMAGE ?= stormkit-action:local
 BASE ?= python:3.13-slim
 # Where the build gets its packages, for whoever has set these: a name without a value passes the environment's.
@@ -58,6 +58,9 @@ image: ## The image as stormkit-action:local, and what it adds to its base
 	docker build $(BUILD_ARGS) $(BUILD_FLAGS) --build-arg BASE=$(BASE) --tag $(IMAGE) .
 	@image=$$(docker image inspect --format '{{.Size}}' $(IMAGE)) && base=$$(docker image inspect --format '{{.Size}}' $(BASE)) && \
 		awk -v image=$$image -v base=$$base 'BEGIN { printf "%s adds %.1f MB to %s\n", "$(IMAGE)", (image - base) / 1e6, "$(BASE)" }'
+
+tables: $(READY) ## Write the tables of inputs and outputs into README.md and docs/
+	$(BIN)/python -m scripts.doc_tables
 
 # Locks everything for all Pythons and processors at once. UPGRADE= keeps what is locked and adds what is missing.
 UPGRADE ?= --upgrade

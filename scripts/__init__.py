@@ -1,0 +1,1 @@
+"""What a release and the documentation run: `python -m scripts.NAME`."""

@@ -1,0 +1,51 @@
+"""The tables of inputs and outputs in README.md and docs/ are those of the code."""
+
+import pytest
+
+from sandbox import action_yml
+from sandbox.runner import ACTION
+from scripts import doc_tables
+from scripts.doc_tables import FILES, ROOT, filled, main
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if (ROOT / name).exists()])
+def test_a_file_s_tables_are_up_to_date(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert "<!-- table: " in text
+    assert filled(text) == text, "run: python -m scripts.doc_tables"
+
+
+def test_every_input_and_output_of_the_action_has_a_row():
+    action = action_yml.load(ACTION / "action.yml")
+    assert [row.split("|")[1].strip(" `") for row in doc_tables.inputs().splitlines()[2:]] == list(action.inputs)
+    assert [row.split("|")[1].strip(" `") for row in doc_tables.outputs().splitlines()[2:]] == list(action.outputs)
+
+
+def test_cells_break_no_table():
+    for table in (doc_tables.inputs(), doc_tables.outputs()):
+        bars = {line.replace("\\|", "").count("|") for line in table.splitlines()}
+        assert len(bars) == 1
+
+
+def test_only_the_marked_blocks_change():
+    text = "a\n<!-- table: outputs -->\nold\n<!-- /table -->\nb\n"
+    new = filled(text)
+    assert new.startswith("a\n<!-- table: outputs -->\n| output |")
+    assert new.endswith("|\n<!-- /table -->\nb\n")
+    assert filled(new) == new
+
+
+def test_a_table_that_nobody_knows():
+    with pytest.raises(ValueError, match="no table 'secrets'; there are inputs, outputs"):
+        filled("<!-- table: secrets -->\n<!-- /table -->\n")
+
+
+def test_the_command_writes_or_checks(tmp_path, monkeypatch):
+    path = tmp_path / "README.md"
+    path.write_text("<!-- table: outputs -->\n<!-- /table -->\n", encoding="utf-8")
+    monkeypatch.setattr(doc_tables, "ROOT", tmp_path)
+    with pytest.raises(SystemExit, match=r"Out of date: README\.md"):
+        main(["--check"])
+    main([])
+    assert path.read_text(encoding="utf-8") == filled(path.read_text(encoding="utf-8"))
+    main(["--check"])

@@ -1,0 +1,58 @@
+"""Every workflow file of the repository, and the tools that read them offline."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox.runner import ACTION
+
+OWN = sorted((ACTION / ".github/workflows").glob("*.yml"))
+TEMPLATES = sorted((ACTION / "workflow-templates").glob("*.yml"))
+OTHER_CI = [ACTION / "examples" / name for name in ("bitbucket-pipelines.yml", "gitlab-ci.yml")]
+EXAMPLES = [path for path in sorted((ACTION / "examples").glob("*.yml")) if path not in OTHER_CI]
+WORKFLOWS = [*OWN, *TEMPLATES, *EXAMPLES]
+
+STAND_IN = "octocat/stormkit_action"
+"""What the documentation calls the action's repository, until CONTRIBUTING.md's release step replaces it."""
+
+
+def name_of(path: Path) -> str:
+    """Its path in the repository."""
+    return str(path.relative_to(ACTION))
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The file as YAML 1.1 has it, but with `on` as a text and not as a boolean."""
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {"on" if key is True else key: value for key, value in data.items()}
+
+
+def steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
+    """The steps of all its jobs."""
+    return [step for job in workflow["jobs"].values() for step in job.get("steps", [])]
+
+
+def uses(workflow: dict[str, Any]) -> list[str]:
+    """What it uses: actions and reusable workflows."""
+    return [each["uses"] for each in (*workflow["jobs"].values(), *steps(workflow)) if "uses" in each]
+
+
+def scripts(workflow: dict[str, Any]) -> list[str]:
+    """What its steps run in a shell."""
+    return [step["run"] for step in steps(workflow) if "run" in step]
+
+
+def comments(path: Path) -> dict[str, str]:
+    """What is said beside each `uses`."""
+    return dict(re.findall(r"uses: (\S+)(?: +# (.*))?$", path.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def tool(name: str, *arguments: str) -> str:
+    """What a tool of the virtual environment says, empty when it has nothing against it."""
+    command = [str(Path(sys.executable).with_name(name)), *arguments]
+    done = subprocess.run(command, cwd=ACTION, capture_output=True, text=True, timeout=120, check=False)
+    return "" if done.returncode == 0 else f"{done.stdout}{done.stderr}".strip() or f"exit code {done.returncode}"

@@ -1,0 +1,184 @@
+"""Workflows, templates and examples by GitHub's schemas, zizmor, actionlint's rules and those of the house."""
+
+import json
+import re
+
+import pytest
+
+from sandbox import action_yml
+from sandbox.runner import ACTION
+from stormkit_action.input_table import INPUTS
+from stormkit_action.reporting.outputs import OUTPUTS
+from tests.workflows.linting import (
+    EXAMPLES,
+    OTHER_CI,
+    OWN,
+    STAND_IN,
+    TEMPLATES,
+    WORKFLOWS,
+    comments,
+    load,
+    name_of,
+    scripts,
+    steps,
+    tool,
+    uses,
+)
+
+every_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=name_of)
+SCHEMAS = {
+    "github-workflows": WORKFLOWS,
+    "github-actions": [ACTION / "action.yml"],
+    "dependabot": [ACTION / ".github/dependabot.yml"],
+    "bitbucket-pipelines": OTHER_CI[:1],
+    "gitlab-ci": OTHER_CI[1:],
+}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_schema(schema):
+    assert tool("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *map(str, SCHEMAS[schema])) == ""
+
+
+def test_zizmor():
+    checked = [".github", "action.yml", *map(name_of, (*EXAMPLES, *TEMPLATES))]
+    options = ("--offline", "--quiet", "--strict-collection", "--config=.github/zizmor.yml")
+    assert tool("zizmor", *options, *checked) == ""
+
+
+def test_zizmor_would_say_something(tmp_path):
+    bad = tmp_path / "bad.yml"
+    bad.write_text("on: pull_request_target\njobs: {a: {runs-on: x, steps: [{run: 'echo ${{ github.head_ref }}'}]}}\n")
+    assert "template-injection" in tool("zizmor", "--offline", "--quiet", str(bad))
+
+
+def test_actionlint():
+    """By jactionlint, which ships its binary in a wheel and knows `uses: $/`."""
+    # The post-entrypoint is a path in the image; the linter looks for it in the repository.
+    options = ("--profile=correctness", "--strict-exit", "--ignore=/app/post_entrypoint.py", "--no-online")
+    # Shell scripts are checked where shellcheck is installed, which is no part of this environment.
+    assert tool("jactionlint", *options, "--shellcheck=", "--pyflakes=", *map(str, WORKFLOWS)) == ""
+
+
+@every_workflow
+def test_permissions_are_given_to_jobs_one_by_one(path):
+    workflow = load(path)
+    assert workflow["permissions"] == {}
+    for name, job in workflow["jobs"].items():
+        assert job["permissions"], name
+        assert job["permissions"] != "write-all"
+
+
+@every_workflow
+def test_no_expression_in_a_shell_script(path):
+    assert [script for script in scripts(load(path)) if "${{" in script] == []
+
+
+@every_workflow
+def test_actions_are_pinned_by_their_whole_sha_with_the_version_beside_it(path):
+    beside = comments(path)
+    for used in uses(load(path)):
+        if used == "$/" or re.fullmatch(rf"{STAND_IN}(/\.github/workflows/\w+\.yml)?@v1", used):
+            continue
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", used)
+        assert re.fullmatch(r"v\d+\.\d+\.\d+", beside[used])
+
+
+def test_one_version_of_each_action():
+    versions = {}
+    for path in WORKFLOWS:
+        for used in uses(load(path)):
+            name, _, version = used.partition("@")
+            versions.setdefault(name, set()).add(version)
+    assert {name: found for name, found in versions.items() if len(found) > 1} == {}
+
+
+@every_workflow
+def test_checkouts_keep_no_credentials(path):
+    for step in steps(load(path)):
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+
+
+@every_workflow
+def test_only_inputs_and_outputs_that_exist_are_used(path):
+    workflow = load(path)
+    ours = [step for step in steps(workflow) if step.get("uses") in ("$/", f"{STAND_IN}@v1")]
+    for step in ours:
+        assert set(step["with"]) <= {each.name for each in INPUTS}
+        assert "api-key" in step["with"]
+    text = path.read_text(encoding="utf-8")
+    for step_id, output in re.findall(r"steps\.([\w-]+)\.outputs\.([\w-]+)", text):
+        if step_id in {step.get("id") for step in ours}:
+            assert output in OUTPUTS
+
+
+def test_own_jobs_end_by_themselves():
+    for path in OWN:
+        for name, job in load(path)["jobs"].items():
+            assert "timeout-minutes" in job, f"{path.name}: {name}"
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=name_of)
+def test_a_template_has_its_properties(path):
+    properties = json.loads(path.with_suffix(".properties.json").read_text(encoding="utf-8"))
+    assert {"name", "description"} <= set(properties)
+    assert set(properties) <= {"name", "description", "iconName", "categories", "filePatterns"}
+    assert properties["name"] == load(path)["name"]
+    for pattern in properties.get("filePatterns", []):
+        re.compile(pattern)
+
+
+def test_templates_name_the_default_branch_as_github_fills_it_in():
+    branches = {path.stem: load(path)["on"].get("push") for path in TEMPLATES}
+    assert branches["stormkit-production"] == {"branches": ["$default-branch"]}
+
+
+@pytest.mark.parametrize("name", ["preview", "production"])
+def test_a_reusable_workflow_passes_all_it_declares(name):
+    workflow = load(ACTION / f".github/workflows/{name}.yml")
+    called = workflow["on"]["workflow_call"]
+    (job,) = workflow["jobs"].values()
+    (step,) = job["steps"]
+    used = set(re.findall(r"inputs\.([\w-]+)", str(workflow["jobs"])))
+    assert used == set(called["inputs"])
+    assert called["outputs"].keys() == job["outputs"].keys()
+    for output, passed in job["outputs"].items():
+        assert passed == f"${{{{ steps.{step['id']}.outputs.{output} }}}}"
+        assert called["outputs"][output]["value"] == f"${{{{ jobs.{name}.outputs.{output} }}}}"
+    defaults = {each.name: each.default for each in INPUTS}
+    own = {"runs-on", "health-check", "rollback"}
+    for each, spec in called["inputs"].items():
+        assert each in own or spec["default"] == defaults[each]
+
+
+def test_callers_of_the_reusable_workflows_give_what_these_take():
+    for path in EXAMPLES:
+        for job in load(path)["jobs"].values():
+            if "uses" not in job:
+                continue
+            called = load(ACTION / job["uses"].removeprefix(f"{STAND_IN}/").removesuffix("@v1"))
+            assert set(job.get("with", {})) <= set(called["on"]["workflow_call"]["inputs"])
+            assert set(job["secrets"]) == set(called["on"]["workflow_call"]["secrets"])
+            (inner,) = called["jobs"].values()
+            assert job["permissions"] == inner["permissions"]
+
+
+def test_one_name_for_the_repository_in_all_that_users_read():
+    files = [*WORKFLOWS, *OTHER_CI, *(ACTION / "docs").glob("*.md"), *ACTION.glob("*.md")]
+    found = {
+        match
+        for path in files
+        for match in re.findall(r"([\w.-]+/stormkit_action)\b(?!/)", path.read_text(encoding="utf-8"))
+    }
+    assert found <= {STAND_IN}
+
+
+def test_the_release_builds_what_the_action_is():
+    """The names that only the release's files have: if one moves, so must the other."""
+    release = (ACTION / ".github/workflows/release.yml").read_text(encoding="utf-8")
+    assert action_yml.load(ACTION / "action.yml").post_entrypoint
+    for path in re.findall(r"tests/\S+\.py", release):
+        assert (ACTION / path).exists()
+    for module in re.findall(r"python -m scripts\.(\w+)", release):
+        assert (ACTION / f"scripts/{module}.py").exists()
