@@ -33,8 +33,8 @@ def builder(tmp_path_factory) -> Builder:
 
 @pytest.fixture(scope="session")
 def image(builder) -> str:
-    """Id of the image."""
-    return builder.image("image")
+    """The image: the one that STORMKIT_ACTION_IMAGE names, as a release's own does, else one built here."""
+    return os.environ.get("STORMKIT_ACTION_IMAGE") or builder.image("image")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,87 @@
+"""The recipe for a Stormkit whose certificate only its own authority vouches for, over real TLS."""
+
+import ipaddress
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from sandbox.stormkit import Build, Stormkit
+
+PUBLIC = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+class SecureStormkit(Stormkit):
+    """A Stormkit that speaks TLS."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        super().__init__()
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+
+    @property
+    def url(self) -> str:
+        """Origin."""
+        return super().url.replace("http://", "https://")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory) -> Path:
+    """A certificate for 127.0.0.1 that vouches for itself, in one file with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Example CA")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
+        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = tmp_path_factory.mktemp("ca") / "example-ca.pem"
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + private)
+    return path
+
+
+@pytest.fixture
+def stormkit(certificate):
+    """A Stormkit that speaks TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with SecureStormkit(context) as server:
+        server.default_build = Build(seconds=0.1)
+        yield server
+
+
+def checked_out(recipe, certificate: Path) -> None:
+    folder = recipe.workspace / "certificates"
+    folder.mkdir(parents=True)
+    text = certificate.read_text(encoding="utf-8")
+    (folder / certificate.name).write_text(text.partition("-----BEGIN PRIVATE")[0], encoding="utf-8")
+
+
+@pytest.mark.skipif(not PUBLIC.exists(), reason=f"the recipe's script reads {PUBLIC}")
+def test_a_bundle_in_the_workspace_makes_the_server_trusted(recipe, certificate):
+    made = recipe("self-hosted-stormkit", shell=True)
+    checked_out(made, certificate)
+    (finished,) = made.run()
+    assert (finished.exit_code, finished.outputs["status"]) == (0, "success"), finished.log
+    assert made.stormkit.builds == 1
+
+
+def test_without_it_nothing_is_sent_and_the_error_names_the_variable(recipe, tmp_path):
+    made = recipe("preview")
+    (finished,) = made.run()
+    assert finished.exit_code == 1
+    assert "REQUESTS_CA_BUNDLE" in finished.outputs["reason"]
+    assert made.stormkit.requests == []

@@ -1,0 +1,255 @@
+"""Every recipe, run step by step against the sandbox's Stormkit and GitHub."""
+
+import re
+
+import pytest
+
+from sandbox.events import BASE_SHA, HEAD_BRANCH, HEAD_SHA
+from sandbox.github import ENTERPRISE
+from sandbox.runner import ACTION
+from sandbox.stormkit import ENV_ID, USER_KEY
+from tests.workflows.linting import EXAMPLES, OTHER_CI
+
+QUEUE = "gh-readonly-queue/main/pr-42-c3d0be41ecbe669545ee3e94d31ed9a4bc91ee3c"
+QUEUED_SHA = "9049f1265b7d61be4a8904a9a27120d2064dab3b"
+FORK_BRANCH = "preview/pr-42"
+
+
+def deployed(finished, *, branch=HEAD_BRANCH, sha=HEAD_SHA):
+    assert (finished.exit_code, finished.problems) == (0, []), finished.log
+    assert finished.annotations == []
+    outputs = finished.outputs
+    assert (outputs["status"], outputs["branch"], outputs["commit-sha"]) == ("success", branch, sha)
+    assert outputs["commit-matches"] == "true"
+    assert outputs["preview-url"]
+    return True
+
+
+def skipped(finished, why: str):
+    assert (finished.exit_code, finished.outputs["status"]) == (0, "skipped"), finished.log
+    assert why in finished.outputs["reason"]
+    return True
+
+
+def triggers(stormkit):
+    return [each.body for each in stormkit.received("POST", "/v1/deploy")]
+
+
+@pytest.mark.parametrize("name", ["preview", "dependabot-preview", "reusable-preview", "merge-queue"])
+def test_a_pull_request_is_deployed_and_cleaned_up_when_it_closes(recipe, stormkit, github, name):
+    (opened,) = recipe(name).run()
+    assert deployed(opened)
+    assert len(github.state.comments()) == 1
+    (closed,) = recipe(name, event="pull_request_closed").run()
+    assert (closed.exit_code, closed.outputs["deleted"]) == (0, "1"), closed.log
+    assert all(each.deleted for each in stormkit.deployments)
+    assert len(github.state.comments()) == 1
+
+
+def test_what_a_reusable_workflow_hands_on(recipe):
+    called = recipe("reusable-preview")
+    (finished,) = called.run()
+    assert called.jobs["preview"]["preview-url"] == finished.outputs["preview-url"]
+    assert called.jobs["preview"]["status"] == "success"
+
+
+@pytest.mark.parametrize("name", ["preview", "dependabot-preview", "reusable-preview"])
+def test_without_a_key_dependabot_is_skipped(recipe, stormkit, name):
+    (finished,) = recipe(name, event="pull_request_dependabot", key="").run()
+    assert skipped(finished, "Dependabot secret")
+    assert stormkit.requests == []
+
+
+def test_with_a_dependabot_secret_its_pull_requests_are_deployed(recipe, stormkit, github):
+    asked = recipe("dependabot-preview", event="pull_request_dependabot")
+    head = asked._github()["event"]["pull_request"]["head"]
+    stormkit.push(head["ref"], head["sha"])
+    number = asked._github()["event"]["pull_request"]["number"]
+    github.state.add_pull_request(number, head["ref"], head["sha"], author="dependabot[bot]")
+    (finished,) = asked.run()
+    assert deployed(finished, branch=head["ref"], sha=head["sha"])
+
+
+def test_a_monorepo_s_sites_are_deployed_in_one_step(recipe, stormkit, github):
+    stormkit.add_environment("306", name="docs")
+    (finished,) = recipe("monorepo", key=USER_KEY).run()
+    assert deployed(finished)
+    assert sorted(body["envId"] for body in triggers(stormkit)) == ["305", "306"]
+    (comment,) = github.state.comments()
+    assert "website" in comment.body
+    assert "docs" in comment.body
+
+
+def test_a_matrix_s_jobs_share_one_comment(recipe, stormkit, github):
+    stormkit.add_environment("306", name="docs")
+    finished = recipe("matrix", key=USER_KEY).run()
+    assert [deployed(each) for each in finished] == [True, True]
+    assert [body["envId"] for body in triggers(stormkit)] == ["305", "306"]
+    (comment,) = github.state.comments()
+    assert "website" in comment.body
+    assert "docs" in comment.body
+
+
+COMMENT = {"body": "/deploy", "author_association": "MEMBER"}
+
+
+def test_a_comment_deploys(recipe, github):
+    (finished,) = recipe("chatops", event="issue_comment_created", changes={"comment": COMMENT}).run()
+    assert deployed(finished)
+    assert len(github.state.comments()) == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "comment"),
+    [
+        ("issue_comment_created", COMMENT | {"author_association": "NONE"}),
+        ("issue_comment_created", COMMENT | {"author_association": "CONTRIBUTOR"}),
+        ("issue_comment_created", COMMENT | {"body": "please /deploy"}),
+        ("issue_comment_created", COMMENT | {"body": "/deploy; rm -rf"}),
+        ("issue_comment_on_issue", COMMENT),
+    ],
+)
+def test_a_comment_of_a_stranger_or_on_an_issue_does_not(recipe, event, comment):
+    asked = recipe("chatops", event=event, changes={"comment": comment})
+    assert asked.run() == []
+    assert asked.skipped == ["deploy"]
+
+
+def test_after_ci(recipe, github):
+    (finished,) = recipe("after-ci", event="workflow_run_completed").run()
+    assert deployed(finished)
+    assert len(github.state.comments()) == 1
+
+
+def test_after_ci_a_fork_is_skipped(recipe, stormkit):
+    (finished,) = recipe("after-ci", event="workflow_run_fork").run()
+    assert skipped(finished, "comes from a fork")
+    assert stormkit.requests == []
+
+
+@pytest.mark.parametrize("changes", [{"conclusion": "failure"}, {"event": "push"}])
+def test_after_ci_that_failed_or_was_not_a_pull_request_s(recipe, changes):
+    asked = recipe("after-ci", event="workflow_run_completed")
+    run = asked._github()["event"]["workflow_run"] | changes
+    asked.changes = {"workflow_run": run}
+    assert asked.run() == []
+
+
+@pytest.mark.parametrize(
+    ("event", "changes", "left_out"),
+    [
+        ("pull_request_target_fork", {"action": "labeled", "label": {"name": "preview"}}, ["clean-up"]),
+        ("pull_request_target_fork", {"action": "labeled", "label": {"name": "bug"}}, ["take-over", "clean-up"]),
+        ("pull_request_target_opened", {"action": "labeled", "label": {"name": "preview"}}, ["take-over", "clean-up"]),
+        ("pull_request_target_fork", {"action": "closed"}, ["take-over", "clean-up"]),
+    ],
+)
+def test_only_the_label_takes_a_fork_s_commit_over(recipe, stormkit, event, changes, left_out):
+    asked = recipe("fork-label", event=event, changes=changes)
+    assert asked.run() == []
+    assert asked.skipped == left_out
+    assert stormkit.requests == []
+
+
+def test_a_labeled_fork_that_closes_is_cleaned_up(recipe):
+    asked = recipe("fork-label", event="pull_request_target_fork")
+    pull_request = asked._github()["event"]["pull_request"] | {"labels": [{"name": "preview"}]}
+    asked.changes = {"action": "closed", "pull_request": pull_request}
+    asked.run()
+    assert asked.skipped == ["take-over"]
+
+
+def test_a_fork_s_commit_on_a_branch_of_the_repository(recipe, stormkit, github):
+    stormkit.push(FORK_BRANCH, HEAD_SHA)
+    github.state.add_branch(FORK_BRANCH, HEAD_SHA)
+    given = {"command": "deploy", "branch": FORK_BRANCH, "sha": HEAD_SHA, "number": "42"}
+    (finished,) = recipe("fork-deploy", event="workflow_dispatch", inputs=given).run()
+    assert deployed(finished, branch=FORK_BRANCH)
+    given |= {"command": "cleanup", "sha": ""}
+    (finished,) = recipe("fork-deploy", event="workflow_dispatch", inputs=given).run()
+    assert (finished.exit_code, finished.outputs["deleted"]) == (0, "1"), finished.log
+
+
+def test_a_merge_queue_s_branch_is_deployed_tried_and_deleted(recipe, stormkit):
+    stormkit.push(QUEUE, QUEUED_SHA)
+    built, deleted = recipe("merge-queue", event="merge_group_checks_requested").run()
+    assert deployed(built, branch=QUEUE, sha=QUEUED_SHA)
+    assert (deleted.exit_code, deleted.outputs["deleted"]) == (0, "1"), deleted.log
+    assert [each.deleted for each in stormkit.deployments] == [True]
+
+
+def test_end_to_end_tests_wait_for_a_preview_that_answers(recipe, stormkit):
+    stormkit.preview(status=200, after=2)
+    asked = recipe("e2e")
+    (finished,) = asked.run()
+    assert deployed(finished)
+    assert asked.skipped == []
+    assert asked.jobs["preview"] == {"status": "success", "preview-url": finished.outputs["preview-url"]}
+
+
+def test_end_to_end_tests_are_left_out_when_nothing_was_deployed(recipe):
+    asked = recipe("e2e", event="pull_request_fork")
+    (finished,) = asked.run()
+    assert skipped(finished, "fork")
+    assert asked.skipped == ["playwright"]
+
+
+def test_github_enterprise_server(recipe, github):
+    (finished,) = recipe("github-enterprise-server", github_url=f"{github.url}{ENTERPRISE}").run()
+    assert deployed(finished)
+    assert finished.outputs["comment-url"].startswith(github.url)
+    assert all(each.path.startswith("/api/") for each in github.requests)
+
+
+@pytest.mark.parametrize(
+    ("name", "event"),
+    [("production", "push_branch"), ("reusable-production", "push_branch"), ("scheduled", "schedule")],
+)
+def test_production_is_published_after_its_health_check(recipe, stormkit, name, event):
+    changes = {"ref": "refs/heads/main", "after": BASE_SHA} if event == "push_branch" else {}
+    (finished,) = recipe(name, event=event, changes=changes).run()
+    assert deployed(finished, branch="main", sha=BASE_SHA)
+    assert finished.outputs["published"] == "true"
+    assert stormkit.live(ENV_ID) == finished.outputs["deployment-id"]
+
+
+def test_production_that_does_not_answer_stays_unpublished(recipe, stormkit):
+    old = stormkit.add_deployment("main", published=True)
+    stormkit.preview(status=500)
+    changes = {"ref": "refs/heads/main", "after": BASE_SHA}
+    given = {"health-check-timeout": "1s"}
+    (finished,) = recipe("production", event="push_branch", changes=changes, given=given).run()
+    assert finished.exit_code == 1
+    assert stormkit.live(ENV_ID) == old.id
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs"), [("rollback", {"deployment-id": ""}), ("reusable-production", {"rollback": True})]
+)
+def test_a_rollback_makes_the_one_before_live(recipe, stormkit, name, inputs):
+    before = stormkit.add_deployment("main", created_at=1_700_000_000)
+    stormkit.add_deployment("main", created_at=1_700_001_000, published=True)
+    (finished,) = recipe(name, event="workflow_dispatch", inputs=inputs).run()
+    assert (finished.exit_code, finished.outputs["published"]) == (0, "true"), finished.log
+    assert stormkit.live(ENV_ID) == before.id
+    assert stormkit.builds == 0
+
+
+def test_a_rollback_to_a_deployment_by_its_id(recipe, stormkit):
+    oldest = stormkit.add_deployment("main", created_at=1_700_000_000)
+    stormkit.add_deployment("main", created_at=1_700_001_000)
+    stormkit.add_deployment("main", created_at=1_700_002_000, published=True)
+    (finished,) = recipe("rollback", event="workflow_dispatch", inputs={"deployment-id": oldest.id}).run()
+    assert finished.exit_code == 0, finished.log
+    assert stormkit.live(ENV_ID) == oldest.id
+
+
+def test_every_recipe_is_explained_and_every_explained_one_exists():
+    page = (ACTION / "docs/recipes.md").read_text(encoding="utf-8")
+    linked = set(re.findall(r"\]\(\.\./examples/([\w.-]+)\)", page))
+    assert linked == {path.name for path in (*EXAMPLES, *OTHER_CI)}
+
+
+def test_every_recipe_is_run_by_a_test():
+    here = "".join(path.read_text(encoding="utf-8") for path in (ACTION / "tests/recipes").glob("test_*.py"))
+    assert [path.stem for path in (*EXAMPLES, *OTHER_CI) if f'"{path.stem}"' not in here] == []
