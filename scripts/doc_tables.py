@@ -1,7 +1,7 @@
 """Writes the tables of inputs and outputs into README.md and docs/: `python -m scripts.doc_tables`.
 
-A table stands between `<!-- table: NAME -->` and `<!-- /table -->`; NAME is `inputs` or `outputs`. The rest of a file
-is left as it is. With `--check` nothing is written, and a file that would change is an error.
+A table stands between `<!-- inputs -->` and `<!-- /inputs -->`, and so do the outputs. The rest of a file is left as it
+is. With `--check` nothing is written, and a file that would change is an error.
 """
 
 import re
@@ -15,7 +15,7 @@ from stormkit_action.reporting.outputs import OUTPUTS
 ROOT = Path(__file__).parents[1]
 FILES = ("README.md", "docs/inputs.md", "docs/outputs.md")
 
-_BLOCK = re.compile(r"(?P<open><!-- table: (?P<name>[a-z]+) -->\n).*?(?P<close><!-- /table -->)", re.DOTALL)
+_BLOCK = re.compile(r"(?P<open><!-- (?P<name>inputs|outputs) -->\n).*?(?P<close><!-- /(?P=name) -->)", re.DOTALL)
 
 
 def inputs() -> str:
@@ -37,14 +37,8 @@ TABLES: Mapping[str, Callable[[], str]] = {"inputs": inputs, "outputs": outputs}
 
 
 def filled(text: str) -> str:
-    """`text` with its tables as they are now. Raises ValueError for a table that nobody knows."""
-
-    def table(block: re.Match[str]) -> str:
-        if block["name"] not in TABLES:
-            raise ValueError(f"there is no table {block['name']!r}; there are {', '.join(TABLES)}")
-        return f"{block['open']}{TABLES[block['name']]()}{block['close']}"
-
-    return _BLOCK.sub(table, text)
+    """`text` with its tables as they are now."""
+    return _BLOCK.sub(lambda block: f"{block['open']}{TABLES[block['name']]()}{block['close']}", text)
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
@@ -57,8 +51,6 @@ def main(arguments: list[str]) -> None:
     """Rewrite the files, or with `--check` say which differ."""
     stale = []
     for path in (ROOT / name for name in FILES):
-        if not path.exists():
-            continue
         old = path.read_text(encoding="utf-8")
         new = filled(old)
         if new == old:
