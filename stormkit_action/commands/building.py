@@ -9,6 +9,7 @@ from stormkit_action.errors import Busy, CommandError, NoAnswer, NotFound, Serve
 from stormkit_action.inputs import BuildLog, Remote
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit.models import Deployment, Status
+from stormkit_action.stormkit.transport import PATIENCE, jittered_pauses, may_repeat
 from stormkit_action.stormkit.trigger import Trigger
 from stormkit_action.stormkit.waiting import BuildWait, Progress, with_logs
 from stormkit_action.text import duration
@@ -20,8 +21,9 @@ CANCEL_BUDGET = 2.5
 # What a stop after a timeout gets. Seconds.
 TIMEOUT_STOP_BUDGET = 10.0
 
-# Between two looks at whether a stop took. Seconds.
+# Between two looks at whether a stop took: after a timeout, and after a cancel. Seconds.
 STOP_PAUSE = 0.5
+CANCEL_PAUSE = 0.25
 
 
 class Build:
@@ -199,30 +201,29 @@ def label(work: Work, deployment: Deployment | None) -> str:
 def restart(work: Work, deployment: Deployment) -> None:
     """Build a failed deployment again. Raises CommandError for any other.
 
-    A lost answer is settled by reading back: a restart that took is `running` again, or has a new `createdAt`.
+    A lost answer is settled by reading back: a restart that took is `running` again, or has a new `createdAt`. Like a
+    trigger it is given up after about a minute.
     """
     if deployment.status is not Status.FAILED:
         raise CommandError(
             f"Deployment {deployment.id} can't be restarted: it is {deployment.status}, and Stormkit restarts only"
             " failed builds. Deploy again instead."
         )
+    give_up, pauses = work.deadline.within(PATIENCE), jittered_pauses()
     while True:
         try:
             work.client.restart(deployment.id)
-        except Busy as error:
-            pause = max(1.0, error.retry_after)
-            if pause >= work.deadline.remaining:
+        except (Busy, NoAnswer, ServerFault) as error:
+            if not may_repeat(error):
+                raise
+            if not isinstance(error, Busy):
+                seen = work.client.deployment(deployment.id, patience=max(1.0, give_up.remaining))
+                if seen.running or seen.created_at != deployment.created_at:
+                    return
+            pause = max(1.0, next(pauses), error.retry_after)
+            if pause >= give_up.remaining:
                 raise
             work.clock.sleep(pause)
-        except (NoAnswer, ServerFault) as error:
-            if isinstance(error, NoAnswer) and error.permanent:
-                raise
-            seen = work.client.deployment(deployment.id)
-            if seen.running or seen.created_at != deployment.created_at:
-                return
-            if work.deadline.over:
-                raise
-            work.clock.sleep(1.0)
         else:
             return
 
@@ -232,17 +233,39 @@ def stop_after_cancel(work: Work, deployment_id: str, trigger: Trigger | None) -
 
     None when nothing had been triggered.
     """
-    clock = work.clock.uncancelled()
-    deadline = Deadline.after(clock, CANCEL_BUDGET)
-    if deployment_id:
-        try:
-            work.site.client.within(deadline).stop(deployment_id, patience=CANCEL_BUDGET)
-        except StormkitError:
-            return ""
-        return deployment_id
-    if trigger is None or not trigger.in_doubt:
+    deadline = Deadline.after(work.clock.uncancelled(), CANCEL_BUDGET)
+    stopped = [deployment_id] if deployment_id and _stopped_for_certain(work, deployment_id, deadline) else []
+    if trigger is not None and trigger.in_doubt:
+        stopped += trigger.undo(deadline)
+    elif not deployment_id:
         return None
-    return ", ".join(trigger.undo(deadline))
+    return ", ".join(stopped) if stopped and (not deployment_id or deployment_id in stopped) else ""
+
+
+def live_after_cancel(work: Work, result: DeploymentResult) -> bool:
+    """Whether it is live after a cancel while it was being published; as known before where nobody tells in time."""
+    deadline = Deadline.after(work.clock.uncancelled(), CANCEL_BUDGET)
+    try:
+        return bool(work.site.client.within(deadline).deployment(result.deployment_id, patience=CANCEL_BUDGET).published)
+    except StormkitError:
+        return result.live
+
+
+def _stopped_for_certain(work: Work, deployment_id: str, deadline: Deadline) -> bool:
+    """Stop it until it no longer runs, as read back: a restart that was in flight may have come after the first."""
+    client = work.site.client.within(deadline)
+    try:
+        while True:
+            client.stop(deployment_id, patience=max(0.5, deadline.remaining))
+            if not client.deployment(deployment_id, patience=max(0.5, deadline.remaining)).running:
+                return True
+            if deadline.remaining < CANCEL_PAUSE:
+                return False
+            deadline.clock.sleep(CANCEL_PAUSE)
+    except NotFound:
+        return True
+    except StormkitError:
+        return False
 
 
 def why_failed(last: Deployment) -> str:

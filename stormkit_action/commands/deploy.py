@@ -1,13 +1,13 @@
 """`deploy`: trigger, wait, check what was built, publish if asked."""
 
+import contextlib
 from dataclasses import replace
 
-from stormkit_action.commands import building, publishing
-from stormkit_action.errors import ActionError, Cancelled, StormkitError
+from stormkit_action.commands import building, publishing, removing
+from stormkit_action.errors import ActionError, Cancelled
 from stormkit_action.inputs import Remote
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit import health
-from stormkit_action.stormkit.client import PAGE_SIZE
 from stormkit_action.stormkit.models import Deployment, Status
 from stormkit_action.stormkit.transport import PATIENCE
 from stormkit_action.stormkit.trigger import Trigger
@@ -26,14 +26,18 @@ class Deploy:
         self._work = work
         self._trigger: Trigger | None = None
         self._build = building.Build(work)
+        self._publishing = False
 
     def run(self) -> DeploymentResult:
         """The deployment's result, whatever happens."""
         try:
-            return self._finish(self._deploy())
+            built = self._deploy()
+            self._stop_strays()
+            return self._finish(built)
         except Cancelled:
             return self._cancelled()
         except ActionError as error:
+            self._stop_strays()
             return self._build.result(Outcome.FAILED, reason=error.text)
 
     def restart(self, deployment: Deployment) -> DeploymentResult:
@@ -49,14 +53,14 @@ class Deploy:
 
     def _deploy(self) -> DeploymentResult:
         work = self._work
-        known = self._stop_superseded() if work.inputs.stop_superseded else frozenset()
+        give_up = work.deadline.within(PATIENCE)
+        known = removing.stop_superseded(work, give_up) if work.inputs.stop_superseded else frozenset()
         self._trigger = Trigger(client=work.client, branch=work.plan.branch, clock=work.clock, known=known)
         work.watcher.triggering(work.site)
         try:
-            deployment_id = self._trigger.run(patience=min(PATIENCE, work.deadline.remaining))
+            deployment_id = self._trigger.run(patience=give_up.remaining)
         finally:
-            for note in self._trigger.notes:
-                work.watcher.line(note)
+            self._say_notes()
         self._build.adopt(deployment_id)
         if not work.inputs.wait:
             return self._build.read_once()
@@ -82,6 +86,7 @@ class Deploy:
         if refusal:
             work.watcher.warning(refusal)
             return replace(built, reason=refusal)
+        self._publishing = True
         try:
             live = publishing.publish(work, deployment)
         except ActionError as error:
@@ -114,34 +119,26 @@ class Deploy:
             " health-check-status and health-check-timeout."
         )
 
-    def _stop_superseded(self) -> frozenset[str]:
-        """Stop what still runs for this branch. The ids of what was there before the trigger."""
-        work, known, offset = self._work, set[str](), 0
-        while True:
-            page = work.client.deployments(branch=work.plan.branch, offset=offset)
-            known |= {each.id for each in page.deployments}
-            running = [each for each in page.deployments if each.running]
-            for each in running:
-                self._stop_one(each)
-            # Running ones are the newest: a page without any ends the search.
-            if not running or not page.has_next:
-                return frozenset(known)
-            offset += PAGE_SIZE
+    def _stop_strays(self) -> None:
+        """A trigger that was given up on may have been carried out while the build went on."""
+        if self._trigger is not None:
+            with contextlib.suppress(Cancelled):
+                self._trigger.stop_strays()
+            self._say_notes()
 
-    def _stop_one(self, deployment: Deployment) -> None:
-        watcher = self._work.watcher
-        try:
-            self._work.client.stop(deployment.id)
-        except StormkitError as error:
-            watcher.warning(f"The superseded deployment {deployment.id} could not be stopped: {error.text}")
-        else:
-            watcher.line(f"Stopped the superseded deployment {deployment.id}.")
+    def _say_notes(self) -> None:
+        if self._trigger is not None:
+            for note in self._trigger.notes:
+                self._work.watcher.line(note)
+            self._trigger.notes.clear()
 
     def _cancelled(self) -> DeploymentResult:
         result = self._build.result(Outcome.CANCELLED, reason="The job was cancelled.")
         finished = result.deployment is not None and not result.deployment.running
-        if finished:
-            return replace(result, reason="The job was cancelled after the build had ended; nothing was stopped.")
+        if finished and not (self._trigger and self._trigger.in_doubt):
+            live = building.live_after_cancel(self._work, result) if self._publishing else result.live
+            reason = "The job was cancelled after the build had ended; nothing was stopped."
+            return replace(result, live=live, reason=f"{reason} It is live." if live else reason)
         if self._work.inputs.on_cancel is Remote.LEAVE:
             return replace(result, reason="The job was cancelled; the deployment goes on (input on-cancel).")
         stopped = building.stop_after_cancel(self._work, result.deployment_id, self._trigger)

@@ -16,12 +16,15 @@ def publish(work: Work) -> DeploymentResult:
 
 
 def rollback(work: Work) -> DeploymentResult:
-    """Make the newest successful deployment that is older than the live one live again."""
+    """Make the newest successful deployment that is older than the live one live again.
+
+    Of the same branch: an environment's list holds the previews of pull requests too, which nobody wants live.
+    """
     live: Deployment | None = None
     for deployment in work.client.all_deployments():
         if live is None:
             live = deployment if deployment.published else None
-        elif _successful(deployment) and not deployment.published:
+        elif _successful(deployment) and not deployment.published and deployment.branch == live.branch:
             work.watcher.line(f"Rolling back from deployment {live.id} to {deployment.id}.")
             target = work.client.deployment(deployment.id)
             return finding.result_of(work, publishing.publish(work, target))
@@ -29,9 +32,10 @@ def rollback(work: Work) -> DeploymentResult:
         raise CommandError(
             "Nothing was rolled back: this environment has no live deployment. Publish one with command: publish."
         )
+    branch = f" of branch {live.branch}" if live.branch else ""
     raise CommandError(
-        f"Nothing was rolled back: there is no successful deployment older than the live one ({live.id}). Deploy and"
-        " publish a commit that works instead."
+        f"Nothing was rolled back: there is no successful deployment{branch} older than the live one ({live.id})."
+        " Deploy and publish a commit that works instead."
     )
 
 

@@ -38,6 +38,11 @@ def publish(work: Work, deployment: Deployment) -> Deployment:
             break
         if attempt == TRIES:
             raise lost
+    if seen.published is None:
+        raise CommandError(
+            f"Deployment {deployment.id} was published, but Stormkit does not tell whether it is live. Look at the"
+            " dashboard."
+        )
     raise CommandError(
         f"Deployment {deployment.id} was published, but it never came up: the deployment that was live before still"
         " serves. Look at its runtime log on the dashboard, then deploy again."

@@ -1,21 +1,22 @@
 """`stop`, `delete` and `cleanup`: ending what is there. Doing it again is success."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from stormkit_action.clock import Deadline
 from stormkit_action.commands import finding
-from stormkit_action.errors import CommandError, NotFound, StormkitError
+from stormkit_action.errors import ActionError, Cancelled, CommandError, NotFound, StormkitError
 from stormkit_action.result import DeploymentResult, Outcome
+from stormkit_action.stormkit.client import PAGE_SIZE
 from stormkit_action.stormkit.models import Deployment
 from stormkit_action.work import Work
 
 # How many deletions are under way at once.
 POOL = 8
-
-_EPOCH = datetime.fromtimestamp(0, UTC)
 
 # How often progress is shown while deleting.
 STEP = 50
@@ -27,24 +28,44 @@ class Removed:
 
     result: DeploymentResult
     deleted: int = 0
-    nothing_left: bool = False
 
 
 def stop(work: Work) -> DeploymentResult:
     """Stop the named deployment, or every running one of the branch."""
     if work.inputs.deployment_id:
-        running = [finding.named(work)]
+        found = [finding.named(work)]
     else:
-        running = [each for each in work.client.all_deployments(branch=work.plan.branch) if each.running]
-    stopped = []
-    for each in running:
-        if each.running:
-            work.client.stop(each.id)
-            stopped.append(_read_back(work, each))
-            work.watcher.line(f"Stopped deployment {each.id}.")
+        found = [
+            each for each in _of_branch(work, work.client.all_deployments(branch=work.plan.branch)) if each.running
+        ]
+    stopped, failures = _stop_all(work, [each for each in found if each.running])
+    if failures:
+        raise CommandError("; ".join(failures))
     if not stopped:
         work.watcher.line("Nothing was running: nothing was left to stop.")
-    return finding.result_of(work, next(iter(stopped or running), None))
+    return finding.result_of(work, next(iter(stopped or found), None))
+
+
+def stop_superseded(work: Work, give_up: Deadline) -> frozenset[str]:
+    """Before a trigger: stop what still runs for this branch. The ids of what was there before it.
+
+    Raises StormkitError when the list can't be read. What can't be stopped is only warned of.
+    """
+    listed = work.client.within(give_up).all_deployments(branch=work.plan.branch)
+    known: set[str] = set()
+    running: list[Deployment] = []
+    quiet = 0
+    for each in listed:
+        known.add(each.id)
+        quiet = 0 if each.running else quiet + 1
+        if each.running:
+            running.append(each)
+        # Running ones are the newest: a page's worth without any ends the search.
+        if quiet >= PAGE_SIZE:
+            break
+    for failure in _stop_all(work, _of_branch(work, running))[1]:
+        work.watcher.warning(f"A superseded deployment goes on. {failure}")
+    return frozenset(known)
 
 
 def delete(work: Work) -> Removed:
@@ -53,42 +74,54 @@ def delete(work: Work) -> Removed:
         deployment = work.client.deployment(work.inputs.deployment_id)
     except NotFound:
         work.watcher.line(f"Deployment {work.inputs.deployment_id} is not there: nothing was left to delete.")
-        return Removed(result=finding.result_of(work, None), nothing_left=True)
+        return Removed(result=finding.result_of(work, None))
     if deployment.published is not False:
         state = "is published" if deployment.published else "may be published (Stormkit does not tell)"
         raise CommandError(
             f"Deployment {deployment.id} {state}: deleting it would take the site down, so nothing was changed. Publish"
             " another deployment first."
         )
-    work.client.delete(deployment.id)
+    _stop_and_delete(work, deployment)
     _confirm_gone(work, deployment.id)
     work.watcher.line(f"Deleted deployment {deployment.id}.")
     return Removed(result=finding.result_of(work, deployment, status=Outcome.SUCCESS), deleted=1)
 
 
 def cleanup(work: Work) -> Removed:
-    """Stop and delete every deployment of the branch but the published ones and the `keep-latest` newest."""
+    """Stop what runs of the branch, and delete all of it but the published ones and the `keep-latest` newest."""
     branch = work.plan.branch
-    # Collect first, then act: rows move while they are paged.
+    # Collect first, then act: rows move while they are paged, and one that came late may be the newest.
     found = [each for each in work.client.all_deployments(branch=branch) if each.branch == branch]
-    found.sort(key=lambda each: each.created_at or _EPOCH, reverse=True)
+    found.sort(key=lambda each: each.created_at or datetime.min.replace(tzinfo=UTC), reverse=True)
+    newest = found[: work.inputs.keep_latest]
     doomed = [each for each in found[work.inputs.keep_latest :] if not each.published]
     kept = len(found) - len(doomed)
     work.watcher.line(f"Branch {branch}: {len(found)} deployments found, {len(doomed)} to delete, {kept} kept.")
     tally = _Tally(work, len(doomed))
-    _each(doomed, tally.remove, cancelled=lambda: work.clock.sleep(0.0))
+    status = Outcome.SUCCESS
+    try:
+        tally.failures += _stop_all(work, [each for each in newest if each.running and not each.published])[1]
+        _each(doomed, tally.remove, cancelled=lambda: work.clock.sleep(0.0))
+        if tally.deleted:
+            tally.confirm(branch)
+    except Cancelled:
+        status = Outcome.CANCELLED
+        reason = f"The job was cancelled when {tally.deleted} of {len(doomed)} deployments were deleted."
+    else:
+        reason = tally.summary()
+        status = Outcome.FAILED if reason else Outcome.SUCCESS
+        if not doomed:
+            work.watcher.line("Nothing was left to delete.")
     result = replace(
         finding.result_of(work, found[0] if found else None),
-        status=Outcome.FAILED if tally.failures else Outcome.SUCCESS,
-        reason=tally.summary(),
+        status=status,
+        reason=reason,
         deployment=None,
         deployment_id="",
         live=False,
-        removed=not tally.failures and not kept,
+        removed=status is Outcome.SUCCESS and not kept,
     )
-    if not doomed:
-        work.watcher.line("Nothing was left to delete.")
-    return Removed(result=result, deleted=tally.deleted, nothing_left=not doomed)
+    return Removed(result=result, deleted=tally.deleted)
 
 
 class _Tally:
@@ -99,6 +132,7 @@ class _Tally:
         self._total = total
         self._lock = threading.Lock()
         self._done = 0
+        self._deleted: set[str] = set()
         self.deleted = 0
         self.failures: list[str] = []
 
@@ -118,20 +152,29 @@ class _Tally:
 
     def _remove(self, listed: Deployment) -> bool:
         """Whether this deleted it. Looks at it once more: it may have been published since it was listed."""
-        client = self._work.client
         try:
-            deployment = client.deployment(listed.id)
-            if deployment.published:
-                self._work.watcher.line(f"Kept deployment {deployment.id}: it was published meanwhile.")
-                return False
-            if deployment.published is None:
-                raise CommandError("Stormkit does not tell whether it is published, so it was kept.")
-            if deployment.running:
-                client.stop(deployment.id)
-            client.delete(deployment.id)
+            deployment = self._work.client.deployment(listed.id)
         except NotFound:
             return False
+        if deployment.published:
+            self._work.watcher.line(f"Kept deployment {deployment.id}: it was published meanwhile.")
+            return False
+        if deployment.published is None:
+            raise CommandError("Stormkit does not tell whether it is published, so it was kept.")
+        _stop_and_delete(self._work, deployment)
+        self._deleted.add(deployment.id)
         return True
+
+    def confirm(self, branch: str) -> None:
+        """Look whether what was deleted is gone."""
+        try:
+            left = {each.id for each in self._work.client.all_deployments(branch=branch)}
+        except StormkitError as error:
+            self.failures.append(f"whether they are gone could not be read back: {error.text}")
+            return
+        still_there = sorted(self._deleted & left)
+        self.failures += [f"{each}: Stormkit accepted the deletion, but it is still there." for each in still_there]
+        self.deleted -= len(still_there)
 
     def summary(self) -> str:
         """What failed, in one line; empty when nothing did."""
@@ -139,7 +182,7 @@ class _Tally:
             return ""
         shown = "; ".join(self.failures[:3])
         more = f" (and {len(self.failures) - 3} more)" if len(self.failures) > 3 else ""
-        return f"{len(self.failures)} of {self._total} deployments could not be deleted: {shown}{more}"
+        return f"{self.deleted} of {self._total} deployments were deleted. What went wrong: {shown}{more}"
 
 
 def _each(
@@ -157,6 +200,30 @@ def _each(
             raise
 
 
+def _of_branch(work: Work, deployments: Iterable[Deployment]) -> list[Deployment]:
+    return [each for each in deployments if each.branch in ("", work.plan.branch)]
+
+
+def _stop_all(work: Work, deployments: list[Deployment]) -> tuple[list[Deployment], list[str]]:
+    """Stop each, whatever becomes of the others: them as read back, and what went wrong."""
+    stopped: list[Deployment] = []
+    failures: list[str] = []
+
+    def stop_one(deployment: Deployment) -> None:
+        try:
+            work.client.stop(deployment.id)
+            stopped.append(_read_back(work, deployment))
+        except NotFound:
+            work.watcher.line(f"Deployment {deployment.id} was deleted meanwhile.")
+        except ActionError as error:
+            failures.append(f"Deployment {deployment.id} could not be stopped: {error.text}")
+        else:
+            work.watcher.line(f"Stopped deployment {deployment.id}.")
+
+    _each(deployments, stop_one, cancelled=lambda: work.clock.sleep(0.0))
+    return sorted(stopped, key=lambda each: [one.id for one in deployments].index(each.id)), failures
+
+
 def _read_back(work: Work, deployment: Deployment) -> Deployment:
     """The deployment after a stop, read until it no longer runs. Raises CommandError when it goes on."""
     for pause in (0.0, 0.5, 1.0, 2.0, 4.0):
@@ -164,10 +231,15 @@ def _read_back(work: Work, deployment: Deployment) -> Deployment:
         seen = work.client.deployment(deployment.id)
         if not seen.running:
             return seen
-    raise CommandError(
-        f"Stormkit accepted the stop of deployment {deployment.id}, but it still runs. Run the command again, or stop"
-        " it on the dashboard."
-    )
+    raise CommandError("Stormkit accepted it, but it still runs. Run the command again, or stop it on the dashboard.")
+
+
+def _stop_and_delete(work: Work, deployment: Deployment) -> None:
+    """Delete it, stopped before where it runs. One that is gone by then, perhaps by a lost first try, is fine."""
+    with contextlib.suppress(NotFound):
+        if deployment.running:
+            work.client.stop(deployment.id)
+        work.client.delete(deployment.id)
 
 
 def _confirm_gone(work: Work, deployment_id: str) -> None:

@@ -2,13 +2,10 @@
 
 Stormkit stores a deployment first and queues its build second, and the call is not idempotent. So a lost answer may
 hide a running build, and a 5xx may leave a deployment that never builds. Before a second trigger this module
-therefore always looks for what the first one left.
+therefore always looks for what the first one left; and once more later, for a request that arrived late.
 
-What it looks for carries no mark of ours: it is a deployment of this branch and environment, not an auto-deployment,
-that appeared since the trigger was sent. Another step that deploys the same branch to the same environment in the same
-seconds can't be told apart. So among several the newest is kept and the older ones are stopped, as `stop-superseded`
-does: whoever they belong to, the newest commit is what gets built, and never is a newer build stopped for an older
-one. A deployment whose build has begun is never taken for one that was not queued.
+Nothing in a deployment tells which request it came from. What counts as ours is what appeared since our first trigger,
+of the same branch and no auto-deployment; and of that no more than our triggers in doubt explain.
 """
 
 import contextlib
@@ -16,10 +13,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from stormkit_action.clock import Clock, Deadline
-from stormkit_action.errors import Busy, NoAnswer, NotFound, Refused, ServerFault, StormkitError
+from stormkit_action.errors import NoAnswer, ServerFault, StormkitError
 from stormkit_action.stormkit.client import StormkitClient, Triggered
-from stormkit_action.stormkit.models import Deployment, Status
-from stormkit_action.stormkit.transport import EXCHANGE_LIMIT, PATIENCE, jittered_pauses
+from stormkit_action.stormkit.models import Deployment, Page
+from stormkit_action.stormkit.transport import EXCHANGE_LIMIT, PATIENCE, jittered_pauses, may_repeat
 
 # Seconds to keep looking for a deployment after an answer was lost: the server may still be working on it.
 LOOK = 12.0
@@ -28,9 +25,24 @@ LOOK = 12.0
 # reckoned by the server's own Date header (whole seconds, the web server's clock).
 CLOCK_TOLERANCE = 2.0
 
+# A request that was given up on may still be carried out for so long, in seconds. What appears later is no stray of
+# ours: it may be a newer push's.
+LATEST = 90.0
+
+# A network that repeats a request makes two deployments of one trigger. Created within so many seconds of each other
+# (`createdAt` has whole ones) they count as that.
+TOGETHER = timedelta(seconds=1)
+
+# What stopping a surplus build may take. Seconds.
+STOP_PATIENCE = 10.0
+
+# After a cancel in flight: for how long the answer itself, which tells for certain, goes before the list. Seconds.
+ANSWER_FIRST = 0.5
+UNDO_PAUSE = 0.25
+
 
 class Trigger:
-    """One build of `branch`. `known` are ids of deployments that were there before."""
+    """One build of `branch`. `known` are ids of deployments that were there before; `notes` are for the log."""
 
     def __init__(
         self, *, client: StormkitClient, branch: str, clock: Clock, known: frozenset[str] = frozenset()
@@ -39,9 +51,9 @@ class Trigger:
         self._branch = branch
         self._clock = clock
         self._not_ours = set(known)
-        self._sent_at: float | None = None
-        self._sends = 0
-        # Ids out of answers that came after their call was given up: these are certainly ours.
+        self._first_sent = self._last_sent = 0.0
+        self._doubts = 0
+        self._in_flight = False
         self._late: list[str] = []
         self.notes: list[str] = []
 
@@ -49,88 +61,128 @@ class Trigger:
     def sent_before(cls, seconds: float, *, client: StormkitClient, branch: str, clock: Clock) -> "Trigger":
         """One that another process sent `seconds` ago, to be undone."""
         trigger = cls(client=client, branch=branch, clock=clock)
-        trigger._sent_at, trigger._sends = clock.monotonic() - seconds, 1
+        trigger._first_sent = trigger._last_sent = clock.monotonic() - seconds
+        trigger._doubts = 1
         return trigger
 
     @property
     def in_doubt(self) -> bool:
-        """Whether a trigger was sent at all, so that a build may exist that nobody has told us of."""
-        return self._sent_at is not None
+        """Whether a build may exist that nobody has told us of."""
+        return self._doubts > 0
 
     def run(self, *, patience: float = PATIENCE) -> str:
         """The id of the one deployment. Raises StormkitError when there is none after `patience` seconds."""
         give_up = Deadline.after(self._clock, patience)
         pauses = jittered_pauses()
-        doubt = False
         while True:
             try:
-                triggered = self._send(give_up)
-            except (NoAnswer, Busy, ServerFault) as error:
-                if isinstance(error, NoAnswer) and error.permanent:
+                ours = self._send(give_up)
+            except StormkitError as error:
+                adopted = self._settle(error, give_up) if self.in_doubt else None
+                if adopted is not None:
+                    return adopted
+                if not may_repeat(error):
                     raise
-                doubt = doubt or may_have_started(error)
-                found = self._settle(error, give_up) if doubt else None
-                if found is not None:
-                    return found
                 self._pause(error, give_up, pauses)
-                continue
-            if doubt:
-                self._stop_others(triggered.id, give_up)
-            return triggered.id
+            else:
+                self.stop_strays()
+                return ours
+
+    def stop_strays(self) -> None:
+        """Stop what a trigger in doubt has started besides the deployment that run() returned.
+
+        To be called again later, as a request may arrive late. Where more has appeared than our triggers explain,
+        another workflow's may be among it: then nothing is stopped.
+        """
+        if not self.in_doubt:
+            return
+        with contextlib.suppress(StormkitError):
+            rows = self._appeared(self._client.deployments(branch=self._branch, patience=0.0))
+            strays = self._explained(rows)
+            if len(strays) < len(rows):
+                self.notes.append(
+                    f"One of the deployments {', '.join(each.id for each in rows)} may be a second build of this step,"
+                    " of a trigger whose answer was lost; which one is not known, so none was stopped."
+                )
+                self._not_ours |= {each.id for each in rows}
+                return
+            for stray in strays:
+                self._stop_surplus(stray.id, "which an earlier trigger of this step had started late")
 
     def undo(self, deadline: Deadline) -> tuple[str, ...]:
         """After a cancel in flight: stop what the trigger started. The ids that were stopped.
 
         `deadline` is on a clock that the cancel does not end.
         """
-        if not self.in_doubt:
-            return ()
         self._client, self._clock = self._client.within(deadline), deadline.clock
-        while True:
+        answer_first = deadline.within(ANSWER_FIRST if self._in_flight else 0.0)
+        stopped: list[str] = []
+        while self.in_doubt:
             found = list(self._late)
-            if len(found) < self._sends:
+            if not found and answer_first.over:
                 with contextlib.suppress(StormkitError):
-                    seen = self._look_once(patience=min(1.5, deadline.remaining))
-                    found += [each.id for each in seen if each.running and each.id not in found]
-            if found:
-                return tuple(deployment_id for deployment_id in found if self._stop(deployment_id, deadline))
-            if deadline.remaining < 0.25:
-                return ()
-            self._clock.sleep(0.25)
+                    found = self._look_once(patience=min(1.5, deadline.remaining))
+            for each in found:
+                if self._stop(each):
+                    stopped.append(each)
+                    self._settled(each)
+            if self.in_doubt:
+                if deadline.remaining < UNDO_PAUSE:
+                    break
+                self._clock.sleep(UNDO_PAUSE)
+        return tuple(stopped)
 
-    def _send(self, give_up: Deadline) -> Triggered:
-        if self._sent_at is None:
-            self._sent_at = self._clock.monotonic()
-        self._sends += 1
+    def _send(self, give_up: Deadline) -> str:
+        self._last_sent = self._clock.monotonic()
+        self._first_sent = self._first_sent or self._last_sent
         limit = max(1.0, min(EXCHANGE_LIMIT, give_up.remaining))
-        return self._client.deploy(self._branch, limit=limit, late=lambda triggered: self._late.append(triggered.id))
+        self._doubts += 1
+        self._in_flight = True
+        try:
+            triggered = self._client.deploy(self._branch, limit=limit, late=self._answered_late)
+        except StormkitError as error:
+            self._in_flight = False
+            if not may_have_started(error):
+                self._doubts -= 1
+            raise
+        self._in_flight = False
+        self._settled(triggered.id)
+        return triggered.id
+
+    def _answered_late(self, triggered: Triggered) -> None:
+        self._late.append(triggered.id)
+
+    def _settled(self, deployment_id: str) -> None:
+        """One trigger's deployment is accounted for."""
+        self._not_ours.add(deployment_id)
+        if deployment_id in self._late:
+            self._late.remove(deployment_id)
+        self._doubts = max(0, self._doubts - 1)
 
     def _settle(self, error: StormkitError, give_up: Deadline) -> str | None:
         """The deployment to adopt after `error`, None when there is certainly none to wait for."""
-        found = self._look(error, give_up, LOOK if _may_still_come(error) else 0.0)
-        if isinstance(error, ServerFault) and error.by_server and not self._late:
-            found = self._without_ghosts(found, give_up)
-        if not self._late and not found:
+        told = not _is_lost(error)
+        found = self._look(error, give_up, 0.0 if told else LOOK)
+        if isinstance(error, ServerFault) and error.by_server:
+            # The server says that it could not queue the build: what it stored would stay `running` for ever.
+            for ghost in found:
+                self._stop(ghost)
+                self._settled(ghost)
+                self.notes.append(f"Stormkit failed to queue deployment {ghost}; it is stopped and triggered again.")
+            if not found:
+                self._doubts -= 1
             return None
-        adopted = self._late[0] if self._late else _best(found).id
-        self._stop_all_but(adopted, found, give_up)
+        if not found:
+            return None
+        adopted, *others = found
+        self._settled(adopted)
         self.notes.append(f"The answer to the trigger was lost; found its deployment {adopted}.")
+        for other in others:
+            self._stop_surplus(other, "a second build of the same trigger")
         return adopted
 
-    def _without_ghosts(self, found: list[Deployment], give_up: Deadline) -> list[Deployment]:
-        """Those of `found` that are being built. The server says that it could not queue what it had stored.
-
-        That would stay `running` for ever, so it is stopped.
-        """
-        for each in found:
-            if each.commit.sha is None:
-                self._not_ours.add(each.id)
-                if each.running and self._stop(each.id, give_up):
-                    self.notes.append(f"Stormkit failed to queue deployment {each.id}: stopped it.")
-        return [each for each in found if each.commit.sha is not None]
-
-    def _look(self, error: StormkitError, give_up: Deadline, seconds: float) -> list[Deployment]:
-        """What the trigger left, looked for until something shows or `seconds` are over.
+    def _look(self, error: StormkitError, give_up: Deadline, seconds: float) -> list[str]:
+        """Ids of what the trigger left, looked for until one shows or `seconds` are over.
 
         Raises when the list can't be read before `give_up`: then nobody knows, and a second trigger could be a
         second build.
@@ -141,65 +193,62 @@ class Trigger:
             try:
                 found = self._look_once()
             except StormkitError as problem:
-                if self._late:
-                    return []
-                if isinstance(problem, NotFound | Refused):
-                    raise
-                pause = max(next(pauses), problem.retry_after)
-                if pause >= give_up.remaining:
+                if not may_repeat(problem) or _no_time_left(problem, give_up):
                     raise unknown_whether_started(self._branch, error) from None
-                self._clock.sleep(pause)
+                self._clock.sleep(_bounded(next(pauses), problem, give_up))
                 continue
-            if found or self._late or enough.over:
+            if found or enough.over:
                 return found
-            self._clock.sleep(min(1.0, enough.remaining))
+            self._clock.sleep(max(0.05, min(1.0, enough.remaining)))
 
-    def _stop(self, deployment_id: str, deadline: Deadline) -> bool:
-        try:
-            self._client.stop(deployment_id, patience=max(1.0, deadline.remaining))
-        except StormkitError as error:
-            self.notes.append(f"Could not stop deployment {deployment_id}: {error.text}")
-            return False
-        return True
-
-    def _look_once(self, *, patience: float = 0.0) -> list[Deployment]:
-        """This branch's deployments that appeared since the trigger was sent, newest first."""
+    def _look_once(self, *, patience: float = 0.0) -> list[str]:
+        """Ids of the deployments that our triggers in doubt explain, oldest first."""
+        if self._late:
+            return list(self._late)
         page = self._client.deployments(branch=self._branch, patience=patience)
-        elapsed = self._clock.monotonic() - (self._sent_at or 0.0)
-        since = (page.server_date or self._clock.now()) - timedelta(seconds=elapsed + CLOCK_TOLERANCE)
-        return [deployment for deployment in page.deployments if self._is_ours(deployment, since)]
+        return [each.id for each in self._explained(self._appeared(page))]
 
-    def _is_ours(self, deployment: Deployment, since: datetime) -> bool:
+    def _appeared(self, page: Page) -> list[Deployment]:
+        """What can be ours: this branch's deployments that appeared since the first trigger, oldest first."""
+        sent, now = self._clock.monotonic(), page.server_date or self._clock.now()
+        since = now - timedelta(seconds=sent - self._first_sent + CLOCK_TOLERANCE)
+        until = now - timedelta(seconds=sent - self._last_sent - LATEST)
+        return [each for each in reversed(page.deployments) if self._can_be_ours(each, since, until)]
+
+    def _can_be_ours(self, deployment: Deployment, since: datetime, until: datetime) -> bool:
         return (
             deployment.id not in self._not_ours
             and deployment.is_auto_deploy is not True
             and deployment.branch in ("", self._branch)
             and deployment.created_at is not None
-            and deployment.created_at >= since
+            and since <= deployment.created_at <= until
         )
 
-    def _stop_others(self, ours: str, give_up: Deadline) -> None:
-        """After a second trigger: the first one may have shown up late.
+    def _explained(self, rows: list[Deployment]) -> list[Deployment]:
+        """As many of `rows`, the oldest, as there are triggers in doubt, and what was created together with them."""
+        ours: list[Deployment] = []
+        for each in rows:
+            if len(ours) < self._doubts or any(_together(each, one) for one in ours):
+                ours.append(each)
+        return ours
 
-        Raises nothing: there is a deployment, and it is known.
-        """
-        with contextlib.suppress(StormkitError):
-            found = self._look(NoAnswer("", sent=True), give_up.within(LOOK), 0.0)
-            self._stop_all_but(ours, found, give_up)
-        for late in self._late:
-            if late != ours:
-                self._stop(late, give_up)
+    def _stop_surplus(self, deployment_id: str, what: str) -> None:
+        if self._stop(deployment_id):
+            self._settled(deployment_id)
+            self.notes.append(f"Stopped deployment {deployment_id}, {what}.")
 
-    def _stop_all_but(self, ours: str, found: list[Deployment], give_up: Deadline) -> None:
-        for other in found:
-            if other.id != ours and other.running and self._stop(other.id, give_up):
-                self.notes.append(f"Stopped deployment {other.id}: {ours} is built instead.")
+    def _stop(self, deployment_id: str) -> bool:
+        try:
+            self._client.stop(deployment_id, patience=STOP_PATIENCE)
+        except StormkitError as error:
+            self.notes.append(f"Could not stop deployment {deployment_id}: {error.text}")
+            return False
+        return True
 
     def _pause(self, error: StormkitError, give_up: Deadline, pauses: Iterator[float]) -> None:
-        pause = max(next(pauses), error.retry_after)
-        if pause >= give_up.remaining:
-            raise error
-        self._clock.sleep(pause)
+        if _no_time_left(error, give_up):
+            raise may_still_start(self._branch, error) if self.in_doubt else error
+        self._clock.sleep(_bounded(next(pauses), error, give_up))
 
 
 def may_have_started(error: StormkitError) -> bool:
@@ -207,14 +256,24 @@ def may_have_started(error: StormkitError) -> bool:
     return isinstance(error, ServerFault) or (isinstance(error, NoAnswer) and error.sent)
 
 
-def _may_still_come(error: StormkitError) -> bool:
-    """Whether the server may still be at it: nothing came back, or a gateway answered in its place."""
-    return isinstance(error, NoAnswer) or error.status in (502, 504)
+def _is_lost(error: StormkitError) -> bool:
+    """Whether the server itself has not said what became of the trigger: it may still be working on it."""
+    return may_have_started(error) and not (isinstance(error, ServerFault) and error.by_server)
 
 
-def _best(found: list[Deployment]) -> Deployment:
-    """The newest, if possible one that nobody has stopped."""
-    return next((each for each in found if each.status is not Status.STOPPED), found[0])
+def _no_time_left(error: StormkitError, give_up: Deadline) -> bool:
+    return give_up.remaining < 1.0 or error.retry_after >= give_up.remaining
+
+
+def _bounded(pause: float, error: StormkitError, give_up: Deadline) -> float:
+    """The pause before the next attempt: at least what the server asks for, with time left for a last one."""
+    return max(error.retry_after, min(pause, give_up.remaining - 0.5))
+
+
+def _together(one: Deployment, other: Deployment) -> bool:
+    if one.created_at is None or other.created_at is None:
+        return False
+    return abs(one.created_at - other.created_at) <= TOGETHER
 
 
 def unknown_whether_started(branch: str, error: StormkitError) -> NoAnswer:
@@ -222,5 +281,14 @@ def unknown_whether_started(branch: str, error: StormkitError) -> NoAnswer:
     return NoAnswer(
         f"{error.text} Whether a build of {branch} was started is not known, because the list of deployments gave no"
         " answer either: look at the dashboard before running again.",
+        sent=True,
+    )
+
+
+def may_still_start(branch: str, error: StormkitError) -> NoAnswer:
+    """The error when the list shows no build, but the trigger may still arrive."""
+    return NoAnswer(
+        f"{error.text} No build of {branch} was started so far, but the request may still be carried out: look at the"
+        " dashboard before running again.",
         sent=True,
     )
