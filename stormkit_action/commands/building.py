@@ -246,7 +246,9 @@ def live_after_cancel(work: Work, result: DeploymentResult) -> bool:
     """Whether it is live after a cancel while it was being published; as known before where nobody tells in time."""
     deadline = Deadline.after(work.clock.uncancelled(), CANCEL_BUDGET)
     try:
-        return bool(work.site.client.within(deadline).deployment(result.deployment_id, patience=CANCEL_BUDGET).published)
+        return bool(
+            work.site.client.within(deadline).deployment(result.deployment_id, patience=CANCEL_BUDGET).published
+        )
     except StormkitError:
         return result.live
 

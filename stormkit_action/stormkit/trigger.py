@@ -98,16 +98,18 @@ class Trigger:
             return
         with contextlib.suppress(StormkitError):
             rows = self._appeared(self._client.deployments(branch=self._branch, patience=0.0))
+            rows = [each for each in rows if each.running]
             strays = self._explained(rows)
-            if len(strays) < len(rows):
+            if sum(map(len, strays)) < len(rows):
                 self.notes.append(
                     f"One of the deployments {', '.join(each.id for each in rows)} may be a second build of this step,"
                     " of a trigger whose answer was lost; which one is not known, so none was stopped."
                 )
                 self._not_ours |= {each.id for each in rows}
                 return
-            for stray in strays:
-                self._stop_surplus(stray.id, "which an earlier trigger of this step had started late")
+            for one in strays:
+                self._stop_surplus(one, "which an earlier trigger of this step had started late")
+                self._doubts -= 1
 
     def undo(self, deadline: Deadline) -> tuple[str, ...]:
         """After a cancel in flight: stop what the trigger started. The ids that were stopped.
@@ -118,14 +120,14 @@ class Trigger:
         answer_first = deadline.within(ANSWER_FIRST if self._in_flight else 0.0)
         stopped: list[str] = []
         while self.in_doubt:
-            found = list(self._late)
-            if not found and answer_first.over:
+            found: list[list[str]] = []
+            if self._late or answer_first.over:
                 with contextlib.suppress(StormkitError):
-                    found = self._look_once(patience=min(1.5, deadline.remaining))
-            for each in found:
-                if self._stop(each):
-                    stopped.append(each)
-                    self._settled(each)
+                    found = self._look_once(patience=min(1.5, deadline.remaining), running=True)
+            for one in found:
+                if all([self._stop(each) for each in one]):
+                    stopped += one
+                    self._settled(one)
             if self.in_doubt:
                 if deadline.remaining < UNDO_PAUSE:
                     break
@@ -146,17 +148,16 @@ class Trigger:
                 self._doubts -= 1
             raise
         self._in_flight = False
-        self._settled(triggered.id)
+        self._settled([triggered.id])
         return triggered.id
 
     def _answered_late(self, triggered: Triggered) -> None:
         self._late.append(triggered.id)
 
-    def _settled(self, deployment_id: str) -> None:
-        """One trigger's deployment is accounted for."""
-        self._not_ours.add(deployment_id)
-        if deployment_id in self._late:
-            self._late.remove(deployment_id)
+    def _settled(self, one: list[str]) -> None:
+        """What one trigger has started is accounted for."""
+        self._not_ours.update(one)
+        self._late = [each for each in self._late if each not in one]
         self._doubts = max(0, self._doubts - 1)
 
     def _settle(self, error: StormkitError, give_up: Deadline) -> str | None:
@@ -165,24 +166,27 @@ class Trigger:
         found = self._look(error, give_up, 0.0 if told else LOOK)
         if isinstance(error, ServerFault) and error.by_server:
             # The server says that it could not queue the build: what it stored would stay `running` for ever.
-            for ghost in found:
-                self._stop(ghost)
-                self._settled(ghost)
-                self.notes.append(f"Stormkit failed to queue deployment {ghost}; it is stopped and triggered again.")
+            for one in found:
+                for ghost in one:
+                    self._stop(ghost)
+                    self.notes.append(
+                        f"Stormkit failed to queue deployment {ghost}; it is stopped, then triggered again."
+                    )
+                self._settled(one)
             if not found:
                 self._doubts -= 1
             return None
         if not found:
             return None
-        adopted, *others = found
-        self._settled(adopted)
+        adopted = found[0][0]
         self.notes.append(f"The answer to the trigger was lost; found its deployment {adopted}.")
-        for other in others:
-            self._stop_surplus(other, "a second build of the same trigger")
+        for one in found:
+            self._stop_surplus([each for each in one if each != adopted], "a second build of the same trigger")
+            self._settled(one)
         return adopted
 
-    def _look(self, error: StormkitError, give_up: Deadline, seconds: float) -> list[str]:
-        """Ids of what the trigger left, looked for until one shows or `seconds` are over.
+    def _look(self, error: StormkitError, give_up: Deadline, seconds: float) -> list[list[str]]:
+        """Ids of what the triggers left, looked for until one shows or `seconds` are over.
 
         Raises when the list can't be read before `give_up`: then nobody knows, and a second trigger could be a
         second build.
@@ -201,18 +205,18 @@ class Trigger:
                 return found
             self._clock.sleep(max(0.05, min(1.0, enough.remaining)))
 
-    def _look_once(self, *, patience: float = 0.0) -> list[str]:
-        """Ids of the deployments that our triggers in doubt explain, oldest first."""
+    def _look_once(self, *, patience: float = 0.0, running: bool = False) -> list[list[str]]:
+        """Ids of what our triggers in doubt explain, oldest first, a list for each trigger; if so only `running`."""
         if self._late:
-            return list(self._late)
+            return [[each] for each in self._late]
         page = self._client.deployments(branch=self._branch, patience=patience)
-        return [each.id for each in self._explained(self._appeared(page))]
+        return self._explained([each for each in self._appeared(page) if each.running or not running])
 
     def _appeared(self, page: Page) -> list[Deployment]:
         """What can be ours: this branch's deployments that appeared since the first trigger, oldest first."""
-        sent, now = self._clock.monotonic(), page.server_date or self._clock.now()
-        since = now - timedelta(seconds=sent - self._first_sent + CLOCK_TOLERANCE)
-        until = now - timedelta(seconds=sent - self._last_sent - LATEST)
+        moment, now = self._clock.monotonic(), page.server_date or self._clock.now()
+        since = now - timedelta(seconds=moment - self._first_sent + CLOCK_TOLERANCE)
+        until = now - timedelta(seconds=moment - self._last_sent - LATEST)
         return [each for each in reversed(page.deployments) if self._can_be_ours(each, since, until)]
 
     def _can_be_ours(self, deployment: Deployment, since: datetime, until: datetime) -> bool:
@@ -224,18 +228,21 @@ class Trigger:
             and since <= deployment.created_at <= until
         )
 
-    def _explained(self, rows: list[Deployment]) -> list[Deployment]:
-        """As many of `rows`, the oldest, as there are triggers in doubt, and what was created together with them."""
-        ours: list[Deployment] = []
+    def _explained(self, rows: list[Deployment]) -> list[list[str]]:
+        """Ids of the oldest of `rows`, for each trigger in doubt a deployment and what was created together with it."""
+        ours: list[list[Deployment]] = []
         for each in rows:
-            if len(ours) < self._doubts or any(_together(each, one) for one in ours):
-                ours.append(each)
-        return ours
+            if ours and _together(each, ours[-1][-1]):
+                ours[-1].append(each)
+            elif len(ours) < self._doubts:
+                ours.append([each])
+        return [[each.id for each in one] for one in ours]
 
-    def _stop_surplus(self, deployment_id: str, what: str) -> None:
-        if self._stop(deployment_id):
-            self._settled(deployment_id)
-            self.notes.append(f"Stopped deployment {deployment_id}, {what}.")
+    def _stop_surplus(self, surplus: list[str], what: str) -> None:
+        for each in surplus:
+            if self._stop(each):
+                self._not_ours.add(each)
+                self.notes.append(f"Stopped deployment {each}, {what}.")
 
     def _stop(self, deployment_id: str) -> bool:
         try:
@@ -278,17 +285,11 @@ def _together(one: Deployment, other: Deployment) -> bool:
 
 def unknown_whether_started(branch: str, error: StormkitError) -> NoAnswer:
     """The error when neither the trigger nor the list answers."""
-    return NoAnswer(
-        f"{error.text} Whether a build of {branch} was started is not known, because the list of deployments gave no"
-        " answer either: look at the dashboard before running again.",
-        sent=True,
-    )
+    why = f"Whether a build of {branch} was started is not known, because the list of deployments gave no answer either"
+    return NoAnswer(f"{error.text} {why}: look at the dashboard before running again.", sent=True)
 
 
 def may_still_start(branch: str, error: StormkitError) -> NoAnswer:
     """The error when the list shows no build, but the trigger may still arrive."""
-    return NoAnswer(
-        f"{error.text} No build of {branch} was started so far, but the request may still be carried out: look at the"
-        " dashboard before running again.",
-        sent=True,
-    )
+    why = f"No build of {branch} was started so far, but the request may still be carried out"
+    return NoAnswer(f"{error.text} {why}: look at the dashboard before running again.", sent=True)

@@ -1,0 +1,167 @@
+"""A Stormkit that loses, delays and repeats triggers and answers, on a clock that nobody waits for."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from stormkit_action.clock import Deadline
+from stormkit_action.errors import Busy, NoAnswer, Refused, ServerFault, StormkitError
+from stormkit_action.stormkit.client import Triggered
+from stormkit_action.stormkit.models import Deployment, Page, Status
+from tests.fake_clock import FakeClock
+
+BRANCH = "feature/preview-links"
+READ_TIMEOUT = 20.0
+
+
+class Answer(StrEnum):
+    """What becomes of a trigger's answer."""
+
+    OK = "ok"
+    RESET = "reset"
+    SILENCE = "silence"
+    BAD_GATEWAY = "502"
+    GARBAGE = "garbage"
+    NOT_QUEUED = "500"
+    BUSY = "429"
+    REFUSED_CONNECTION = "refused connection"
+    NO_MINUTES = "402"
+
+
+# With these the trigger never gets to work.
+TURNED_AWAY = frozenset((Answer.BUSY, Answer.REFUSED_CONNECTION, Answer.NO_MINUTES))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fate:
+    """One trigger's: `stored_after` seconds (never: lost on its way), answered after `answer_after` seconds.
+
+    `times` are the deployments it makes where a network between repeats it.
+    """
+
+    answer: Answer = Answer.OK
+    stored_after: float = 0.1
+    answer_after: float = 0.2
+    times: int = 1
+
+
+@dataclass(kw_only=True)
+class Stored:
+    id: str
+    at: float
+    branch: str = BRANCH
+    ghost: bool = False
+    auto: bool = False
+    ours: bool = True
+    stopped: bool = False
+
+
+@dataclass(kw_only=True)
+class ModelServer:
+    """Its list and stops fail while `clock.passed` is before `reads_from`. `skew` is its clock's, in seconds."""
+
+    clock: FakeClock
+    fates: list[Fate] = field(default_factory=list)
+    reads_from: float = 0.0
+    skew: float = 0.0
+    tells_date: bool = True
+    stored: list[Stored] = field(default_factory=list)
+    triggers: list[float] = field(default_factory=list)
+    _late: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+
+    def within(self, deadline: Deadline) -> "ModelServer":
+        """The clock is the same one, without its cancel."""
+        other = ModelServer(
+            **{name: getattr(self, name) for name in ("fates", "reads_from", "skew", "tells_date")},
+            clock=deadline.clock,
+            stored=self.stored,
+            triggers=self.triggers,
+        )  # type: ignore[arg-type]
+        other._late = self._late
+        return other
+
+    def add(self, at: float, **more: object) -> Stored:
+        stored = Stored(id=str(8000 + len(self.stored)), at=at, **more)  # type: ignore[arg-type]
+        self.stored.append(stored)
+        return stored
+
+    def deploy(self, branch: str, *, limit: float, late: Callable[[Triggered], None]) -> Triggered:
+        assert branch == BRANCH
+        now = self.clock.passed
+        self.triggers.append(now)
+        fate = self.fates.pop(0) if self.fates else Fate()
+        made: list[Stored] = []
+        if fate.stored_after < math.inf and fate.answer not in TURNED_AWAY:
+            ghost = fate.answer is Answer.NOT_QUEUED
+            made = [self.add(now + fate.stored_after, ghost=ghost) for _ in range(fate.times)]
+        answered = max(fate.answer_after, fate.stored_after if made else 0.0)
+        if fate.answer is Answer.OK and made:
+            self._late.append((now + answered, lambda: late(Triggered(id=made[0].id))))
+        try:
+            triggered = self.clock.call(lambda: self._exchange(fate, made, answered, limit), timeout=limit)
+        except TimeoutError:
+            raise NoAnswer("too slow", sent=True) from None
+        self._late.clear()
+        return triggered
+
+    def _exchange(self, fate: Fate, made: list[Stored], answered: float, limit: float) -> Triggered:
+        silent = fate.answer is Answer.SILENCE or (fate.answer is Answer.OK and not made)
+        if silent or answered > READ_TIMEOUT:
+            self.clock.advance(READ_TIMEOUT)
+            raise NoAnswer("no answer in time", sent=True)
+        self.clock.advance(min(answered, limit + 1))
+        if fate.answer is Answer.OK:
+            return Triggered(id=made[0].id)
+        raise _ERRORS[fate.answer]()
+
+    def deployments(self, *, branch: str, patience: float) -> Page:
+        self._wait_for_answer()
+        for at, deliver in list(self._late):
+            if at <= self.clock.passed:
+                self._late.remove((at, deliver))
+                deliver()
+        rows = [self._row(each) for each in self.stored if each.at <= self.clock.passed and each.branch == branch]
+        rows.sort(key=lambda row: (row.created_at, int(row.id)), reverse=True)
+        date = datetime.fromtimestamp(math.floor(self._wall(self.clock.passed)), UTC) if self.tells_date else None
+        return Page(deployments=tuple(rows[:20]), has_next=len(rows) > 20, server_date=date)
+
+    def stop(self, deployment_id: str, *, patience: float) -> None:
+        self._wait_for_answer()
+        (stored,) = (each for each in self.stored if each.id == deployment_id)
+        assert stored.at <= self.clock.passed
+        stored.stopped = True
+
+    def building(self) -> list[str]:
+        """Ids of our builds that go on."""
+        return [each.id for each in self.stored if each.ours and not each.ghost and not each.stopped]
+
+    def _wait_for_answer(self) -> None:
+        self.clock.call(lambda: self.clock.advance(0.05), timeout=10)
+        if self.clock.passed < self.reads_from:
+            raise NoAnswer("the connection broke", sent=True)
+
+    def _row(self, stored: Stored) -> Deployment:
+        created_at = datetime.fromtimestamp(math.floor(self._wall(stored.at)), UTC)
+        return Deployment(
+            id=stored.id,
+            status=Status.STOPPED if stored.stopped else Status.RUNNING,
+            branch=stored.branch,
+            is_auto_deploy=stored.auto,
+            created_at=created_at,
+        )
+
+    def _wall(self, passed: float) -> float:
+        return (self.clock.today + timedelta(seconds=passed + self.skew)).timestamp()
+
+
+_ERRORS: dict[Answer, Callable[[], StormkitError]] = {
+    Answer.RESET: lambda: NoAnswer("the connection broke", sent=True),
+    Answer.BAD_GATEWAY: lambda: ServerFault("502", status=502),
+    Answer.GARBAGE: lambda: ServerFault("no JSON", status=201),
+    Answer.NOT_QUEUED: lambda: ServerFault("500", status=500, by_server=True),
+    Answer.BUSY: lambda: Busy("429", status=429, retry_after=2.0),
+    Answer.REFUSED_CONNECTION: lambda: NoAnswer("refused", sent=False),
+    Answer.NO_MINUTES: lambda: Refused("402", status=402),
+}
