@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from stormkit_action.clock import Clock, Deadline
-from stormkit_action.errors import NoAnswer, ServerFault, StormkitError
+from stormkit_action.errors import ServerFault, StormkitError
 from stormkit_action.stormkit.client import StormkitClient, Triggered
-from stormkit_action.stormkit.models import Deployment, Page
+from stormkit_action.stormkit.doubt import is_lost, may_have_started, may_still_start, unknown_whether_started
+from stormkit_action.stormkit.models import Deployment, Page, Status
 from stormkit_action.stormkit.transport import EXCHANGE_LIMIT, PATIENCE, jittered_pauses, may_repeat
 
 # Seconds to keep looking for a deployment after an answer was lost: the server may still be working on it.
@@ -54,7 +55,7 @@ class Trigger:
         self._first_sent = self._last_sent = 0.0
         self._doubts = 0
         self._in_flight = False
-        self._late: list[str] = []
+        self._late: list[Deployment] = []
         self.notes: list[str] = []
 
     @classmethod
@@ -120,18 +121,17 @@ class Trigger:
         answer_first = deadline.within(ANSWER_FIRST if self._in_flight else 0.0)
         stopped: list[str] = []
         while self.in_doubt:
-            found: list[list[str]] = []
+            found: list[list[Deployment]] = []
             if self._late or answer_first.over:
                 with contextlib.suppress(StormkitError):
                     found = self._look_once(patience=min(1.5, deadline.remaining), running=True)
             for one in found:
-                if all([self._stop(each) for each in one]):
-                    stopped += one
+                if all([self._stop(each.id) for each in one]):
+                    stopped += [each.id for each in one]
                     self._settled(one)
-            if self.in_doubt:
-                if deadline.remaining < UNDO_PAUSE:
-                    break
-                self._clock.sleep(UNDO_PAUSE)
+            if self.in_doubt and deadline.remaining < UNDO_PAUSE:
+                break
+            self._clock.sleep(UNDO_PAUSE if self.in_doubt else 0.0)
         return tuple(stopped)
 
     def _send(self, give_up: Deadline) -> str:
@@ -141,52 +141,56 @@ class Trigger:
         self._doubts += 1
         self._in_flight = True
         try:
-            triggered = self._client.deploy(self._branch, limit=limit, late=self._answered_late)
+            triggered = self._client.deploy(
+                self._branch, limit=limit, late=lambda answer: self._late.append(_known_by_its_id(answer))
+            )
         except StormkitError as error:
             self._in_flight = False
             if not may_have_started(error):
                 self._doubts -= 1
             raise
         self._in_flight = False
-        self._settled([triggered.id])
+        self._settled([_known_by_its_id(triggered)])
         return triggered.id
 
-    def _answered_late(self, triggered: Triggered) -> None:
-        self._late.append(triggered.id)
-
-    def _settled(self, one: list[str]) -> None:
+    def _settled(self, one: list[Deployment]) -> None:
         """What one trigger has started is accounted for."""
-        self._not_ours.update(one)
-        self._late = [each for each in self._late if each not in one]
+        self._not_ours.update(each.id for each in one)
+        self._late = [each for each in self._late if each.id not in self._not_ours]
         self._doubts = max(0, self._doubts - 1)
 
     def _settle(self, error: StormkitError, give_up: Deadline) -> str | None:
         """The deployment to adopt after `error`, None when there is certainly none to wait for."""
-        told = not _is_lost(error)
+        told = not is_lost(error)
         found = self._look(error, give_up, 0.0 if told else LOOK)
         if isinstance(error, ServerFault) and error.by_server:
-            # The server says that it could not queue the build: what it stored would stay `running` for ever.
-            for one in found:
-                for ghost in one:
-                    self._stop(ghost)
-                    self.notes.append(
-                        f"Stormkit failed to queue deployment {ghost}; it is stopped, then triggered again."
-                    )
-                self._settled(one)
-            if not found:
-                self._doubts -= 1
-            return None
+            found = self._without_ghosts(found)
         if not found:
             return None
-        adopted = found[0][0]
+        # The newest: if one of them is another workflow's after all, no newer commit is stopped for an older one.
+        newest = [each for one in found for each in one]
+        adopted = next((each.id for each in reversed(newest) if each.status is not Status.STOPPED), newest[-1].id)
         self.notes.append(f"The answer to the trigger was lost; found its deployment {adopted}.")
         for one in found:
-            self._stop_surplus([each for each in one if each != adopted], "a second build of the same trigger")
+            self._stop_surplus([each for each in one if each.id != adopted], "a second build of the same trigger")
             self._settled(one)
         return adopted
 
-    def _look(self, error: StormkitError, give_up: Deadline, seconds: float) -> list[list[str]]:
-        """Ids of what the triggers left, looked for until one shows or `seconds` are over.
+    def _without_ghosts(self, found: list[list[Deployment]]) -> list[list[Deployment]]:
+        """Those of `found` that are being built. The server says that it could not queue what it had stored.
+
+        That would stay `running` for ever, so it is stopped.
+        """
+        if not found:
+            self._doubts -= 1
+        for one in found:
+            if all(each.commit.sha is None for each in one):
+                self._stop_surplus([each for each in one if each.running], "which Stormkit had failed to queue")
+                self._settled(one)
+        return [one for one in found if any(each.commit.sha is not None for each in one)]
+
+    def _look(self, error: StormkitError, give_up: Deadline, seconds: float) -> list[list[Deployment]]:
+        """What the triggers left, looked for until one shows or `seconds` are over.
 
         Raises when the list can't be read before `give_up`: then nobody knows, and a second trigger could be a
         second build.
@@ -205,8 +209,8 @@ class Trigger:
                 return found
             self._clock.sleep(max(0.05, min(1.0, enough.remaining)))
 
-    def _look_once(self, *, patience: float = 0.0, running: bool = False) -> list[list[str]]:
-        """Ids of what our triggers in doubt explain, oldest first, a list for each trigger; if so only `running`."""
+    def _look_once(self, *, patience: float = 0.0, running: bool = False) -> list[list[Deployment]]:
+        """What our triggers in doubt explain, oldest first, a list for each trigger; if so only what is `running`."""
         if self._late:
             return [[each] for each in self._late]
         page = self._client.deployments(branch=self._branch, patience=patience)
@@ -228,21 +232,21 @@ class Trigger:
             and since <= deployment.created_at <= until
         )
 
-    def _explained(self, rows: list[Deployment]) -> list[list[str]]:
-        """Ids of the oldest of `rows`, for each trigger in doubt a deployment and what was created together with it."""
+    def _explained(self, rows: list[Deployment]) -> list[list[Deployment]]:
+        """The oldest of `rows`: for each trigger in doubt a deployment, and what was created together with it."""
         ours: list[list[Deployment]] = []
         for each in rows:
             if ours and _together(each, ours[-1][-1]):
                 ours[-1].append(each)
             elif len(ours) < self._doubts:
                 ours.append([each])
-        return [[each.id for each in one] for one in ours]
+        return ours
 
-    def _stop_surplus(self, surplus: list[str], what: str) -> None:
+    def _stop_surplus(self, surplus: list[Deployment], what: str) -> None:
         for each in surplus:
-            if self._stop(each):
-                self._not_ours.add(each)
-                self.notes.append(f"Stopped deployment {each}, {what}.")
+            if self._stop(each.id):
+                self._not_ours.add(each.id)
+                self.notes.append(f"Stopped deployment {each.id}, {what}.")
 
     def _stop(self, deployment_id: str) -> bool:
         try:
@@ -258,14 +262,8 @@ class Trigger:
         self._clock.sleep(_bounded(next(pauses), error, give_up))
 
 
-def may_have_started(error: StormkitError) -> bool:
-    """Whether a build may have been started although the trigger raised `error`."""
-    return isinstance(error, ServerFault) or (isinstance(error, NoAnswer) and error.sent)
-
-
-def _is_lost(error: StormkitError) -> bool:
-    """Whether the server itself has not said what became of the trigger: it may still be working on it."""
-    return may_have_started(error) and not (isinstance(error, ServerFault) and error.by_server)
+def _known_by_its_id(triggered: Triggered) -> Deployment:
+    return Deployment(id=triggered.id, status=Status.RUNNING)
 
 
 def _no_time_left(error: StormkitError, give_up: Deadline) -> bool:
@@ -281,15 +279,3 @@ def _together(one: Deployment, other: Deployment) -> bool:
     if one.created_at is None or other.created_at is None:
         return False
     return abs(one.created_at - other.created_at) <= TOGETHER
-
-
-def unknown_whether_started(branch: str, error: StormkitError) -> NoAnswer:
-    """The error when neither the trigger nor the list answers."""
-    why = f"Whether a build of {branch} was started is not known, because the list of deployments gave no answer either"
-    return NoAnswer(f"{error.text} {why}: look at the dashboard before running again.", sent=True)
-
-
-def may_still_start(branch: str, error: StormkitError) -> NoAnswer:
-    """The error when the list shows no build, but the trigger may still arrive."""
-    why = f"No build of {branch} was started so far, but the request may still be carried out"
-    return NoAnswer(f"{error.text} {why}: look at the dashboard before running again.", sent=True)
