@@ -8,12 +8,14 @@ everybody's last word. The exit code is 1 when a round did not hold.
 """
 
 import argparse
+import functools
 import random
 import statistics
 import sys
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from sandbox.github import TOKEN, GitHub
@@ -38,7 +40,7 @@ class Round:
     seconds: float
 
 
-def run(*, jobs: int, latency: float, jitter: float, lost: float, apart: float, seed: int) -> Round:
+def run(seed: int, *, jobs: int, latency: float, jitter: float, lost: float, apart: float) -> Round:
     """One round. Of all answers the share `lost` never comes back; jobs start within `apart` seconds."""
     chance = random.Random(seed)
     with GitHub() as github:
@@ -112,21 +114,25 @@ def main() -> int:
     parser.add_argument("--jitter", type=float, default=0.1, help="up to so many seconds more (%(default)s)")
     parser.add_argument("--lost", type=float, default=0.05, help="share of answers that are lost (%(default)s)")
     parser.add_argument("--apart", type=float, default=0.0, help="seconds within which the jobs start (%(default)s)")
+    parser.add_argument("--at-once", type=int, default=4, help="rounds that go on at the same time (%(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    play = functools.partial(
+        run,
+        jobs=options.jobs,
+        latency=options.latency,
+        jitter=options.jitter,
+        lost=options.lost,
+        apart=options.apart,
+    )
+    seeds = range(options.seed, options.seed + options.rounds)
     rounds = []
-    for number in range(options.rounds):
-        one = run(
-            jobs=options.jobs,
-            latency=options.latency,
-            jitter=options.jitter,
-            lost=options.lost,
-            apart=options.apart,
-            seed=options.seed + number,
-        )
-        rounds.append(one)
-        if one.problems:
-            print(f"round {number + 1}: {'; '.join(one.problems)}")
+    # Rounds are mostly waiting: several go on at the same time, each in a process of its own.
+    with ProcessPoolExecutor(options.at_once) as pool:
+        for seed, one in zip(seeds, pool.map(play, seeds), strict=True):
+            rounds.append(one)
+            if one.problems:
+                print(f"round with seed {seed}: {'; '.join(one.problems)}", flush=True)
     held = sum(not each.problems for each in rounds)
     requests = [count for each in rounds for count in each.requests]
     print(f"{held} of {len(rounds)} rounds: one comment, {options.jobs} rows")

@@ -222,7 +222,7 @@ class GitHubApi:
         )
 
     def _repository(self, github: Github) -> Repository:
-        return github.get_repo(self._name, lazy=True)
+        return github.get_repo(self._name)  # no request: the connection is lazy
 
     def _issue(self, github: Github, number: int) -> Issue:
         return self._repository(github).get_issue(number)

@@ -76,6 +76,7 @@ class StickyComment:
         self._github = github
         self._number = number
         self._key = key
+        self._doomed: set[int] = set()
 
     def write(self, change: Change, *, deadline: Deadline, create: bool = True, confirm: bool = True) -> Told:
         """Apply `change` to the comment's rows, and with `confirm` see to it that it stays."""
@@ -121,7 +122,11 @@ class StickyComment:
         """Write what is missing, upon what was seen. The comment's URL; empty without one and none to be created."""
         if not seen.own:
             rows = change.apply(())
-            return github.create_comment(self._number, render(rows, self._key)).url if create and rows else ""
+            if not create or not rows:
+                return ""
+            created = github.create_comment(self._number, render(rows, self._key))
+            self._doomed.add(created.id)
+            return created.url
         oldest, *others = seen.own
         if not seen.whole or github.clock.monotonic() - seen.at > FRESH:
             now = github.comment(self._number, oldest.id)
@@ -132,8 +137,11 @@ class StickyComment:
         if body != oldest.body:
             github.edit_comment(self._number, oldest.id, body)
         for each in others:
-            with contextlib.suppress(GitHubError):  # what is left is seen when reading back
-                github.delete_comment(self._number, each.id)
+            # Whoever created one removes it. What is still there at another look has been forgotten.
+            if each.id in self._doomed:
+                with contextlib.suppress(GitHubError):  # seen when reading back
+                    github.delete_comment(self._number, each.id)
+        self._doomed |= {each.id for each in others}
         return oldest.url
 
     def _others_at_work(self, seen: _Seen, change: Change, now: float) -> bool:

@@ -22,6 +22,7 @@ class PullRequestComment:
         self._plan = plan
         self._number = plan.pull_request
         self._looked = False
+        self._comment: StickyComment | None = None
         self.problem = ""
 
     @property
@@ -38,8 +39,9 @@ class PullRequestComment:
             if number is None:
                 self.problem = f"There is no open pull request of {self._plan.branch or 'this event'} to comment on."
                 return Told()
-            comment = StickyComment(github=github, number=number, key=self._inputs.comment_key)
-            told = comment.write(change, deadline=deadline, create=create, confirm=confirm)
+            if self._comment is None:
+                self._comment = StickyComment(github=github, number=number, key=self._inputs.comment_key)
+            told = self._comment.write(change, deadline=deadline, create=create, confirm=confirm)
         except GitHubError as error:
             self.problem = error.text
             return Told(settled=not error.passing)
