@@ -30,6 +30,20 @@ from stormkit_action.reporting.rows import Change, Row, State
 RUN = 4242
 
 
+class _Clock(SystemClock):
+    """A clock that goes faster."""
+
+    def __init__(self, speed: float) -> None:
+        super().__init__(Cancellation())
+        self._speed = speed
+
+    def monotonic(self) -> float:
+        return super().monotonic() * self._speed
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds / self._speed)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Round:
     """What came of a round. `problems` is empty when it held."""
@@ -40,11 +54,14 @@ class Round:
     seconds: float
 
 
-def run(seed: int, *, jobs: int, latency: float, jitter: float, lost: float, apart: float) -> Round:
-    """One round. Of all answers the share `lost` never comes back; jobs start within `apart` seconds."""
+def run(seed: int, *, jobs: int, latency: float, jitter: float, lost: float, apart: float, speed: float = 1.0) -> Round:
+    """One round. Of all answers the share `lost` never comes back; jobs start within `apart` seconds.
+
+    At a higher `speed` everything takes less time by that factor, latency and pauses alike.
+    """
     chance = random.Random(seed)
     with GitHub() as github:
-        github.latency, github.jitter = latency, jitter
+        github.latency, github.jitter = latency / speed, jitter / speed
         for number in range(jobs):
             github.state.add_token(f"{TOKEN}_{number}")
         for _ in range(int(lost * jobs * 8)):
@@ -52,7 +69,8 @@ def run(seed: int, *, jobs: int, latency: float, jitter: float, lost: float, apa
         problems: list[str] = []
         starts = [chance.uniform(0.0, apart) for _ in range(jobs)]
         threads = [
-            threading.Thread(target=_job, args=(github, number, starts[number], problems)) for number in range(jobs)
+            threading.Thread(target=_job, args=(github, number, starts[number], _Clock(speed), problems))
+            for number in range(jobs)
         ]
         began = time.monotonic()
         for thread in threads:
@@ -68,8 +86,7 @@ def run(seed: int, *, jobs: int, latency: float, jitter: float, lost: float, apa
     )
 
 
-def _job(github: GitHub, number: int, start: float, problems: list[str]) -> None:
-    clock = SystemClock(Cancellation())
+def _job(github: GitHub, number: int, start: float, clock: _Clock, problems: list[str]) -> None:
     api = GitHubApi(token=f"{TOKEN}_{number}", repository="octocat/hello-world", api_url=github.url, clock=clock)
     comment = StickyComment(github=api, number=42, key="stormkit")
     clock.sleep(start)

@@ -50,10 +50,12 @@ def is_ours(body: str, key: str) -> bool:
 
 
 def read_rows(body: str) -> tuple[Row, ...]:
-    """The rows in a comment of ours; none when the state was edited away or broken."""
-    lines = body.rstrip().splitlines()
-    match = _STATE.fullmatch(lines[-1].strip()) if lines else None
-    return decode(match["word"]) if match else ()
+    """The rows in a comment of ours; none when the state was edited away or broken.
+
+    It is the last line, unless somebody wrote beneath it. No foreign text can hold such a line.
+    """
+    found = (_STATE.fullmatch(line.strip()) for line in reversed(body.splitlines()))
+    return next((decode(match["word"]) for match in found if match), ())
 
 
 def render(rows: Iterable[Row], key: str) -> str:

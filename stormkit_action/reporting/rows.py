@@ -2,7 +2,7 @@
 
 Any number of jobs write them at the same time, so all that is done with them can be done again and in any order. Rows
 travel inside the comment, as base64 in a marker that no foreign text can imitate (all foreign text is escaped, and the
-marker counts only in its place, on the body's last line).
+marker counts only on a line of its own).
 """
 
 import base64
@@ -175,8 +175,8 @@ def _same_site(row: Row, other: Row) -> bool:
 
 
 def _content(row: Row) -> Row:
-    """What a row itself says: without what it took over from the row before, and without its log."""
-    return replace(row, tail="", good_url="", good_sha="", good_github_id="")
+    """What a row itself says: without what it took over from the row before, and what a full comment shortens."""
+    return replace(row, tail="", reason="", warning="", good_url="", good_sha="", good_github_id="")
 
 
 def _rank(row: Row) -> tuple[bool, int, str]:

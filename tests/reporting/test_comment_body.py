@@ -6,7 +6,7 @@ import pytest
 from stormkit_action.reporting.comment_body import LONGEST, is_ours, marker, read_rows, render
 from stormkit_action.reporting.rows import Row, State
 from tests.reporting import golden
-from tests.reporting.samples import COMMENTS, FAILED, HOSTILE, NOW, RUN, SITES, URL
+from tests.reporting.samples import COMMENTS, FAILED, HOSTILE, NOW, RUN, URL
 
 STATE_LINE = re.compile(r"(<!-- stormkit-action state )[A-Za-z0-9+/=]+( -->)$")
 
@@ -34,7 +34,6 @@ def test_the_rows_can_be_read_back(name: str) -> None:
         "<!-- stormkit-action state  -->",
         "<!-- stormkit-action state AAAA -->",
         "<!-- stormkit-action state !!!! -->",
-        f"{render(SITES, 'stormkit')}\nsomebody wrote this below",
     ],
 )
 def test_a_broken_state_is_no_rows(body: str) -> None:
