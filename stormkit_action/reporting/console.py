@@ -18,7 +18,9 @@ ANNOTATION = 4000
 # Foreign lines are written this many characters at a time.
 BATCH = 64 * 1024
 
-# GitHub's runner honours `##[command]` anywhere in a line, and `::command::` at its start.
+# GitHub's runner honours `##[command]` anywhere in a line, and `::command::` at its start. It compares by culture, for
+# which a word joiner (or another invisible character) between the marks is nothing; but it cuts the command's name off
+# after two or three characters all the same, so that it begins with a mark and is none.
 _COMMAND = re.compile(r"^([^\S\n]*):(?=:)|#(?=#\[)", re.MULTILINE)
 # Colours stay; any other control character, and a bare carriage return (a new line to the runner), does not.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]|\x1b(?!\\[[0-9;]*m)")
