@@ -1,0 +1,47 @@
+"""The whole program as a process, against a local Stormkit and a local GitHub over real HTTP."""
+
+import itertools
+
+import pytest
+
+from sandbox.github import TOKEN, GitHub
+from sandbox.runner import Runner
+from sandbox.stormkit import Build, Generation, Stormkit
+
+KEYS = {"environment key": {"api-key": "SK_sandbox"}, "user key": {"api-key": "SK_user", "env-id": "305"}}
+
+
+@pytest.fixture
+def stormkit(request):
+    """Builds are quick. Parametrize it indirectly with a Generation; it is the newer one otherwise."""
+    with Stormkit(generation=getattr(request, "param", Generation.NEWER)) as server:
+        server.default_build = Build(seconds=0.3)
+        yield server
+
+
+@pytest.fixture
+def github():
+    with GitHub() as server:
+        yield server
+
+
+@pytest.fixture
+def step(stormkit, github, tmp_path):
+    """Makes the Runner of a step, with inputs as keywords: `api_key` is `api-key`."""
+    numbers = itertools.count()
+
+    def make(event="pull_request_opened", *, env=None, event_name="", **inputs) -> Runner:
+        given = {"api-key": "SK_sandbox", "api-url": stormkit.url, "poll-interval": "0.1s"}
+        given |= {name.replace("_", "-"): value for name, value in inputs.items()}
+        return Runner(
+            event=event,
+            event_name=event_name,
+            inputs=given,
+            directory=tmp_path / f"job{next(numbers)}",
+            github_url=github.url,
+            token=TOKEN,
+            secrets=["SK_sandbox", "SK_user"],
+            env=env,
+        )
+
+    return make
