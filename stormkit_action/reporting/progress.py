@@ -14,7 +14,7 @@ def line(progress: Progress) -> str:
     """`1m 05s: running [######----] about 40s left, usually 1m 45s, commit 16ab41e`."""
     elapsed = duration(progress.elapsed)
     if progress.trouble:
-        return f"{elapsed}: trying on. {progress.trouble}"
+        return f"{elapsed}: still trying. {progress.trouble}"
     deployment = progress.deployment
     if deployment is None:
         return f"{elapsed}: waiting"

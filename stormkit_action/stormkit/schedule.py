@@ -7,7 +7,6 @@ and dense around the usual duration.
 """
 
 import math
-import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -58,6 +57,8 @@ class Usual:
         ][:HISTORY]
         if not durations:
             return None
+        import statistics  # noqa: PLC0415 - some milliseconds that the trigger need not wait for
+
         seconds = statistics.median(durations)
         return cls(seconds=seconds, count=len(durations), spread=_spread(durations, seconds))
 
@@ -70,7 +71,7 @@ def _spread(durations: list[float], median: float) -> float:
     narrower than their rounding.
     """
     count = len(durations)
-    distance = statistics.fmean(abs(math.log(each / median)) for each in durations)
+    distance = math.fsum(abs(math.log(each / median)) for each in durations) / count
     seen = distance * math.sqrt(math.pi / 2)
     drawn = math.sqrt((count * seen**2 + ASSUMED_BUILDS * ASSUMED_SPREAD**2) / (count + ASSUMED_BUILDS))
     widened = drawn * math.sqrt(1 + math.pi / 2 / count)

@@ -88,13 +88,12 @@ class BuildWait:
         self._begin(restarted)
         while True:
             self._look()
-            self._speak()
-            if self._last is not None and not self._last.running:
-                return self._last
-            if self._deadline.over:
-                return self._last
-            if not self._asked_for_usual and not self._trouble:
+            ended = self._last is not None and not self._last.running
+            if not (ended or self._trouble or self._asked_for_usual):
                 self._learn_usual()
+            self._speak()
+            if ended or self._deadline.over:
+                return self._last
             self._sleep()
 
     def _look(self) -> None:
@@ -141,6 +140,8 @@ class BuildWait:
                 self._log_due = now + max(LOG_PAUSE, (now - began) / LOG_SHARE)
         if self._is_before_restart(read):
             return
+        if self._last is not None and not logs:
+            read = replace(read, logs=self._last.logs, status_checks=self._last.status_checks)
         self._last, self.log_is_read = read, logs
         if logs and self._live_log is not None:
             self._live_log(read)
@@ -180,7 +181,8 @@ class BuildWait:
 
     def _speak(self) -> None:
         last = self._last
-        state = (last and (last.status, last.commit, last.unknown_status), self._usual, self._trouble)
+        # One trouble after the other is no news, whatever each one says.
+        state = (last and (last.status, last.commit, last.unknown_status), self._usual, bool(self._trouble))
         now = self._clock.monotonic()
         if state == self._said and now - self._said_at < HEARTBEAT:
             return

@@ -30,7 +30,7 @@ USUAL = Usual(seconds=105, count=10, spread=0.1)
             Progress(deployment=replace(BUILT, status=Status.SUCCESS), elapsed=103, usual=USUAL),
             "1m 43s: success, commit 16ab41e",
         ),
-        (Progress(deployment=BUILT, elapsed=30, usual=USUAL, trouble="No answer."), "30s: trying on. No answer."),
+        (Progress(deployment=BUILT, elapsed=30, usual=USUAL, trouble="No answer."), "30s: still trying. No answer."),
     ],
 )
 def test_a_line(progress, text):

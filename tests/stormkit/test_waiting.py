@@ -231,6 +231,20 @@ def test_an_unknown_status_counts_as_running_and_is_read_until_it_is_known():
     assert set(words) == {"warming-up", ""}
 
 
+def test_one_trouble_after_the_other_is_said_once():
+    faults: dict[int, Exception] = {number: fault(f"HTTP 502, request {number}") for number in range(4, 12)}
+    waited = waiting(Script(clock=FakeClock(), faults=faults))
+    waited.wait.run()
+    assert len([each for each in waited.progress if each.trouble]) == 1
+
+
+def test_the_first_line_already_tells_what_is_usual():
+    waited = waiting(Script(clock=FakeClock(), history=(40,)))
+    waited.wait.run()
+    assert waited.progress[0].elapsed == 0
+    assert waited.progress[0].usual is not None
+
+
 def test_a_cancel_ends_the_wait():
     clock = FakeClock(cancel_after=11)
     with pytest.raises(Cancelled):
