@@ -21,7 +21,7 @@ from stormkit_action.reporting.deployments import GitHubDeployments
 from stormkit_action.reporting.outputs import Written
 from stormkit_action.reporting.pull_request import PullRequestComment
 from stormkit_action.reporting.result_rows import change_of
-from stormkit_action.reporting.rows import Change, Row, State, newer
+from stormkit_action.reporting.rows import Change, Row, active_ids, newer
 from stormkit_action.result import Result
 from stormkit_action.work import Site
 
@@ -92,8 +92,7 @@ class GitHubReport:
             return
         for each, row in zip(result.deployments, change.rows, strict=True):
             before = [one for one in told.before if one.label == row.label and newer(row, one)]
-            ids = {one.good_github_id for one in before}
-            ids |= {one.github_id for one in before if one.state is State.BUILDING}
+            ids = frozenset[str]().union(*map(active_ids, before))
             earlier = [int(number) for number in ids if number.isdecimal()] if told.url else None
             self.deployments.replace(github, each, earlier)
 

@@ -18,6 +18,9 @@ from stormkit_action.stormkit.models import web_url
 
 VERSION = 1
 
+# How many GitHub Deployments a row remembers. Later ones are enough: each was to end those before it.
+MOST_ACTIVE = 10
+
 # No number in a row is larger: the last second that a calendar has, and more than any run's id.
 LARGEST = 253_402_300_799
 
@@ -40,9 +43,10 @@ class Row:
     """One deployment's line.
 
     `run_id` and `attempt` order runs, `deployment_id` orders deployments. Times are Unix seconds, durations seconds;
-    `ready_at` is about when a running build will have ended. `good_*` are the link, commit and GitHub Deployment of the
-    last deployment that was ready. `provisional` marks a row written before Stormkit had told the deployment's name: it
-    gives way to a later row of the same `job`.
+    `ready_at` is about when a running build will have ended. `good_*` are the link and commit of the last deployment
+    that was ready. `github_id` is the GitHub Deployment, `active_ids` are those that may be active, comma-separated.
+    `provisional` marks a row written before Stormkit had told the deployment's name: it gives way to a later row of the
+    same `job`.
     """
 
     label: str
@@ -69,7 +73,7 @@ class Row:
     good_url: str = ""
     good_sha: str = ""
     github_id: str = ""
-    good_github_id: str = ""
+    active_ids: str = ""
     provisional: bool = False
 
     @property
@@ -152,10 +156,18 @@ def _newest(one: Row, other: Row) -> Row:
 def _with_good(row: Row, before: Row | None) -> Row:
     """`row` with the last link that worked: its own once ready, none once removed, else the one it replaces."""
     if row.ready:
-        return replace(row, good_url=row.preview_url, good_sha=row.sha, good_github_id=row.github_id)
-    if before is None or row.good_url or row.state is State.REMOVED:
+        return replace(row, good_url=row.preview_url, good_sha=row.sha, active_ids=row.github_id)
+    if before is None or row.state is State.REMOVED:
         return row
-    return replace(row, good_url=before.good_url, good_sha=before.good_sha, good_github_id=before.good_github_id)
+    good = row if row.good_url else before
+    active = sorted((active_ids(row) | active_ids(before)) - {row.github_id})
+    return replace(row, good_url=good.good_url, good_sha=good.good_sha, active_ids=",".join(active[-MOST_ACTIVE:]))
+
+
+def active_ids(row: Row) -> frozenset[str]:
+    """The GitHub Deployments that a row leaves behind: earlier ones, and its own if nobody has ended it."""
+    building = row.github_id if row.state is State.BUILDING else ""
+    return frozenset({*row.active_ids.split(","), building} - {""})
 
 
 def _remove(rows: tuple[Row, ...], removed: Row) -> tuple[Row, ...]:
@@ -176,7 +188,7 @@ def _same_site(row: Row, other: Row) -> bool:
 
 def _content(row: Row) -> Row:
     """What a row itself says: without what it took over from the row before, and what a full comment shortens."""
-    return replace(row, tail="", reason="", warning="", good_url="", good_sha="", good_github_id="")
+    return replace(row, tail="", reason="", warning="", good_url="", good_sha="", active_ids="")
 
 
 def _rank(row: Row) -> tuple[bool, int, str]:

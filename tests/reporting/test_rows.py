@@ -8,7 +8,18 @@ from dataclasses import replace
 
 import pytest
 
-from stormkit_action.reporting.rows import LARGEST, VERSION, Change, Row, State, decode, encode, newer, union
+from stormkit_action.reporting.rows import (
+    LARGEST,
+    VERSION,
+    Change,
+    Row,
+    State,
+    active_ids,
+    decode,
+    encode,
+    newer,
+    union,
+)
 
 READY = Row(
     label="docs",
@@ -89,12 +100,21 @@ def test_the_last_good_link_stays(state):
     after = put(replace(READY, run_id=8, state=state, sha="other", preview_url="", github_id="33"), before=good)
     later = put(replace(READY, run_id=9, state=State.BUILDING, preview_url="", github_id="34"), before=after)
     for row in (*after, *later):
-        assert (row.good_url, row.good_sha, row.good_github_id) == ("https://docs.example.com", "6dcb09b", "31")
+        assert (row.good_url, row.good_sha) == ("https://docs.example.com", "6dcb09b")
+        assert active_ids(row) - {"33", "34"} == {"31"}
 
 
 def test_a_newer_good_link_replaces_it():
     after = put(replace(READY, run_id=8, preview_url="https://new.example.com", github_id="9"), before=put(READY))
-    assert (after[0].good_url, after[0].good_github_id) == ("https://new.example.com", "9")
+    assert (after[0].good_url, after[0].active_ids) == ("https://new.example.com", "9")
+
+
+def test_what_nobody_ended_is_remembered_until_something_is_ready():
+    first = put(BUILDING)
+    second = put(replace(BUILDING, run_id=8, github_id="33"), before=first)
+    third = put(replace(BUILDING, run_id=9, github_id="34", state=State.FAILED), before=second)
+    assert [active_ids(row) for row in (*first, *second, *third)] == [{"32"}, {"32", "33"}, {"32", "33"}]
+    assert put(replace(READY, run_id=10, github_id="35"), before=third)[0].active_ids == "35"
 
 
 def test_merging_comments_keeps_the_newest_of_each_label_and_every_good_link():
