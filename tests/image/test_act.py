@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
@@ -35,42 +36,30 @@ def checkout(tmp_path):
     for name in WHAT_AN_ACTION_NEEDS:
         shutil.copy(ACTION / name, root / name)
     for command in (
-        ["init", "--quiet", "--initial-branch", events.HEAD_BRANCH],
-        ["remote", "add", "origin", f"https://github.com/{events.REPOSITORY}.git"],
-        ["add", "."],
-        [
-            "-c",
-            "user.name=monalisa",
-            "-c",
-            "user.email=monalisa@example.com",
-            "commit",
-            "--quiet",
-            "-m",
-            "Add the action",
-        ],
+        f"init --quiet --initial-branch {events.HEAD_BRANCH}",
+        f"remote add origin https://github.com/{events.REPOSITORY}.git",
+        "add .",
+        "-c user.name=monalisa -c user.email=monalisa@example.com commit --quiet --message=Action",
     ):
-        subprocess.run(["git", *command], cwd=root, check=True, timeout=60)
+        subprocess.run(["git", *command.split()], cwd=root, check=True, timeout=60)
     return root
 
 
 @pytest.fixture
 def act(image, checkout, stormkit, github, tmp_path):
     """Runs the workflow on the pull request and returns act's exit code and log. Its build finds the image cached."""
+    # act names containers after the workflow, so two tests at the same time need two names.
+    workflow = tmp_path / "preview.yml"
+    workflow.write_text(WORKFLOW.read_text(encoding="utf-8").replace("name: Preview", f"name: {uuid.uuid4().hex}"))
+    event = ACTION / "sandbox" / "events" / "pull_request_opened.json"
 
     def run() -> tuple[int, str]:
         done = subprocess.run(
             [
-                *(
-                    str(ACT),
-                    "pull_request",
-                    "-W",
-                    str(WORKFLOW),
-                    "-e",
-                    str(ACTION / "sandbox/events/pull_request_opened.json"),
-                ),
-                *("-P", f"ubuntu-latest={BASE}", "--pull=false", "--action-offline-mode", "--rm"),
-                *("-s", "GITHUB_TOKEN", "-s", "STORMKIT_API_KEY", "--var", f"STORMKIT_API_URL={stormkit.url}"),
-                *("--env", f"GITHUB_API_URL={github.url}"),
+                *(str(ACT), "pull_request", f"--workflows={workflow}", f"--eventpath={event}"),
+                *(f"--platform=ubuntu-latest={BASE}", "--pull=false", "--action-offline-mode", "--rm"),
+                *("--secret=GITHUB_TOKEN", "--secret=STORMKIT_API_KEY", f"--var=STORMKIT_API_URL={stormkit.url}"),
+                f"--env=GITHUB_API_URL={github.url}",
             ],
             cwd=checkout,
             # A secret that is named alone comes from the environment. act keeps its files in HOME.
