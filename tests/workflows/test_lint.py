@@ -29,6 +29,7 @@ every_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=name_of)
 SCHEMAS = {
     "github-workflows": WORKFLOWS,
     "github-actions": [ACTION / "action.yml"],
+    "github-issue-forms": sorted((ACTION / ".github/ISSUE_TEMPLATE").glob("*.yml")),
     "dependabot": [ACTION / ".github/dependabot.yml"],
     "bitbucket-pipelines": OTHER_CI[:1],
     "gitlab-ci": OTHER_CI[1:],
