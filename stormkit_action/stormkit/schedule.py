@@ -17,7 +17,7 @@ HISTORY = 10
 
 # The longest pauses, in seconds: where nothing is known of a build, and while its usual end is far off.
 LONGEST_PAUSE = 15.0
-LONGEST_SPARSE_PAUSE = 60.0
+LONGEST_SPARSE_PAUSE = 30.0
 
 # The relative spread that is assumed before there are builds to tell, as if that many had shown it; and the least.
 ASSUMED_SPREAD, ASSUMED_BUILDS = 0.15, 2
@@ -26,7 +26,7 @@ LEAST_SPREAD = 0.03
 # Pauses in units of sqrt(spread / hazard). It sets how many polls are spent around the usual end: about
 # 2 * sqrt(usual seconds), whatever the spread. With the few before it, builds from 15 s to 10 min cost on average no
 # more requests than a loop with pauses of 5 s (measured in bench/polling.py).
-PAUSE_FACTOR = 0.68
+PAUSE_FACTOR = 0.74
 
 # The probability that a build is unlike those before: it fails early, or its duration has changed for good.
 ODD = 0.01
@@ -87,22 +87,22 @@ def pause(elapsed: float, *, shortest: float, usual: Usual | None = None) -> flo
     waited = elapsed if math.isfinite(elapsed) and elapsed > 0 else 0.0
     if usual is None:
         return max(shortest, min(waited / 10, LONGEST_PAUSE))
-    return max(shortest, _until_next(waited, usual))
+    return max(shortest, _until_next(waited, usual, shortest))
 
 
-def _until_next(elapsed: float, usual: Usual) -> float:
+def _until_next(elapsed: float, usual: Usual, shortest: float) -> float:
     """Seconds in which the polls that are due add up to one."""
     step = usual.seconds * usual.spread / 20
     due, ahead = 0.0, 0.0
     while True:
-        rate = polls_per_second(elapsed + ahead + step / 2, usual)
+        rate = polls_per_second(elapsed + ahead + step / 2, usual, shortest)
         if due + rate * step >= 1:
             return ahead + (1 - due) / rate
         due += rate * step
         ahead += step
 
 
-def polls_per_second(elapsed: float, usual: Usual) -> float:
+def polls_per_second(elapsed: float, usual: Usual, shortest: float) -> float:
     """How densely polls are placed `elapsed` (more than 0) seconds after the build began.
 
     The build is a usual one, whose duration is log-normal, or with the small probability ODD one of any duration. What
@@ -115,7 +115,8 @@ def polls_per_second(elapsed: float, usual: Usual) -> float:
     ends_now = (1 - ODD) * math.exp(-(distance**2) / 2) / (elapsed * usual.spread * math.sqrt(2 * math.pi))
     hazard = ends_now / (still_usual + still_odd)
     around_the_end = math.sqrt(hazard / usual.spread) / PAUSE_FACTOR
-    # An early failure is found before it is half as old again, give or take.
-    sparse = max(2 / (elapsed + usual.seconds / 10), 1 / LONGEST_SPARSE_PAUSE)
+    # An early failure is found before it is half as old again, give or take. What a longer shortest pause saves around
+    # the usual end is spent here.
+    sparse = max((2 + min(shortest, 2.0)) / (elapsed + usual.seconds / 10), 1 / LONGEST_SPARSE_PAUSE)
     unknown = max(10 / elapsed, 1 / LONGEST_PAUSE)
     return around_the_end + (1 - odd) * sparse + odd * unknown

@@ -55,8 +55,8 @@ def test_without_history_a_tenth_of_the_time_waited(elapsed, seconds):
     ("elapsed", "at_least", "at_most"),
     [
         (0, 3, 6),  # quick at first
-        (30, 15, 25),  # sparse while an end is unlikely
-        (60, 10, 25),
+        (30, 8, 25),  # sparse while an end is unlikely
+        (60, 8, 25),
         (90, 0.3, 1.3),  # dense around the usual end
         (100, 0.3, 1.0),
         (110, 0.3, 1.0),
