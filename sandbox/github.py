@@ -47,6 +47,10 @@ class GitHub(Server):
         """
         return self._faults.add(pattern, Fault(kind=FaultKind(kind), seconds=seconds), times=times, after=after)
 
+    def mend(self) -> None:
+        """Let no fault happen any more."""
+        self._faults = Orders()
+
     def handle(self, request: Recorded) -> Reply:
         """Answer a request of GitHub's REST API, or GraphQL's question for the caller's login."""
         pause = (self.latency + random.uniform(0.0, self.jitter)) / 2

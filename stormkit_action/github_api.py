@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import GitHubError
 from stormkit_action.event import PullRequest, pull_request_from
 from stormkit_action.github_answers import Comment, GitHubDeployment
-from stormkit_action.github_connection import Again, Connection, Known
+from stormkit_action.github_connection import PAGE, Again, Connection, Known
 from stormkit_action.text import one_line
 
 if TYPE_CHECKING:
@@ -177,14 +178,13 @@ class GitHubApi:
         return created
 
     def deployments(self, *, task: str) -> list[GitHubDeployment]:
-        """The GitHub Deployments of a task, newest first."""
-        return self._connection.ask(
-            "reading the GitHub Deployments",
-            lambda github: [
-                GitHubDeployment.from_api(_listed(each)) for each in self._repository(github).get_deployments(task=task)
-            ],
-            needs=_DEPLOY,
-        )
+        """The newest GitHub Deployments of a task, newest first: one page, since they pile up for years."""
+
+        def read(github: Github) -> list[GitHubDeployment]:
+            found = self._repository(github).get_deployments(task=task)
+            return [GitHubDeployment.from_api(_listed(each)) for each in islice(found, PAGE)]
+
+        return self._connection.ask("reading the GitHub Deployments", read, needs=_DEPLOY)
 
     def deployment_state(self, deployment_id: int) -> str:
         """The newest state of a GitHub Deployment, empty before its first one."""

@@ -25,6 +25,9 @@ T = TypeVar("T")
 REQUEST_TIMEOUT = 10
 PATIENCE = 40.0
 
+# Entries of a list that come with one request, the most that GitHub gives.
+PAGE = 100
+
 
 class Again(Enum):
     """After which failures a call may be repeated."""
@@ -113,7 +116,7 @@ class Connection:
             auth=Auth.Token(self.token),
             base_url=self.api_url,
             timeout=REQUEST_TIMEOUT,
-            per_page=100,
+            per_page=PAGE,
             retry=None,
             seconds_between_requests=None,
             seconds_between_writes=None,

@@ -21,7 +21,7 @@ from stormkit_action.reporting.github_report import BUDGET, GitHubReport, guarde
 from stormkit_action.reporting.live import STARTED, LiveReport, Shown
 from stormkit_action.reporting.outputs import Outlet
 from stormkit_action.result import DeploymentResult, Outcome, Result
-from stormkit_action.stormkit.models import Deployment
+from stormkit_action.stormkit.models import Deployment, Status
 from stormkit_action.stormkit.trigger import Trigger
 from stormkit_action.work import Site, Watcher, Work
 
@@ -56,6 +56,8 @@ def finish(environ: Mapping[str, str], *, console: Console, outlet: Outlet, cloc
         (console.error if result.loose else console.line)(result.reason or f"Deployment {result.deployment_id} ended.")
     github = services.github(inputs, event, clock)
     if github is not None and results:
+        # An event that named no branch did not change which one the step deployed.
+        plan = replace(plan, branch=plan.branch or results[0].branch)
         report = GitHubReport(github=github, inputs=inputs, event=event, plan=plan, clock=clock, resumed=True)
         told = Result(status=Outcome.CANCELLED, deployments=tuple(results))
         guarded(lambda: report.finish(told, now=clock.now(), clock=clock, budget=BUDGET))
@@ -115,6 +117,9 @@ def _ended(work: Work, started: Started) -> DeploymentResult:
     except NotFound:
         gone = finding.result_of(work, None, status=Outcome.STOPPED)
         return replace(gone, reason=f"Deployment {started.deployment_id} was deleted.")
+    if deployment.status is Status.STOPPED and stops:
+        # By the step, before it was killed, or by an earlier post step.
+        return _stopped(work, deployment)
     if not deployment.running:
         ended = finding.result_of(work, deployment)
         said = building.why_failed(deployment) if ended.status is Outcome.FAILED else ""
@@ -122,7 +127,11 @@ def _ended(work: Work, started: Started) -> DeploymentResult:
     if not stops:
         return _left(work, deployment)
     work.client.stop(deployment.id)
-    stopped = finding.result_of(work, work.client.deployment(deployment.id), status=Outcome.CANCELLED)
+    return _stopped(work, work.client.deployment(deployment.id))
+
+
+def _stopped(work: Work, deployment: Deployment) -> DeploymentResult:
+    stopped = finding.result_of(work, deployment, status=Outcome.CANCELLED)
     return replace(stopped, reason=f"The job was cancelled and deployment {deployment.id} stopped.")
 
 

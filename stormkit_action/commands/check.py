@@ -25,6 +25,7 @@ def run(work: Work, *, github: GitHubApi | None) -> DeploymentResult:
     if github is not None:
         problems += _check_branch(work, github, say)
         problems += _check_comment(work, github, say)
+        problems += _check_deployment(work, github, say)
     say(_intention(work, environment))
     for problem in problems:
         work.watcher.warning(problem)
@@ -74,6 +75,26 @@ def _check_comment(work: Work, github: GitHubApi, say: Callable[[str], None]) ->
         "The token may not comment on the pull request: add `permissions: { pull-requests: write }` to the job"
         " (naming one permission sets all others to none), or set comment: false."
     ]
+
+
+def _check_deployment(work: Work, github: GitHubApi, say: Callable[[str], None]) -> list[str]:
+    if work.inputs.github_deployment is Switch.FALSE or not work.plan.expected_sha:
+        why = "no commit is known." if work.inputs.github_deployment is not Switch.FALSE else "the input is false."
+        say(f"- No GitHub Deployment would be written: {why}")
+        return []
+    try:
+        allowed = github.may_deploy()
+    except ActionError as error:
+        say(f"? Whether the token may create GitHub Deployments could not be found out: {error.text}")
+        return []
+    if allowed:
+        say("✓ The token may create GitHub Deployments.")
+        return []
+    missing = "The token may not create GitHub Deployments: add `permissions: { deployments: write }` to the job"
+    if work.inputs.github_deployment is Switch.TRUE:
+        return [f"{missing} (naming one permission sets all others to none), or set github-deployment: false."]
+    say(f"- {missing} to have them.")
+    return []
 
 
 def _why_no_comment(work: Work) -> str:

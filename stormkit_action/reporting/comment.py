@@ -13,6 +13,7 @@ from stormkit_action.clock import Deadline
 from stormkit_action.errors import GitHubError
 from stormkit_action.github_answers import Comment
 from stormkit_action.github_api import GitHubApi
+from stormkit_action.github_connection import PAGE
 from stormkit_action.reporting.comment_body import is_ours, read_rows, render
 from stormkit_action.reporting.rows import Change, Row, union
 
@@ -35,9 +36,6 @@ REPEAT = (0.2, 0.4)
 # Others' rows this young mean that others are at work. Seconds.
 YOUNG = 60
 
-# A list of so many comments took several requests, the first of which tells what was a while ago.
-PAGE = 100
-
 _GONE = (404, 410)
 
 
@@ -55,7 +53,7 @@ class Told:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Seen:
-    """Our comments as they were at `at`, oldest first; `whole` when that was one moment."""
+    """Our comments as they were at `at`, oldest first; `whole` when that was one moment, not several pages."""
 
     own: tuple[Comment, ...]
     at: float

@@ -27,8 +27,8 @@ _ACTIVE = frozenset({"success", "in_progress", "queued", "pending"})
 # How many are ended at once.
 POOL = 8
 
-# How many earlier deployments of the branch are looked at for active ones, after a deploy and after a cleanup.
-_LOOK_BACK, _CLEAN_UP = 10, 100
+# How many earlier deployments of the branch are looked at for active ones after a deploy.
+_LOOK_BACK = 10
 
 _STATES = {Outcome.SUCCESS: "success", Outcome.FAILED: "failure", Outcome.TIMED_OUT: "failure"}
 
@@ -196,7 +196,7 @@ class GitHubDeployments:
     def _clean_up(self, github: GitHubApi, removed: list[DeploymentResult]) -> None:
         listed = github.deployments(task=self._task)
         doomed = [each for each in listed if any(self._same_site(each.payload, result) for result in removed)]
-        self._deactivate(github, doomed[:_CLEAN_UP], "The preview was removed")
+        self._deactivate(github, doomed, "The preview was removed")
 
     def _deactivate(self, github: GitHubApi, deployments: Iterable[GitHubDeployment], reason: str) -> None:
         for each in deployments:

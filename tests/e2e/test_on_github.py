@@ -1,0 +1,187 @@
+"""What is seen on GitHub of a whole step: what it costs, and what a cancel, a kill or a missing permission leaves."""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from sandbox import events
+from sandbox.events import HEAD_SHA
+from sandbox.github import ENTERPRISE
+from sandbox.step_log import Level
+from stormkit_action.reporting.comment_body import read_rows
+from stormkit_action.reporting.rows import State
+
+
+def states(github):
+    return [each.state for each in github.state.deployments]
+
+
+def rows(github):
+    [comment] = github.state.comments()
+    return [row.state for row in read_rows(comment.body)]
+
+
+def building(step, github):
+    """Wait until the step has told everything that there is to tell of a build under way."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end and not (github.state.comments() and "in_progress" in states(github)):
+        time.sleep(0.02)
+    assert rows(github) == [State.BUILDING]
+    return step
+
+
+def test_a_plain_deploy_asks_github_eight_times(stormkit, github, step):
+    stormkit.next_build(seconds=2.5)
+    finished = step().run()
+    assert finished.exit_code == 0
+    assert len(github.requests) <= 8
+    assert rows(github) == [State.READY]
+    [deployment] = github.state.deployments
+    assert [each.state for each in deployment.statuses] == ["in_progress", "success"]
+    assert deployment.statuses[-1].environment_url == finished.outputs["preview-url"]
+    assert finished.outputs["github-deployment-id"] == str(deployment.id)
+    assert json.loads(finished.outputs["result"])["deployments"][0]["github-deployment-id"] == str(deployment.id)
+    assert finished.outputs["comment-url"].endswith(str(github.state.comments()[0].id))
+
+
+def test_a_pull_request_from_its_first_push_to_its_end(stormkit, github, step):
+    for run, outcome in enumerate(("success", "failed", "success"), start=1):
+        stormkit.next_build(seconds=0.3, outcome=outcome)
+        step(env={"GITHUB_RUN_ID": str(100 + run)}).run()
+    assert states(github) == ["inactive", "failure", "success"]
+    assert rows(github) == [State.READY]
+    closed = step("pull_request_closed", env={"GITHUB_RUN_ID": "200"}).run()
+    assert closed.exit_code == 0
+    assert states(github) == ["inactive", "failure", "inactive"]
+    assert rows(github) == [State.REMOVED]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_cancelled_step_says_so_in_time(stormkit, github, step, number):
+    stormkit.next_build(seconds=60)
+    github.latency = 0.2
+    runner = step()
+    running = building(runner.start(), github)
+    began = time.monotonic()
+    running.send_signal(number)
+    finished = running.wait(10)
+    assert time.monotonic() - began < 6
+    assert (finished.exit_code, finished.outputs["status"]) == (130, "cancelled")
+    assert states(github) == ["inactive"]
+    assert rows(github) == [State.CANCELLED]
+    assert finished.state["finished"] == "true"
+
+
+def test_a_cancel_ends_in_time_although_github_hangs_and_is_finished_after_the_job(stormkit, github, step):
+    stormkit.next_build(seconds=60)
+    runner = step()
+    running = building(runner.start(), github)
+    github.fault(".*", "never-arrived", times=50, seconds=30)
+    began = time.monotonic()
+    finished = running.cancel()
+    assert time.monotonic() - began < 6
+    assert (finished.exit_code, finished.outputs["status"]) == (130, "cancelled")
+    assert finished.state["finished"] == ""
+    github.mend()
+    after = runner.post(state=finished.state)
+    assert after.exit_code == 0
+    assert states(github) == ["inactive"]
+    assert rows(github) == [State.CANCELLED]
+
+
+def test_a_killed_step_is_finished_after_the_job(stormkit, github, step):
+    stormkit.next_build(seconds=60)
+    runner = step()
+    running = building(runner.start(), github)
+    os.kill(running.pid, signal.SIGKILL)
+    state = running.wait(10).state
+    for _ in range(2):
+        finished = runner.post(state=state)
+        assert finished.exit_code == 0
+        assert states(github) == ["inactive"]
+        assert rows(github) == [State.CANCELLED]
+    assert [each.status for each in stormkit.deployments] != ["running"]
+
+
+def test_missing_permissions_fail_nothing_and_are_named(github, step):
+    github.state.tokens["ghs_sandbox"].permissions = {"contents": "read", "metadata": "read"}
+    finished = step().run()
+    assert finished.exit_code == 0
+    warnings = finished.annotated(Level.WARNING)
+    assert ["permissions: { pull-requests: write }" in warning for warning in warnings] == [True]
+    assert "permissions: { deployments: write }" in finished.log
+    assert (finished.outputs["comment-url"], finished.outputs["github-deployment-id"]) == ("", "")
+
+
+def test_what_is_asked_for_and_not_allowed_is_a_warning(github, step):
+    github.state.tokens["ghs_sandbox"].permissions = {"contents": "read", "metadata": "read"}
+    finished = step(github_deployment="true", comment="false").run()
+    assert finished.exit_code == 0
+    [warning] = finished.annotated(Level.WARNING)
+    assert "permissions: { deployments: write }" in warning
+
+
+def test_without_a_token_the_log_says_what_was_not_possible(github, step):
+    finished = step(github_token="").run()
+    assert finished.exit_code == 0
+    assert "No github-token" in finished.log
+    assert github.requests == []
+
+
+def test_enterprise_server(stormkit, github, step):
+    runner = step(env={"GITHUB_API_URL": f"{github.url}{ENTERPRISE}"})
+    finished = runner.run()
+    assert rows(github) == [State.READY]
+    assert states(github) == ["success"]
+    assert finished.outputs["comment-url"].startswith(f"{github.url}/octocat/hello-world/pull/42")
+
+
+@pytest.mark.parametrize(
+    "event", ["push_branch", "workflow_dispatch", "workflow_run_completed", "issue_comment_created"]
+)
+def test_events_find_their_pull_request(stormkit, github, step, event):
+    github.state.add_pull_request(43, "main", events.BASE_SHA)
+    finished = step(events.load(event), event_name=event).run()
+    assert finished.exit_code == 0
+    [comment] = github.state.repository().comments
+    pull_request = github.state.repository().pull_requests[comment.number]
+    assert finished.outputs["branch"] == pull_request.head_ref
+    assert finished.outputs["comment-url"].endswith(str(comment.id))
+    assert len(github.state.deployments) == 1
+
+
+def test_a_workflow_run_finds_the_pull_request_whose_head_it_is(stormkit, github, step):
+    payload = events.load("workflow_run_completed")
+    payload["workflow_run"]["pull_requests"] = []
+    github.state.add_pull_request(41, "older", HEAD_SHA, state="closed")
+    assert step(payload, event_name="workflow_run").run().exit_code == 0
+    assert [each.number for each in github.state.repository().comments] == [42]
+
+
+def test_a_push_without_a_pull_request_says_so_in_one_line(github, step):
+    github.state.repository().pull_requests.clear()
+    finished = step("push_branch").run()
+    assert finished.exit_code == 0
+    assert "There is no open pull request" in finished.log
+    assert finished.annotated(Level.WARNING) == []
+
+
+def test_the_pull_request_of_a_comment_whose_fork_is_gone_is_not_deployed(stormkit, github, step):
+    github.state.add_pull_request(head_repo=None)
+    finished = step("issue_comment_created").run()
+    assert (finished.exit_code, finished.outputs["status"]) == (0, "skipped")
+    assert stormkit.builds == 0
+
+
+def test_check_finds_out_what_the_token_may_do(github, step):
+    allowed = step(command="check").run()
+    assert "✓ The token may create GitHub Deployments." in allowed.log
+    github.state.tokens["ghs_sandbox"].permissions = {"contents": "read", "pull_requests": "write"}
+    assert step(command="check").run().exit_code == 0
+    refused = step(command="check", github_deployment="true").run()
+    assert (refused.exit_code, refused.outputs["status"]) == (1, "failed")
+    assert "deployments: write" in refused.outputs["reason"]
+    assert github.state.deployments == []
