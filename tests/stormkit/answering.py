@@ -1,0 +1,38 @@
+"""A server whose answers are written down, and clients for it."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sandbox.web import Recorded, Reply, Server
+from stormkit_action.cancellation import Cancellation
+from stormkit_action.clock import Clock, SystemClock
+from stormkit_action.stormkit.client import StormkitClient
+from stormkit_action.stormkit.transport import Call, Transport
+
+KEY = "SK_0123456789abcdef"
+READ = Call(method="GET", path="/v1/deployments/8241", action="reading deployment 8241")
+
+
+class Answering(Server):
+    """Gives `replies` one after the other, the last one for ever; a callable makes one of the request."""
+
+    def __init__(self, *replies: Reply | Callable[[Recorded], Reply]) -> None:
+        super().__init__()
+        self._replies = list(replies)
+
+    def handle(self, request: Recorded) -> Reply:
+        reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+        return reply if isinstance(reply, Reply) else reply(request)
+
+
+def transport(origin: str, clock: Clock | None = None, *, secrets: Iterable[str] = ()) -> Transport:
+    """With the real clock unless told otherwise, which serves where nothing waits."""
+    return Transport(origin=origin, api_key=KEY, clock=clock or SystemClock(Cancellation()), secrets=tuple(secrets))
+
+
+def client(origin: str, clock: Clock | None = None, *, env_id: str = "") -> StormkitClient:
+    return StormkitClient(transport(origin, clock), env_id=env_id)
+
+
+def page(*rows: Any, more: bool = False) -> Reply:
+    return Reply(body={"deployments": list(rows), "hasNextPage": more})

@@ -1,0 +1,334 @@
+"""What Stormkit tells, from both generations of servers and from nobody's."""
+
+import contextlib
+import json
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stormkit_action.stormkit.models import (
+    Commit,
+    Deployment,
+    LogStep,
+    Status,
+    UploadSize,
+    commits_match,
+    parse_id,
+    web_url,
+)
+
+# As the documentation shows one; older servers answer so.
+OLDER: dict[str, Any] = {
+    "id": "8241",
+    "appId": "1510",
+    "envId": "305",
+    "envName": "production",
+    "displayName": "my-app",
+    "repo": "github/octocat/hello-world",
+    "branch": "release/2.0",
+    "status": "success",
+    "error": "",
+    "isAutoDeploy": False,
+    "isAutoPublish": True,
+    "stoppedManually": False,
+    "statusChecksPassed": True,
+    "apiPathPrefix": "",
+    "previewUrl": "https://8241--my-app.stormkit.dev",
+    "detailsUrl": "/apps/1510/environments/305/deployments/8241",
+    "duration": 42,
+    "createdAt": "1742300400",
+    "stoppedAt": "1742300442",
+    "commit": {"author": "Mona Lisa", "message": "fix: improve performance", "sha": "16ab41e8"},
+    "snapshot": {"build": {}},
+    "logs": None,
+    "statusChecks": None,
+    "published": [{"envId": "305", "percentage": 100}],
+    "uploadResult": {"clientBytes": 204800, "serverBytes": 0, "serverlessBytes": 10.0},
+}
+NEWER: dict[str, Any] = {
+    **OLDER,
+    "published": True,
+    "isWarmingUp": False,
+    "failureSummary": "npm ERR!",
+    "logsUrl": "https://api.stormkit.io/logs/8241",
+    "logs": [
+        {"title": "npm ci", "message": "ok\n", "status": True, "duration": 12},
+        {"title": "npm run build", "message": "no\n", "status": False, "duration": 3.5},
+    ],
+    "statusChecks": [],
+    "somethingNew": {"a": 1},
+}
+
+
+def parsed(**fields: Any) -> Deployment:
+    return Deployment.from_api({"id": "8241", "status": "running", **fields})
+
+
+def test_an_older_servers_deployment():
+    assert Deployment.from_api(OLDER) == Deployment(
+        id="8241",
+        status=Status.SUCCESS,
+        branch="release/2.0",
+        commit=Commit(sha="16ab41e8", author="Mona Lisa", message="fix: improve performance"),
+        app_name="my-app",
+        env_id="305",
+        env_name="production",
+        is_auto_deploy=False,
+        status_checks_passed=True,
+        preview_url="https://8241--my-app.stormkit.dev",
+        details_path="/apps/1510/environments/305/deployments/8241",
+        duration=42.0,
+        created_at=datetime(2025, 3, 18, 12, 20, tzinfo=UTC),
+        stopped_at=datetime(2025, 3, 18, 12, 20, 42, tzinfo=UTC),
+        published=True,
+        upload=UploadSize(client=204800, server=0, serverless=10),
+    )
+
+
+def test_a_newer_servers_deployment():
+    deployment = Deployment.from_api(NEWER)
+    assert (deployment.published, deployment.warming_up) == (True, False)
+    assert (deployment.failure_summary, deployment.logs_url) == ("npm ERR!", "https://api.stormkit.io/logs/8241")
+    assert deployment.logs[0] == LogStep(title="npm ci", message="ok\n", ok=True, duration=12.0)
+    assert deployment.failing_step == deployment.logs[1]
+    assert deployment.name == "my-app / production"
+
+
+def test_nothing_but_id_and_status_is_needed():
+    assert parsed() == Deployment(id="8241", status=Status.RUNNING)
+    assert parsed().running
+    assert parsed().name == ""
+    assert parsed().failing_step is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "unknown"),
+    [
+        ({"status": "running"}, Status.RUNNING, ""),
+        ({"status": "success"}, Status.SUCCESS, ""),
+        ({"status": "failed"}, Status.FAILED, ""),
+        ({"status": "failed", "stoppedManually": False}, Status.FAILED, ""),
+        ({"status": "failed", "stoppedManually": "true"}, Status.FAILED, ""),
+        ({"status": "failed", "stoppedManually": True}, Status.STOPPED, ""),
+        ({"status": "stopped"}, Status.STOPPED, ""),
+        ({"status": "success", "stoppedManually": True}, Status.SUCCESS, ""),
+        ({"status": "running", "stoppedManually": True}, Status.RUNNING, ""),
+        ({"status": "verifying"}, Status.RUNNING, "verifying"),
+        ({"status": "SUCCESS"}, Status.RUNNING, "SUCCESS"),
+    ],
+)
+def test_status(fields, status, unknown):
+    deployment = parsed(**fields)
+    assert (deployment.status, deployment.unknown_status) == (status, unknown)
+
+
+@pytest.mark.parametrize("fields", [{"status": ""}, {"status": None}, {"status": 1}, {"status": ["running"]}])
+def test_without_a_status_it_is_none(fields):
+    with pytest.raises(ValueError, match="no status"):
+        parsed(**fields)
+
+
+@pytest.mark.parametrize(("value", "text"), [("8241", "8241"), (8241, "8241"), ("a-b_c", "a-b_c"), (0, "0")])
+def test_ids(value, text):
+    assert parse_id(value) == text
+
+
+@pytest.mark.parametrize(
+    "value", [None, "", " ", True, 1.5, "1/2", "../..", "8241?x", "8241\n", "x" * 65, ["1"], 10**70]
+)
+def test_what_is_no_id(value):
+    with pytest.raises(ValueError, match="usable id"):
+        parsed(id=value)
+
+
+@pytest.mark.parametrize(
+    ("value", "published"),
+    [
+        (True, True),
+        (False, False),
+        (None, None),
+        ([], False),
+        ([{"envId": "305", "percentage": 100}], True),
+        ([{"envId": "305", "percentage": 1}], True),
+        ([{"envId": "305", "percentage": 0}], False),
+        ([{"envId": "305", "percentage": 0.0}, {"envId": "305", "percentage": 50}], True),
+        # Never take a site down because of a shape that nobody knows.
+        ([{"envId": "305"}], True),
+        ([{"percentage": None}], True),
+        (["305"], True),
+        ({}, None),
+        ("true", None),
+        (1, None),
+    ],
+)
+def test_published(value, published):
+    assert parsed(published=value).published is published
+
+
+@pytest.mark.parametrize(
+    ("value", "time"),
+    [
+        ("1742300400", datetime(2025, 3, 18, 12, 20, tzinfo=UTC)),
+        (1742300400, datetime(2025, 3, 18, 12, 20, tzinfo=UTC)),
+        (1742300400.5, datetime(2025, 3, 18, 12, 20, tzinfo=UTC) + timedelta(seconds=0.5)),
+        *[
+            (value, None)
+            for value in (None, "", "0", 0, -5, "soon", "nan", "inf", 1e300, "1e300", 10**400, True, [], {})
+        ],
+        ("2025-03-18T12:20:00Z", None),
+    ],
+)
+def test_times(value, time):
+    assert parsed(createdAt=value).created_at == time
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        *[(42, 42.0), (1.5, 1.5), ("42", 42.0), (0, 0.0)],
+        *[(value, 0.0) for value in (None, -1, "x", True, math.nan, math.inf, 10**400, "9" * 5000, [], {})],
+    ],
+)
+def test_durations(value, seconds):
+    assert parsed(duration=value).duration == seconds
+
+
+@pytest.mark.parametrize(
+    ("built", "expected", "matches"),
+    [
+        ("16ab41e8" + "0" * 32, "16ab41e8" + "0" * 32, True),
+        ("16ab41e8", "16ab41e8" + "0" * 32, True),
+        ("16ab41e8" + "0" * 32, "16ab41e", True),
+        ("16AB41E8", "16ab41e8" + "0" * 32, True),
+        ("16ab41e8", "16ab41e9" + "0" * 32, False),
+        ("a" * 64, "a" * 64, True),
+        *[(built, "16ab41e8", None) for built in (None, "", "16ab41", "HEAD", "16ab41e8 ", "a" * 65, "16ab41e8\n")],
+        ("16ab41e8", "", None),
+    ],
+)
+def test_whether_the_expected_commit_was_built(built, expected, matches):
+    assert commits_match(built, expected) is matches
+
+
+@pytest.mark.parametrize("commit", [None, {}, [], "16ab41e8", {"sha": None}, {"sha": ""}, {"sha": 5, "author": []}])
+def test_a_commit_that_is_not_known_yet(commit):
+    assert parsed(commit=commit).commit == Commit()
+
+
+@pytest.mark.parametrize(
+    ("value", "url"),
+    [
+        ("https://8241--my-app.stormkit.dev", "https://8241--my-app.stormkit.dev"),
+        ("http://localhost:8080/p?q=1#f", "http://localhost:8080/p?q=1#f"),
+        ("https://[::1]:8080/", "https://[::1]:8080/"),
+        (" https://example.com ", "https://example.com"),
+        ("https://example.com/a b(c)'d\"<e>`|\\", "https://example.com/a%20b%28c%29%27d%22%3Ce%3E%60%7C%5C"),
+        ("https://example.com/ü%20\ud800", "https://example.com/%C3%BC%20?"),
+        *[
+            (value, "")
+            for value in (
+                *(None, "", 5, [], "example.com", "/path", "//example.com", "javascript:alert(1)", "ftp://example.com"),
+                *(
+                    "https://",
+                    "https:///x",
+                    "https://user:word@example.com",
+                    "https://exa mple.com",
+                    "https://exämple.com",
+                ),
+                *("https://[::1", "https://example.com:x", "https://example.com:99999", "https://exa\nmple.com/"),
+                *(
+                    "https://example.com/\n::error::x",
+                    "https://example.com/\x1b[31m",
+                    "https://example.com/" + "x" * 2000,
+                ),
+                "https://<b>",
+            )
+        ],
+    ],
+)
+def test_urls_that_may_be_printed_and_linked(value, url):
+    assert web_url(value) == url
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ("/apps/1/deployments/2?x=1", "/apps/1/deployments/2?x=1"),
+        ("/a b)|\n\ud800", "/a%20b%29%7C%0A?"),
+        *[
+            (value, "")
+            for value in (
+                None,
+                5,
+                "",
+                "apps",
+                "//evil.example.com",
+                "/\\evil.example.com",
+                "https://x",
+                "/" + "x" * 2000,
+            )
+        ],
+    ],
+)
+def test_the_details_are_a_path_on_the_dashboard(value, path):
+    assert parsed(detailsUrl=value).details_path == path
+
+
+def test_steps_that_are_none():
+    for value in (None, [], {}, "x", 5, [None, 5, "x", []]):
+        assert parsed(logs=value).logs == ()
+    (step,) = parsed(logs=[{}]).logs
+    assert step == LogStep(title="", message="", ok=True, duration=0.0)
+    (step,) = parsed(logs=[{"title": None, "message": 5, "status": None, "duration": "x"}]).logs
+    assert step == LogStep(title="", message="", ok=True, duration=0.0)
+
+
+def test_the_failing_step_is_the_last_that_failed_checks_included():
+    logs = [{"title": "a", "status": False}, {"title": "b", "status": True}]
+    step = parsed(logs=logs).failing_step
+    assert step is not None
+    assert step.title == "a"
+    step = parsed(logs=logs, statusChecks=[{"title": "check", "status": False}]).failing_step
+    assert step is not None
+    assert step.title == "check"
+
+
+@pytest.mark.parametrize("value", [None, [], "x", 5])
+def test_no_upload(value):
+    assert parsed(uploadResult=value).upload is None
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(["8241", "failed"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+FIELDS = st.sampled_from(sorted(NEWER))
+
+
+@given(st.dictionaries(FIELDS, JSON, max_size=4), st.booleans())
+def test_nothing_but_a_value_error(fields, whole):
+    data = {**NEWER, **fields} if whole else fields
+    with contextlib.suppress(ValueError):
+        deployment = Deployment.from_api(data)
+        assert math.isfinite(deployment.duration)
+
+
+@given(st.dictionaries(FIELDS.filter(lambda name: name not in ("id", "status")), JSON))
+def test_whatever_the_other_fields_hold_it_is_a_deployment(fields):
+    deployment = parsed(**fields)
+    json.dumps([deployment.preview_url, deployment.details_path, deployment.logs_url]).encode("ascii")
+
+
+def test_a_number_too_long_to_write_is_no_id():
+    with pytest.raises(ValueError, match="digits"):
+        parse_id(10**5000)
