@@ -1,24 +1,17 @@
 """One typed method for each endpoint of Stormkit's Deployments API."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import ServerFault
+from stormkit_action.stormkit import paging
 from stormkit_action.stormkit.models import Deployment, Page, Status, parse_id
 from stormkit_action.stormkit.transport import EXCHANGE_LIMIT, PATIENCE, Answer, Call, Transport
 from stormkit_action.text import one_line
-
-# The documented size of a list page, by which `from` grows.
-PAGE_SIZE = 20
-
-# How often a page is looked for further up before it is taken as it is, and how many pages in a row may bring nothing
-# new before the list counts as endless.
-MOST_STEPS_BACK = 3
-MOST_FRUITLESS = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,41 +81,8 @@ class StormkitClient:
         )
 
     def all_deployments(self, *, branch: str = "", patience: float = PATIENCE) -> Iterator[Deployment]:
-        """Every deployment, newest first, each once, however the rows move while they are paged.
-
-        A new deployment pushes rows back, so some come twice. A deleted one pulls rows forward over the page's edge:
-        each page therefore overlaps the one before by a row, and where no known row shows it is read from further up.
-        What came to the top meanwhile (a new one, a restarted one) is yielded at the end, out of order.
-        """
-        seen: set[str] = set()
-        offset = unlinked = fruitless = 0
-        while True:
-            page = self.deployments(branch=branch, offset=offset, patience=patience)
-            new = [deployment for deployment in page.deployments if deployment.id not in seen]
-            if offset and len(new) == len(page.deployments):
-                unlinked += 1
-                # Not for ever: a row that can't be read may be the one that overlaps.
-                if unlinked <= MOST_STEPS_BACK:
-                    offset = max(0, offset - PAGE_SIZE)
-                    continue
-            elif new:
-                unlinked = 0
-            fruitless = 0 if new else fruitless + 1
-            if fruitless > MOST_FRUITLESS:
-                raise ServerFault("Stormkit's list of deployments has no end: its pages repeat. Run again later.")
-            yield from self._unseen(new, seen)
-            if not page.has_next:
-                break
-            offset += PAGE_SIZE - 1
-        if offset:
-            yield from self._unseen(self.deployments(branch=branch, patience=patience).deployments, seen)
-
-    @staticmethod
-    def _unseen(deployments: Iterable[Deployment], seen: set[str]) -> Iterator[Deployment]:
-        for deployment in deployments:
-            if deployment.id not in seen:
-                seen.add(deployment.id)
-                yield deployment
+        """Every deployment, each once, however the rows move meanwhile: newest first, then what came to the top."""
+        return paging.every(lambda offset: self.deployments(branch=branch, offset=offset, patience=patience))
 
     def deployment(self, deployment_id: str, *, logs: bool = False, patience: float = PATIENCE) -> Deployment:
         """One deployment: `GET /v1/deployments/{id}`, with its build log if `logs`."""

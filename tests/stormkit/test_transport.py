@@ -32,7 +32,6 @@ from stormkit_action.errors import (
     StormkitError,
 )
 from stormkit_action.stormkit.transport import (
-    EXCHANGE_LIMIT,
     Answer,
     Call,
     jittered_pauses,
@@ -485,4 +484,3 @@ def test_the_key_is_in_no_representation_and_in_no_log(caplog):
         failed(server.url)
         failed(server.url)
     assert KEY not in repr(session) + repr(vars(session)["_session"].auth) + caplog.text
-    assert EXCHANGE_LIMIT < 60
