@@ -9,7 +9,6 @@ from stormkit_action.inputs import Remote
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit import health
 from stormkit_action.stormkit.models import Deployment, Status
-from stormkit_action.stormkit.paging import PAGE_SIZE
 from stormkit_action.stormkit.transport import PATIENCE
 from stormkit_action.stormkit.trigger import Trigger
 from stormkit_action.work import Work

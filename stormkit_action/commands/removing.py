@@ -11,8 +11,8 @@ from stormkit_action.clock import Deadline
 from stormkit_action.commands import finding
 from stormkit_action.errors import ActionError, Cancelled, CommandError, NotFound, StormkitError
 from stormkit_action.result import DeploymentResult, Outcome
-from stormkit_action.stormkit.client import PAGE_SIZE
 from stormkit_action.stormkit.models import Deployment
+from stormkit_action.stormkit.paging import PAGE_SIZE
 from stormkit_action.work import Work
 
 # How many deletions are under way at once.
