@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 export BRANCH
 
-.PHONY: help demo deploy bench test lint types imports pytest image tables lock
+.PHONY: help demo deploy bench test lint types imports pytest image pictures tables lock
 IMAGE ?= stormkit-action:local
 BASE ?= python:3.13-slim
 # Where the build gets its packages, for whoever has set these: a name without a value passes the environment's.
@@ -58,6 +58,11 @@ image: ## The image as stormkit-action:local, and what it adds to its base
 	docker build $(BUILD_ARGS) $(BUILD_FLAGS) --build-arg BASE=$(BASE) --tag $(IMAGE) .
 	@image=$$(docker image inspect --format '{{.Size}}' $(IMAGE)) && base=$$(docker image inspect --format '{{.Size}}' $(BASE)) && \
 		awk -v image=$$image -v base=$$base 'BEGIN { printf "%s adds %.1f MB to %s\n", "$(IMAGE)", (image - base) / 1e6, "$(BASE)" }'
+
+CHROMIUM ?= chromium
+pictures: ## Draw the pictures of docs/images from the tests' golden files
+	@command -v npm >/dev/null && command -v $(CHROMIUM) >/dev/null || { echo "npm and Chromium are needed: apt-get install npm chromium fonts-noto-color-emoji"; exit 1; }
+	cd pictures && npm ci --no-audit --no-fund --ignore-scripts && CHROMIUM=$$(command -v $(CHROMIUM)) node draw.mjs
 
 tables: $(READY) ## Write the tables of inputs and outputs into README.md and docs/
 	$(BIN)/python -m scripts.doc_tables

@@ -1,0 +1,34 @@
+"""The documentation's pictures, as far as can be seen without drawing them."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+IMAGES = sorted((ROOT / "docs/images").glob("*.png"))
+
+
+def test_the_lock_names_no_registry() -> None:
+    lock = json.loads((ROOT / "pictures/package-lock.json").read_text())
+    packages = {name: entry for name, entry in lock["packages"].items() if name}
+    assert packages
+    assert not [name for name, entry in packages.items() if "resolved" in entry]
+    assert all(entry["integrity"].startswith("sha512-") for entry in packages.values())
+
+
+@pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
+def test_a_picture_is_small_and_comes_in_both_schemes(image: Path) -> None:
+    assert image.stat().st_size <= 100_000
+    other = re.sub(
+        r"(light|dark)\.png$", lambda match: {"light": "dark", "dark": "light"}[match[1]] + ".png", image.name
+    )
+    assert other != image.name
+    assert image.with_name(other) in IMAGES
+
+
+def test_every_picture_that_the_documentation_shows_exists() -> None:
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        shown = re.findall(r"[\w./-]*images/[\w-]+\.png", page.read_text(encoding="utf-8"))
+        assert not [path for path in shown if not (page.parent / path).is_file()], page.name
