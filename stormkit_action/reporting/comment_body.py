@@ -95,7 +95,7 @@ def _heading(rows: list[Row]) -> str:
     if len(rows) == 1:
         return "### Stormkit deployment"
     counts = Counter(word_of(row)[1] for row in rows)
-    told = ", ".join(f"{counts[word]} {word.lower()}" for word in _ORDER if counts[word])
+    told = ", ".join(f"{counts[word]}&nbsp;{word.lower()}" for word in _ORDER if counts[word])
     return f"### Stormkit deployments: {told}" if told else "### Stormkit deployments"
 
 

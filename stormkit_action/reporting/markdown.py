@@ -12,7 +12,7 @@ _ENTITIES = {ord(character): f"&#{ord(character)};" for character in "&<>\"'|`*_
 _ENTITIES[ord("$")] = "<span>&#36;</span>"
 # Mentions, issue references, bare links and emoji names are found after that too: only another character stops them.
 _LINKED = re.compile(
-    r"@|#(?=\w)|GH-(?=\d)|(?<=:)//|(?<=www)\.|(?<=[A-Za-z0-9])\.(?=[A-Za-z]{2,}/)|:(?=[\w+-]*[a-z][\w+-]*:)",
+    r"@|#(?=\w)|GH-(?=\d)|(?<=:)//|w(?=ww\.)|(?<=[A-Za-z0-9])\.(?=[A-Za-z]{2,}/)|:(?=[\w+-]*[a-z][\w+-]*:)",
     re.IGNORECASE,
 )
 # `owner/name@sha` and bare shas become links too.
@@ -55,7 +55,7 @@ def details(summary: str, body: str, *, unfolded: bool = False) -> str:
 
 def table(head: list[str], rows: list[list[str]], *, numbers: bool = False) -> str:
     """A table of ready cells; with `numbers`, all columns but the first are aligned to the right."""
-    rules = ["---", *(["---:" if numbers else "---"] * (len(head) - 1))]
+    rules = [":---", *(["---:" if numbers else ":---"] * (len(head) - 1))]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rules, *rows))
 
 

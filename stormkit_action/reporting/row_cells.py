@@ -33,16 +33,18 @@ _SHA = re.compile(r"[0-9a-f]{7,64}")
 
 def cells(row: Row, *, branch: bool = False) -> list[str]:
     """Everything about `row`, with its branch where the reader may not know it."""
-    status = "<br>".join(part for part in (_status(row), _expected(row), _said(row), _links(row)) if part)
+    lines = (_status(row), _expected(row), _said(row), _preview(row), _logs(row))
+    status = "<br>".join(line for line in lines if line)
     return [f"<b>{markdown.text(row.label, 100)}</b>", status, _commit(row, branch=branch)]
 
 
 def brief_cells(row: Row) -> list[str]:
     """The least that is of use, for a comment of hundreds of rows."""
     mark, word = word_of(row)
-    url = row.preview_url if row.ready else row.good_url
-    status = f"{mark} {word}" if row.ready or not url else f"{mark} {word}, last good"
-    return [markdown.text(row.label, 60), markdown.link(status, url), markdown.code(row.sha[:7]) if row.sha else ""]
+    status = markdown.link(f"{mark} {word}", row.preview_url if row.ready else "")
+    if row.good_url and not row.ready:
+        status += f", {_last_good(row)}"
+    return [markdown.text(row.label, 60), status, markdown.code(row.sha[:7]) if row.sha else ""]
 
 
 def word_of(row: Row) -> tuple[str, str]:
@@ -52,8 +54,8 @@ def word_of(row: Row) -> tuple[str, str]:
 
 def _status(row: Row) -> str:
     mark, word = word_of(row)
-    took = f"{', built in' if row.ready else ' after'} {duration(row.duration)}" if row.duration else ""
-    return f"{mark} <b>{word}</b>{took}"
+    how = ", built in" if row.live else " in" if row.ready else " after"
+    return f"{mark} <b>{word}</b>{how} {duration(row.duration)}" if row.duration else f"{mark} <b>{word}</b>"
 
 
 def _expected(row: Row) -> str:
@@ -68,18 +70,21 @@ def _said(row: Row) -> str:
     return markdown.text(row.warning if row.ready else row.reason, SAID)
 
 
-def _links(row: Row) -> str:
-    links = []
+def _preview(row: Row) -> str:
+    """Its own preview once it is ready, until then the last one that was."""
     if row.ready and row.preview_url:
-        links.append(markdown.link("<b>Open preview</b>", row.preview_url))
-    elif row.good_url and not row.ready:
-        of = f" (commit {markdown.code(row.good_sha[:7])})" if row.good_sha else ""
-        links.append(markdown.link(f"Last good preview{of}", row.good_url))
-    if row.details_url:
-        links.append(markdown.link("Build log", row.details_url))
-    if row.run_url:
-        links.append(markdown.link("Workflow run", row.run_url))
-    return " · ".join(links)
+        return markdown.link("<b>Open preview</b>", row.preview_url)
+    return _last_good(row) if row.good_url and not row.ready else ""
+
+
+def _last_good(row: Row) -> str:
+    of = f" of {markdown.code(row.good_sha[:7])}" if row.good_sha else ""
+    return f"{markdown.link('Last good preview', row.good_url)}{of}"
+
+
+def _logs(row: Row) -> str:
+    links = {"Build log": row.details_url, "Job log": row.run_url}
+    return " · ".join(markdown.link(label, url) for label, url in links.items() if url)
 
 
 def _commit(row: Row, *, branch: bool) -> str:
@@ -89,7 +94,7 @@ def _commit(row: Row, *, branch: bool) -> str:
         url = f"{repository[1]}/commit/{row.sha}" if repository else ""
         parts.append(markdown.link(markdown.code(row.sha[:7]), url))
     if branch and row.branch:
-        parts.append(f"of {markdown.code(row.branch)}")
+        parts.append(f"branch {markdown.code(row.branch)}")
     parts.append(_time(row.updated, "%b %d, %H:%M UTC"))
     return "<br>".join(part for part in parts if part)
 

@@ -68,8 +68,7 @@ def _site(label: str, state: State, deployment_id: int, **values: object) -> Row
         state,
         label=label,
         deployment_id=str(deployment_id),
-        details_url=f"{DASHBOARD}/apps/1510/environments/305/deployments/{deployment_id}",
-        **values,
+        **{"details_url": f"{DASHBOARD}/apps/1510/environments/305/deployments/{deployment_id}", **values},
     )
 
 
@@ -89,6 +88,15 @@ SITES = (
     _site("docs", State.READY, 8242, duration=38, preview_url="https://docs--8242.stormkit.dev"),
     replace(FAILED, label="shop", deployment_id="8244", good_url="https://shop--8230.stormkit.dev"),
     _site("status", State.READY, 8245, duration=12, preview_url="https://status--8245.stormkit.dev", live=True),
+)
+
+EVERY_STATE = (
+    *SITES,
+    _site("about", State.STOPPED, 8246, duration=8, reason="Deployment 8246 was stopped on Stormkit.", **GOOD),
+    _site("admin", State.TIMED_OUT, 8247, duration=1800, reason="The build did not end within 30m 00s.", **GOOD),
+    _site("api", State.CANCELLED, 8248, duration=15, reason="The job was cancelled; the deployment was stopped."),
+    _site("events", State.SKIPPED, 8249, sha="", details_url="", reason="The pull request is from a fork."),
+    _site("jobs", State.REMOVED, 8250, sha="", details_url="", reason="3 deployments were deleted."),
 )
 
 COMMENTS: dict[str, tuple[Row, ...]] = {
@@ -122,6 +130,7 @@ COMMENTS: dict[str, tuple[Row, ...]] = {
     ),
     "removed": (_row(State.REMOVED, sha="", details_url="", reason="3 deployments were deleted."),),
     "several": SITES,
+    "every-state": EVERY_STATE,
 }
 
 

@@ -115,7 +115,7 @@ def test_hostile_rows_by_the_hundred_stay_within_the_limit(length: int) -> None:
 
 def test_the_last_good_link_stays_and_names_its_commit() -> None:
     body = render(COMMENTS["failed"], "stormkit")
-    assert "Last good preview (commit <code>9f3c2d7</code>)" in body
+    assert '<a href="https://hello-world--8239.stormkit.dev">Last good preview</a> of <code>9f3c2d7</code>' in body
     assert "Open preview" not in body
 
 

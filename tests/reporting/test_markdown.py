@@ -26,7 +26,7 @@ _ = ZERO_WIDTH
         ("16ab41e8", f"16a{_}b41e8"),
         ("16ab41", "16ab41"),
         ("https://evil.example", f"https:/{_}/evil.example"),
-        ("www.evil.example", f"www.{_}evil.example"),
+        ("www.evil.example", f"w{_}ww.evil.example"),
         (":tada:", f":{_}tada:"),
         ("main.ts:3:9:", "main.ts:3:9:"),
         ("<b>", "&#60;b&#62;"),
@@ -103,8 +103,8 @@ def test_a_fence_shows_output_as_it_is_but_mentions_nobody(foreign: str, shown: 
 
 
 def test_numbers_are_aligned_to_the_right() -> None:
-    assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
-    assert table(["a", "b"], [["1", "2"]], numbers=True) == "| a | b |\n| --- | ---: |\n| 1 | 2 |"
+    assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n| :--- | :--- |\n| 1 | 2 |"
+    assert table(["a", "b"], [["1", "2"]], numbers=True) == "| a | b |\n| :--- | ---: |\n| 1 | 2 |"
 
 
 def test_details_fold_unless_told() -> None:
