@@ -79,6 +79,8 @@ class Build:
             shortest_pause=work.inputs.poll_interval.total_seconds(),
             report=self._report,
             live_log=self._live_log if work.inputs.build_log is BuildLog.STREAM else None,
+            # The job summary draws the steps of a build that succeeded too.
+            log_at_end=work.inputs.job_summary or work.inputs.build_log is BuildLog.ALWAYS,
         )
         try:
             ended = self._wait_once(wait, restarted)
@@ -102,7 +104,6 @@ class Build:
         if ended is None or ended.running or wait.log_is_read:
             return ended
         in_log = ended.status is Status.FAILED or work.inputs.build_log in (BuildLog.ALWAYS, BuildLog.STREAM)
-        # The job summary draws the steps of a build that succeeded too.
         if in_log or work.inputs.job_summary:
             read = with_logs(work.client, ended, work.deadline)
             if read is ended and in_log:

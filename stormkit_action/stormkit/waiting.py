@@ -42,7 +42,8 @@ class BuildWait:
     """Waits for one deployment until it has ended or `deadline` is over.
 
     `report` is called with a Progress when something changed and at least every 30 seconds. `live_log`, where given, is
-    called with the deployment each time its log was read.
+    called with the deployment each time its log was read. `log_at_end` reads the result with its log; a failure's is
+    read with it anyway.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class BuildWait:
         shortest_pause: float,
         report: Callable[[Progress], None],
         live_log: Callable[[Deployment], None] | None = None,
+        log_at_end: bool = False,
     ) -> None:
         self._client = client
         self._id = deployment_id
@@ -63,6 +65,7 @@ class BuildWait:
         self._shortest_pause = shortest_pause
         self._report = report
         self._live_log = live_log
+        self._log_at_end = log_at_end or live_log is not None
         self._usual: Usual | None = None
         self._asked_for_usual = False
         self._begin(None)
@@ -119,7 +122,7 @@ class BuildWait:
         self._last = replace(last, unknown_status=polled.unknown_status)
         if polled.status is Status.RUNNING:
             return
-        if self._live_log is not None or polled.status is not Status.SUCCESS:
+        if self._log_at_end or polled.status is not Status.SUCCESS:
             try:
                 self._read(logs=True)
             except (Refused, NotFound):

@@ -130,6 +130,14 @@ def test_a_failure_is_read_with_its_log_at_once(status):
     assert wait.log_is_read
 
 
+def test_a_success_is_read_with_its_log_where_that_is_wanted():
+    script = Script(clock=FakeClock())
+    wait = waiting(script, log_at_end=True).wait
+    assert wait.run() is not None
+    assert script.kinds[-2:] == ["poll", "log"]
+    assert wait.log_is_read
+
+
 def test_where_the_log_can_not_be_read_the_failure_is_read_without_it():
     script = Script(clock=FakeClock(), ends=Status.FAILED)
     waiting(script).wait.run()
