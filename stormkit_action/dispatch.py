@@ -1,18 +1,24 @@
 """From the plan to a Result: which command answers, for one environment or for several at the same time."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from stormkit_action import result as results
 from stormkit_action.commands import check, deploy, finding, live, looking, removing
 from stormkit_action.errors import ActionError, Cancelled, GitHubError
-from stormkit_action.github_api import GitHubApi
 from stormkit_action.inputs import Command
+from stormkit_action.later import Later
 from stormkit_action.plan import Plan
 from stormkit_action.result import DeploymentResult, Outcome, Result
 from stormkit_action.stormkit.models import Status
 from stormkit_action.work import Work
+
+if TYPE_CHECKING:
+    from stormkit_action.github_api import GitHubApi
+
+# GitHub, for the commands that ask it something; None outside of it.
+GitHub = Later["GitHubApi | None"]
 
 # How many environments are worked on at once.
 POOL = 16
@@ -26,13 +32,12 @@ class Done:
     deleted: int = 0
 
 
-def run(works: Sequence[Work], *, github: GitHubApi | None) -> Result:
+def run(works: Sequence[Work], *, github: GitHub) -> Result:
     """Run the planned command in every environment. Never raises an ActionError: it is in the results."""
     plan = works[0].plan
-    if plan.command is Command.CLEANUP and github is not None:
-        reason = _still_needed(plan, github, works[0])
-        if reason:
-            return results.skipped(reason)
+    reason = _still_needed(plan, github.get(), works[0]) if plan.command is Command.CLEANUP else ""
+    if reason:
+        return results.skipped(reason)
     done = _in_parallel(works, lambda work: _guarded(work, github))
     deployments = tuple(each for part in done for each in part.deployments)
     result = results.of_deployments(deployments, deleted=sum(part.deleted for part in done))
@@ -42,11 +47,13 @@ def run(works: Sequence[Work], *, github: GitHubApi | None) -> Result:
 def _in_parallel(works: Sequence[Work], act: Callable[[Work], Done]) -> list[Done]:
     if len(works) == 1:
         return [act(works[0])]
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - most steps need none
+
     with ThreadPoolExecutor(min(len(works), POOL), thread_name_prefix="site") as pool:
         return list(pool.map(act, works))
 
 
-def _guarded(work: Work, github: GitHubApi | None) -> Done:
+def _guarded(work: Work, github: GitHub) -> Done:
     """What the command did; what went wrong is a result too, so that one environment leaves the others alone."""
     try:
         return _act(work, github)
@@ -58,10 +65,10 @@ def _guarded(work: Work, github: GitHubApi | None) -> Done:
         return Done(deployments=(replace(cancelled, reason="The job was cancelled."),))
 
 
-def _act(work: Work, github: GitHubApi | None) -> Done:
+def _act(work: Work, github: GitHub) -> Done:
     command = work.plan.command
     if command is Command.CHECK:
-        return Done(deployments=(check.run(work, github=github),))
+        return Done(deployments=(check.run(work, github=github.get()),))
     if command is Command.LIST:
         return Done(deployments=looking.deployments(work))
     if command in (Command.DELETE, Command.CLEANUP):
@@ -96,8 +103,10 @@ def _reported(result: Result, command: Command) -> Result:
     return results.of_listing(result.deployments) if command is Command.LIST else replace(result, exit_code=0)
 
 
-def _still_needed(plan: Plan, github: GitHubApi, work: Work) -> str:
+def _still_needed(plan: Plan, github: "GitHubApi | None", work: Work) -> str:
     """Why the branch's deployments must stay: another open pull request has the same head branch."""
+    if github is None:
+        return ""
     try:
         others = [
             each.number for each in github.pull_requests_of_branch(plan.branch) if each.number != plan.pull_request

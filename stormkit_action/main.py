@@ -3,6 +3,7 @@
 import sys
 import traceback
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from stormkit_action import __version__, dispatch, input_table, services
 from stormkit_action import event as events
@@ -11,17 +12,20 @@ from stormkit_action import result as results
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import ActionError, Cancelled, InputError
 from stormkit_action.event import Event
-from stormkit_action.github_api import GitHubApi
 from stormkit_action.inputs import Inputs
+from stormkit_action.later import Later
 from stormkit_action.parsers import bare_key, insecure
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.console import Console
-from stormkit_action.reporting.ending import Ending, Known
-from stormkit_action.reporting.github_report import GitHubReport
+from stormkit_action.reporting.known import Known
 from stormkit_action.reporting.live import LiveReport, Shown
 from stormkit_action.reporting.outputs import Outlet
 from stormkit_action.result import Outcome, Result
 from stormkit_action.work import Work
+
+if TYPE_CHECKING:
+    from stormkit_action.github_api import GitHubApi
+    from stormkit_action.reporting.github_report import GitHubReport
 
 
 def main(environ: Mapping[str, str], *, console: Console, outlet: Outlet, clock: Clock) -> int:
@@ -38,6 +42,8 @@ def main(environ: Mapping[str, str], *, console: Console, outlet: Outlet, clock:
         result = results.failed(error.text)
     except Exception:
         result = _bug(environ, console)
+    from stormkit_action.reporting.ending import Ending  # noqa: PLC0415 - the trigger need not wait for it
+
     return Ending(known=known, console=console, outlet=outlet, clock=clock).tell(result)
 
 
@@ -51,17 +57,16 @@ def _run(environ: Mapping[str, str], console: Console, outlet: Outlet, clock: Cl
         console.warning(
             f"Input api-url: {inputs.api_url} is not encrypted: the API key can be read on its way. Use https."
         )
-    github = services.github(inputs, event, clock)
+    github = Later(lambda: services.github(inputs, event, clock))
     plan = plans.decide(inputs, event)
     if event.needs_pull_request and not plan.skip:
-        plan = _with_pull_request(plan, inputs, event, github)
+        plan = _with_pull_request(plan, inputs, event, github.get())
     known.plan = plan
     if plan.skip:
         return results.skipped(plan.skip)
-    if github is not None:
-        known.github = GitHubReport(github=github, inputs=inputs, event=event, plan=plan, clock=clock)
+    known.github = report = Later(lambda: _github_report(github.get(), inputs, event, plan, clock))
     shown = Shown.of(inputs, event, plan)
-    watcher = LiveReport(console=console, outlet=outlet, clock=clock, github=known.github, shown=shown)
+    watcher = LiveReport(console=console, outlet=outlet, clock=clock, github=report, shown=shown)
     works = [
         Work(inputs=inputs, plan=plan, site=site, clock=clock, deadline=deadline, watcher=watcher)
         for site in services.sites(inputs, clock)
@@ -95,13 +100,23 @@ def _has_key(environ: Mapping[str, str]) -> bool:
     return bool(bare_key(environ.get("INPUT_API-KEY", "")))
 
 
-def _with_pull_request(plan: Plan, inputs: Inputs, event: Event, github: GitHubApi | None) -> Plan:
+def _with_pull_request(plan: Plan, inputs: Inputs, event: Event, github: "GitHubApi | None") -> Plan:
     """The plan of an event that names a pull request and nothing else about it."""
     number = event.pull_request_number
     pull_request = github.pull_request(number) if github is not None and number is not None else None
     if pull_request is None:
         raise InputError([f"Pull request {number} has no head branch that can be deployed; set the input branch."])
     return plans.with_pull_request(plan, pull_request, event.repository, inputs)
+
+
+def _github_report(
+    github: "GitHubApi | None", inputs: Inputs, event: Event, plan: Plan, clock: Clock
+) -> "GitHubReport | None":
+    if github is None:
+        return None
+    from stormkit_action.reporting.github_report import GitHubReport  # noqa: PLC0415 - asked for after the trigger
+
+    return GitHubReport(github=github, inputs=inputs, event=event, plan=plan, clock=clock)
 
 
 def _bug(environ: Mapping[str, str], console: Console) -> Result:

@@ -15,6 +15,7 @@ from stormkit_action.clock import Clock, Deadline
 from stormkit_action.commands import building, finding
 from stormkit_action.errors import ActionError, NotFound
 from stormkit_action.inputs import Inputs, Remote
+from stormkit_action.later import Later
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.github_report import BUDGET, GitHubReport, guarded
@@ -50,7 +51,9 @@ def finish(environ: Mapping[str, str], *, console: Console, outlet: Outlet, cloc
         # The step itself said so, and began nothing.
         console.line(error.text)
         return 0
-    watcher = LiveReport(console=console, outlet=outlet, clock=clock, github=None, shown=Shown.of(inputs, event, plan))
+    watcher = LiveReport(
+        console=console, outlet=outlet, clock=clock, github=Later(lambda: None), shown=Shown.of(inputs, event, plan)
+    )
     results = [_finish(started, inputs, plan, watcher, clock) for started in _read(environ.get(f"STATE_{STARTED}", ""))]
     for result in results:
         (console.error if result.loose else console.line)(result.reason or f"Deployment {result.deployment_id} ended.")

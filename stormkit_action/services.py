@@ -1,12 +1,16 @@
 """Whom to talk to: the clients for Stormkit and GitHub, from the inputs and the event."""
 
+from typing import TYPE_CHECKING
+
 from stormkit_action.clock import Clock
 from stormkit_action.event import Event
-from stormkit_action.github_api import GitHubApi
 from stormkit_action.inputs import Inputs
 from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.transport import Transport
 from stormkit_action.work import Site
+
+if TYPE_CHECKING:
+    from stormkit_action.github_api import GitHubApi
 
 
 def site(inputs: Inputs, clock: Clock, *, name: str = "", env_id: str = "") -> Site:
@@ -22,8 +26,10 @@ def sites(inputs: Inputs, clock: Clock) -> tuple[Site, ...]:
     return tuple(site(inputs, clock, name=each.name, env_id=each.env_id) for each in inputs.environments)
 
 
-def github(inputs: Inputs, event: Event, clock: Clock) -> GitHubApi | None:
+def github(inputs: Inputs, event: Event, clock: Clock) -> "GitHubApi | None":
     """GitHub; None outside of it."""
     if not event.on_github or not event.repository:
         return None
+    from stormkit_action.github_api import GitHubApi  # noqa: PLC0415 - nobody asks GitHub before the trigger
+
     return GitHubApi(token=inputs.github_token, repository=event.repository, api_url=event.api_url, clock=clock)

@@ -1,14 +1,16 @@
 """What a command works with."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.inputs import Inputs
 from stormkit_action.plan import Plan
 from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.models import Deployment
-from stormkit_action.stormkit.waiting import Progress
+
+if TYPE_CHECKING:
+    from stormkit_action.stormkit.waiting import Progress
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +41,7 @@ class Watcher(Protocol):
         """A deployment was triggered (or adopted)."""
         ...
 
-    def progress(self, site: Site, progress: Progress) -> None:
+    def progress(self, site: Site, progress: "Progress") -> None:
         """How the build stands."""
         ...
 

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from stormkit_action.commands import finding
 from stormkit_action.errors import ActionError, GitHubError
-from stormkit_action.github_api import GitHubApi
 from stormkit_action.inputs import Switch
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.text import one_line
 from stormkit_action.work import Work
 
+if TYPE_CHECKING:
+    from stormkit_action.github_api import GitHubApi
 
-def run(work: Work, *, github: GitHubApi | None) -> DeploymentResult:
+
+def run(work: Work, *, github: "GitHubApi | None") -> DeploymentResult:
     """Look at everything a deploy needs. `github` is None outside GitHub."""
     problems: list[str] = []
     page = work.client.deployments()
@@ -41,7 +44,7 @@ def run(work: Work, *, github: GitHubApi | None) -> DeploymentResult:
     )
 
 
-def _check_branch(work: Work, github: GitHubApi, say: Callable[[str], None]) -> list[str]:
+def _check_branch(work: Work, github: "GitHubApi", say: Callable[[str], None]) -> list[str]:
     branch, expected = work.plan.branch, work.plan.expected_sha
     try:
         tip = github.branch_tip(branch)
@@ -59,7 +62,7 @@ def _check_branch(work: Work, github: GitHubApi, say: Callable[[str], None]) -> 
     return []
 
 
-def _check_comment(work: Work, github: GitHubApi, say: Callable[[str], None]) -> list[str]:
+def _check_comment(work: Work, github: "GitHubApi", say: Callable[[str], None]) -> list[str]:
     if work.inputs.comment is Switch.FALSE or work.plan.pull_request is None:
         say("- No comment would be written: " + _why_no_comment(work))
         return []
@@ -77,7 +80,7 @@ def _check_comment(work: Work, github: GitHubApi, say: Callable[[str], None]) ->
     ]
 
 
-def _check_deployment(work: Work, github: GitHubApi, say: Callable[[str], None]) -> list[str]:
+def _check_deployment(work: Work, github: "GitHubApi", say: Callable[[str], None]) -> list[str]:
     if work.inputs.github_deployment is Switch.FALSE or not work.plan.expected_sha:
         why = "no commit is known." if work.inputs.github_deployment is not Switch.FALSE else "the input is false."
         say(f"- No GitHub Deployment would be written: {why}")

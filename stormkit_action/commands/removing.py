@@ -3,7 +3,6 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -189,6 +188,8 @@ def _each(
     deployments: Iterable[Deployment], act: Callable[[Deployment], None], *, cancelled: Callable[[], None]
 ) -> None:
     """Run `act` on each in a bounded pool. `cancelled` raises once the job is cancelled; then no more are begun."""
+    from concurrent.futures import ThreadPoolExecutor, as_completed  # noqa: PLC0415 - a deploy needs none
+
     with ThreadPoolExecutor(POOL) as pool:
         futures = [pool.submit(act, each) for each in deployments]
         try:

@@ -7,8 +7,7 @@ import threading
 from collections.abc import Hashable, Iterable, Iterator
 from typing import Protocol
 
-from actions_toolkit import core
-from actions_toolkit.command import issue_command
+from actions_toolkit.command import issue, issue_command
 
 from stormkit_action.text import SHORTEST_SECRET, plain, redact
 
@@ -30,6 +29,10 @@ def inert(text: str) -> str:
     """`text` as lines in which the runner finds no command: the marks are broken by a word joiner."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     return _COMMAND.sub(lambda match: f"{match[0]}\u2060", _UNPRINTABLE.sub("", lines))
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
 
 
 class Console(Protocol):
@@ -94,13 +97,13 @@ class GitHubConsole:
         """Register `secret` with the runner, and keep it out ourselves."""
         if len(secret) >= SHORTEST_SECRET:
             self._secrets.append(secret)
-            core.set_secret(secret)
+            issue("add-mask", secret)
 
     def line(self, text: str = "") -> None:
         """Print `text`."""
         with self._lock:
             self._end_section()
-            core.info(inert(redact(text, self._secrets)))
+            _print(inert(redact(text, self._secrets)))
             sys.stdout.flush()
 
     def notice(self, text: str) -> None:
@@ -121,7 +124,7 @@ class GitHubConsole:
             self._end_section()
             self._start_group(title)
             self._foreign(lines)
-            core.end_group()
+            issue("endgroup")
             sys.stdout.flush()
 
     def section(self, key: Hashable, title: str, lines: Iterable[str]) -> None:
@@ -136,10 +139,10 @@ class GitHubConsole:
     def _end_section(self) -> None:
         if self._sections.open is not None:
             self._sections.open = None
-            core.end_group()
+            issue("endgroup")
 
     def _start_group(self, title: str) -> None:
-        core.start_group(plain(redact(title, self._secrets)).replace("\n", " "))
+        issue("group", plain(redact(title, self._secrets)).replace("\n", " "))
 
     def _foreign(self, lines: Iterable[str]) -> None:
         """Lines between stop-commands and a token that nobody can guess, a new one each time."""
@@ -150,13 +153,13 @@ class GitHubConsole:
                 if not stopped:
                     issue_command("stop-commands", {}, token)
                     stopped = True
-                core.info(inert(redact(text, self._secrets)))
+                _print(inert(redact(text, self._secrets)))
         finally:
             if stopped:
                 issue_command(token, {}, "")
 
     def _annotate(self, kind: str, text: str, title: str = "") -> None:
-        # Not core.error(): with a title it also prints empty file and line properties.
+        # Not the toolkit's error(): with a title it also prints empty file and line properties.
         message = plain(redact(text, self._secrets))
         shortened = message if len(message) <= ANNOTATION else f"{message[: ANNOTATION - 1]}…"
         with self._lock:

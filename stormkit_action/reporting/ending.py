@@ -1,29 +1,16 @@
 """The end of a step: the result is told everywhere, and nothing that only reports changes it."""
 
-from dataclasses import dataclass
-
 from stormkit_action import result as results
 from stormkit_action.clock import Clock
 from stormkit_action.errors import ActionError, Cancelled
-from stormkit_action.event import Event
-from stormkit_action.inputs import BuildLog, Inputs, Switch
-from stormkit_action.plan import Plan
+from stormkit_action.inputs import BuildLog, Switch
 from stormkit_action.reporting import log, outputs, summary
 from stormkit_action.reporting.console import Console
-from stormkit_action.reporting.github_report import BUDGET, CANCEL_BUDGET, GitHubReport, guarded
+from stormkit_action.reporting.github_report import BUDGET, CANCEL_BUDGET, guarded
+from stormkit_action.reporting.known import Known
 from stormkit_action.reporting.live import FINISHED
 from stormkit_action.reporting.outputs import Outlet, Written
 from stormkit_action.result import Outcome, Result
-
-
-@dataclass(kw_only=True, slots=True)
-class Known:
-    """What is known so far, so that an error at any point can be reported with it."""
-
-    event: Event
-    inputs: Inputs | None = None
-    plan: Plan | None = None
-    github: GitHubReport | None = None
 
 
 class Ending:
@@ -77,7 +64,7 @@ class Ending:
         return 0
 
     def _tell_github(self, result: Result, clock: Clock, budget: float) -> Written:
-        github, inputs = self._known.github, self._known.inputs
+        inputs, github = self._known.inputs, self._known.github.get()
         if github is None or inputs is None:
             return Written()
         told = guarded(lambda: github.finish(result, now=self._clock.now(), clock=clock, budget=budget))

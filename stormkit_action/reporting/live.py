@@ -1,24 +1,29 @@
-"""What is told while a command runs: the log's lines, the state for the post step, what is shown on GitHub."""
+"""What is told while a command runs: the log's lines, the state for the post step, what is shown on GitHub.
+
+What is only needed once a build runs is imported then: this module is on the way to the trigger.
+"""
 
 import json
 import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from stormkit_action.clock import Clock
 from stormkit_action.event import Event, Run
 from stormkit_action.inputs import Inputs
+from stormkit_action.later import Later
 from stormkit_action.plan import Plan
-from stormkit_action.reporting.build_log import LiveBuildLog
 from stormkit_action.reporting.console import Console
-from stormkit_action.reporting.github_report import GitHubReport
 from stormkit_action.reporting.outputs import Outlet
-from stormkit_action.reporting.progress import line as progress_line
-from stormkit_action.reporting.result_rows import row_of
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit.models import Deployment
-from stormkit_action.stormkit.waiting import Progress
 from stormkit_action.text import one_line
 from stormkit_action.work import Site
+
+if TYPE_CHECKING:
+    from stormkit_action.reporting.build_log import LiveBuildLog
+    from stormkit_action.reporting.github_report import GitHubReport
+    from stormkit_action.stormkit.waiting import Progress
 
 # What the post step finds: the deployments this step began (JSON), and whether it came to its own end.
 STARTED, FINISHED = "started", "finished"
@@ -54,7 +59,7 @@ class LiveReport:
     """The Watcher of a step: nothing it does fails the command."""
 
     def __init__(
-        self, *, console: Console, outlet: Outlet, clock: Clock, shown: Shown, github: GitHubReport | None
+        self, *, console: Console, outlet: Outlet, clock: Clock, shown: Shown, github: "Later[GitHubReport | None]"
     ) -> None:
         self._console = console
         self._outlet = outlet
@@ -84,11 +89,14 @@ class LiveReport:
         """Remember the deployment."""
         self._remember(site, deployment_id)
         self._console.line(f"{_prefix(site)}Deployment {deployment_id} is on its way.")
-        if self._github is not None:
-            self._github.triggered(site, deployment_id)
+        github = self._github.get()
+        if github is not None:
+            github.triggered(site, deployment_id)
 
-    def progress(self, site: Site, progress: Progress) -> None:
+    def progress(self, site: Site, progress: "Progress") -> None:
         """Show how the build stands."""
+        from stormkit_action.reporting.progress import line as progress_line  # noqa: PLC0415
+
         self._console.line(f"{_prefix(site)}{progress_line(progress)}")
         deployment = progress.deployment
         if deployment is None:
@@ -101,13 +109,15 @@ class LiveReport:
 
     def build_log(self, site: Site, deployment: Deployment, *, complete: bool) -> None:
         """Show what is new of the build log. Called by one thread an environment."""
+        from stormkit_action.reporting.build_log import LiveBuildLog  # noqa: PLC0415
+
         live = self._logs.setdefault(site.env_id, LiveBuildLog(self._console, prefix=_prefix(site)))
         live.show(deployment, complete=complete)
 
-    def _show_building(self, site: Site, progress: Progress) -> None:
+    def _show_building(self, site: Site, progress: "Progress") -> None:
         """Show the building row in the comment once there is something to show, and now and then in a long build."""
-        deployment = progress.deployment
-        if self._github is None or deployment is None or not deployment.running:
+        deployment, github = progress.deployment, self._github.get()
+        if github is None or deployment is None or not deployment.running:
             return
         part = _part(deployment, progress)
         if part <= self._parts.get(site.env_id, 0):
@@ -124,10 +134,12 @@ class LiveReport:
             deployment=deployment,
             dashboard_url=self._shown.dashboard_url,
         )
+        from stormkit_action.reporting.result_rows import row_of  # noqa: PLC0415
+
         usual = progress.usual.seconds if progress.usual else 0.0
         now = self._clock.now()
         row = row_of(result, run=self._shown.run, now=now, usual=usual, elapsed=progress.elapsed)
-        self._github.building(site.name, row)
+        github.building(site.name, row)
 
     def _remember(self, site: Site, deployment_id: str) -> None:
         with self._lock:
@@ -140,7 +152,7 @@ class LiveReport:
             self._outlet.save_state(STARTED, json.dumps(list(self._started.values())))
 
 
-def _part(deployment: Deployment, progress: Progress) -> int:
+def _part(deployment: Deployment, progress: "Progress") -> int:
     """Which part of a build this is: 0 before there is anything to show, 1 to 4 by the quarter of the usual time.
 
     A build that is usually short has one part: its comment is written at its beginning and at its end.

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from actions_toolkit import core
-from actions_toolkit.file_command import issue_file_command
+from actions_toolkit.file_command import issue_file_command, prepare_key_value_message
 
 from stormkit_action.errors import ActionError
 from stormkit_action.result import DeploymentResult, Result
@@ -143,7 +142,7 @@ class StepFiles:
         """Set the step's outputs. Raises ActionError when the runner's output file can't be written."""
         try:
             for name, text in texts.items():
-                core.set_output(name, text)
+                issue_file_command("OUTPUT", prepare_key_value_message(name, text))
         except Exception as error:  # actions-toolkit raises bare Exception for a missing file
             reason = error.strerror if isinstance(error, OSError) else "the file is missing"
             raise ActionError(
@@ -163,7 +162,7 @@ class StepFiles:
     def save_state(self, name: str, text: str) -> None:
         """Save `text` for the post step. Where it can't be saved, the post step has nothing to do."""
         with contextlib.suppress(Exception):
-            core.save_state(name, text)
+            issue_file_command("STATE", prepare_key_value_message(name, text))
 
 
 class Terminal:
