@@ -49,7 +49,7 @@ class GitHubApi:
 
     def within(self, deadline: Deadline) -> GitHubApi:
         """The same, with every call ended by `deadline` and waiting on its clock."""
-        other = GitHubApi.__new__(GitHubApi)
+        other = type(self).__new__(type(self))
         other._name, other._connection = self._name, self._connection.within(deadline)
         return other
 

@@ -75,6 +75,7 @@ class StickyComment:
         self._number = number
         self._key = key
         self._doomed: set[int] = set()
+        self._known: int | None = None
 
     def write(self, change: Change, *, deadline: Deadline, create: bool = True, confirm: bool = True) -> Told:
         """Apply `change` to the comment's rows, and with `confirm` see to it that it stays."""
@@ -111,9 +112,14 @@ class StickyComment:
         comments = github.comments(self._number)
         at = github.clock.monotonic()
         own = [each for each in comments if is_ours(each.body, self._key)]
+        if self._known is not None and not own:
+            # It was there a moment ago: deleted by somebody, or the list is a little behind.
+            known = github.comment(self._number, self._known)
+            own = [known] if known is not None else []
         if own:
             login = github.login()
             own = [each for each in own if _same(each.author, login)]
+        self._known = own[0].id if own else None
         return _Seen(own=tuple(own), at=at, whole=len(comments) < PAGE)
 
     def _write(self, github: GitHubApi, seen: _Seen, change: Change, *, create: bool) -> str:
@@ -124,6 +130,7 @@ class StickyComment:
                 return ""
             created = github.create_comment(self._number, render(rows, self._key))
             self._doomed.add(created.id)
+            self._known = created.id
             return created.url
         oldest, *others = seen.own
         if not seen.whole or github.clock.monotonic() - seen.at > FRESH:

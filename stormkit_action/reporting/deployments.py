@@ -30,7 +30,12 @@ POOL = 8
 # How many earlier deployments of the branch are looked at for active ones after a deploy.
 _LOOK_BACK = 10
 
-_STATES = {Outcome.SUCCESS: "success", Outcome.FAILED: "failure", Outcome.TIMED_OUT: "failure"}
+_STATES = {
+    Outcome.SUCCESS: "success",
+    Outcome.FAILED: "failure",
+    Outcome.TIMED_OUT: "failure",
+    Outcome.RUNNING: "in_progress",
+}
 
 
 class GitHubDeployments:
@@ -69,7 +74,14 @@ class GitHubDeployments:
 
     def begin(self, github: GitHubApi, site: Site, deployment_id: str) -> None:
         """Create the GitHub Deployment of a build that was triggered."""
-        self._guarded(lambda: self._begin(github, site.name, site.env_id, deployment_id, self._plan.expected_sha))
+
+        def begin() -> None:
+            number = self._create(github, site.name, site.env_id, deployment_id, self._plan.expected_sha)
+            if number is not None:
+                said = f"Stormkit builds deployment {deployment_id}"
+                github.set_deployment_state(number, "in_progress", description=said, log_url=self._event.run.url)
+
+        self._guarded(begin)
 
     def end(self, github: GitHubApi, results: Iterable[DeploymentResult]) -> None:
         """Set each to what came of it."""
@@ -102,22 +114,10 @@ class GitHubDeployments:
             self._refused = not error.passing
             self.unsettled = error.passing
 
-    def _begin(self, github: GitHubApi, name: str, env_id: str, deployment_id: str, sha: str) -> int | None:
+    def _create(self, github: GitHubApi, name: str, env_id: str, deployment_id: str, sha: str) -> int | None:
         if not sha:
             self.problem = "The commit is not known before it is built (input branch without sha)."
             return None
-        self._sent.add(name)
-        created = self._create(github, name, env_id, deployment_id, sha)
-        self.ids[name] = created.id
-        github.set_deployment_state(
-            created.id,
-            "in_progress",
-            description=f"Stormkit builds deployment {deployment_id}",
-            log_url=self._event.run.url,
-        )
-        return created.id
-
-    def _create(self, github: GitHubApi, name: str, env_id: str, deployment_id: str, sha: str) -> GitHubDeployment:
         payload = {
             "branch": self._plan.branch,
             "pull-request": self._plan.pull_request,
@@ -138,22 +138,26 @@ class GitHubDeployments:
                 production=self._production,
             )
 
+        self._sent.add(name)
         try:
-            return create()
+            created = create()
         except GitHubError as error:
             if not error.passing:
                 raise
             # The answer was lost: it may be there all the same.
-            found = [each for each in github.deployments(task=self._task) if each.payload == payload]
-            return found[0] if found else create()
+            found = (each for each in github.deployments(task=self._task) if each.payload == payload)
+            created = next(found, None) or create()
+        self.ids[name] = created.id
+        return created.id
 
     def _environment(self, name: str) -> str:
         environment = self._inputs.environment or ("Production" if self._production else "Preview")
         return f"{environment} ({name})" if len(self._inputs.environments) > 1 else environment
 
     def _end(self, github: GitHubApi, result: DeploymentResult) -> None:
-        number = self.ids.get(result.name) or self._missed(github, result)
-        if number is None or result.status is Outcome.RUNNING:
+        begun = self.ids.get(result.name)
+        number = begun or self._missed(github, result)
+        if number is None or (begun and result.status is Outcome.RUNNING):
             return
         state = _STATES.get(result.status, "inactive")
         if self._production and state == "success" and not result.live:
@@ -181,7 +185,7 @@ class GitHubDeployments:
             return None
         # What publishing made live is the deployment's own commit; a deploy was asked for the expected one.
         sha = result.commit_sha if self._plan.command in _PUBLISHING else self._plan.expected_sha
-        return self._begin(github, result.name, result.env_id, result.deployment_id, sha)
+        return self._create(github, result.name, result.env_id, result.deployment_id, sha)
 
     def _replace(self, github: GitHubApi, result: DeploymentResult, mine: int, earlier: Iterable[int] | None) -> None:
         if earlier is None:

@@ -28,16 +28,19 @@ class Ending:
         guarded(lambda: log.show(result, self._console, inputs.build_log if inputs else BuildLog.FAILURE))
         if result.status is not Outcome.CANCELLED:
             try:
-                return self._deliver(result, self._clock, BUDGET)
+                return self._deliver(result, cancelled=False)
             except Cancelled:
                 result = results.cancelled_late(result)
-        return self._deliver(result, self._clock.uncancelled(), CANCEL_BUDGET)
+        return self._deliver(result, cancelled=True)
 
-    def _deliver(self, result: Result, clock: Clock, budget: float) -> int:
-        """Outputs first: what comes after them may take a while, or be cut off. Raises Cancelled."""
+    def _deliver(self, result: Result, *, cancelled: bool) -> int:
+        """Outputs first: what comes after them may take a while, or be cut off. Raises Cancelled before the cancel."""
         inputs = self._known.inputs
         code = self._write_outputs(result, Written()) or result.exit_code
-        written = self._tell_github(result, clock, budget)
+        if cancelled:
+            written = self._tell_github(result, self._clock.uncancelled(), CANCEL_BUDGET)
+        else:
+            written = self._tell_github(result, self._clock, BUDGET)
         if written.comment_url or written.github_deployment_ids:
             self._write_outputs(result, written)
         if inputs is None or inputs.job_summary:
@@ -47,7 +50,7 @@ class Ending:
                 self._console.warning(error.text)
         loose = any(each.loose for each in result.deployments)
         # What a cancel left no time for is done by the post step.
-        unfinished = loose or (result.status is Outcome.CANCELLED and not written.settled)
+        unfinished = loose or (cancelled and not written.settled)
         self._outlet.save_state(FINISHED, "" if unfinished else "true")
         return code
 

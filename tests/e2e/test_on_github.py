@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from sandbox import events
 from sandbox.events import HEAD_SHA
 from sandbox.github import ENTERPRISE
 from sandbox.step_log import Level
-from stormkit_action.reporting.comment_body import read_rows
+from stormkit_action.reporting.comment_body import read_rows, render
 from stormkit_action.reporting.rows import State
 
 
@@ -90,6 +91,26 @@ def test_a_cancel_ends_in_time_although_github_hangs_and_is_finished_after_the_j
     assert after.exit_code == 0
     assert states(github) == ["inactive"]
     assert rows(github) == [State.CANCELLED]
+
+
+def test_a_row_that_another_cancelled_job_overwrote_is_put_back_after_the_job(stormkit, github, step):
+    stormkit.next_build(seconds=60)
+    runner = step(env={"GITHUB_RUN_ID": "77"})
+    running = building(runner.start(), github)
+    [comment] = github.state.comments()
+    [mine] = read_rows(comment.body)
+    twin = replace(mine, label="another job", deployment_id="9000", github_id="")
+    stale = replace(comment.history[-1], body=render([mine, twin], "stormkit"))
+    comment.history.append(stale)
+    github.latency = 0.3
+    finished = running.cancel()
+    assert finished.state["finished"] == "", "there was no time to make sure"
+    comment.history.append(stale)
+    assert runner.post(state=finished.state).exit_code == 0
+    assert {row.label: row.state for row in read_rows(comment.body)} == {
+        mine.label: State.CANCELLED,
+        "another job": State.BUILDING,
+    }
 
 
 def test_a_killed_step_is_finished_after_the_job(stormkit, github, step):

@@ -202,6 +202,20 @@ def test_a_comment_deleted_by_hand_is_written_anew(github, clock):
     assert shown(github) == {"docs": State.READY}
 
 
+def test_a_list_that_is_behind_makes_no_second_comment(github, clock):
+    class Behind(GitHubApi):
+        lists = 0
+
+        def comments(self, number):
+            Behind.lists += 1
+            return [] if Behind.lists == 2 else super().comments(number)
+
+    api = Behind(token=TOKEN, repository="octocat/hello-world", api_url=github.url, clock=clock)
+    told = StickyComment(github=api, number=42, key="stormkit").write(CHANGE, deadline=Deadline.after(clock, 45))
+    assert told.settled
+    assert shown(github) == {"docs": State.READY}
+
+
 def test_a_comment_deleted_while_it_is_read_back_is_written_anew(github, clock):
     clock.meanwhile = [github.state.repository().comments.clear]
     assert write(github, clock).settled

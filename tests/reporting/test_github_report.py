@@ -240,9 +240,16 @@ def test_several_environments_at_once(github):
 
 def test_a_build_that_ends_before_anything_was_told_is_told_at_the_end(github):
     written = Step(github).end()
-    assert states(github) == [["in_progress", "success"]]
+    assert states(github) == [["success"]]
     assert written.github_deployment_ids[""]
-    assert len(requests(github)) == 6
+    assert len(requests(github)) == 5
+
+
+def test_a_build_that_nobody_waits_for_stays_in_progress(github):
+    step = Step(github)
+    step.end(result(Outcome.RUNNING))
+    assert states(github) == [["in_progress"]]
+    assert rows(github) == {"hello-world / production": State.BUILDING}
 
 
 @pytest.mark.parametrize("comment", ["true", "false"])
