@@ -41,10 +41,13 @@ def test_schema(schema):
     assert tool("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *map(str, SCHEMAS[schema])) == ""
 
 
-def test_zizmor():
-    checked = [".github", "action.yml", *map(name_of, (*EXAMPLES, *TEMPLATES))]
-    options = ("--offline", "--quiet", "--strict-collection", "--config=.github/zizmor.yml")
-    assert tool("zizmor", *options, *checked) == ""
+@pytest.mark.parametrize(
+    ("persona", "paths"),
+    [("pedantic", [".github", "action.yml"]), ("regular", [*map(name_of, (*EXAMPLES, *TEMPLATES))])],
+)
+def test_zizmor(persona, paths):
+    options = ("--offline", "--quiet", "--strict-collection", "--config=.github/zizmor.yml", f"--persona={persona}")
+    assert tool("zizmor", *options, *paths) == ""
 
 
 def test_zizmor_would_say_something(tmp_path):

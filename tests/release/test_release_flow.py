@@ -1,0 +1,155 @@
+"""The release workflow's own shell scripts, against a local origin and a `gh` that only writes down what it is told."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from sandbox.runner import ACTION
+from tests.workflows.linting import load
+
+STEPS = {
+    step["name"]: step["run"]
+    for job in load(ACTION / ".github/workflows/release.yml")["jobs"].values()
+    for step in job["steps"]
+    if "run" in step and "name" in step
+}
+IMAGE = "ghcr.io/octocat/stormkit_action:v1.2.3@sha256:" + "0123456789abcdef" * 4
+GH = """#!{python}
+import json, pathlib, sys
+notes = [pathlib.Path(word).read_text() for word in sys.argv if word.endswith("notes.md")]
+with open({log!r}, "a") as file:
+    file.write(json.dumps([sys.argv[1:], *notes]) + "\\n")
+"""
+CHANGELOG = "# Changelog\n\n## [Unreleased]\n\n## [1.2.3] - 2026-01-02\n\n### Added\n- Something.\n"
+
+
+class Repository:
+    """A checkout of main, and where it came from."""
+
+    def __init__(self, root):
+        self.root = root / "checkout"
+        self.origin = root / "origin.git"
+        self.told = root / "gh.jsonl"
+        self._bin = root / "bin"
+        self._temp = root / "temp"
+        for directory in (self.root, self._bin, self._temp):
+            directory.mkdir()
+        (self._bin / "gh").write_text(GH.format(python=sys.executable, log=str(self.told)), encoding="utf-8")
+        (self._bin / "gh").chmod(0o755)
+        (self._bin / "python").symlink_to(sys.executable)
+        shutil.copy(ACTION / "action.yml", self.root)
+        for package in ("scripts", "stormkit_action"):
+            shutil.copytree(ACTION / package, self.root / package, ignore=shutil.ignore_patterns("__pycache__"))
+        (self.root / "stormkit_action/__init__.py").write_text('__version__ = "1.2.3"\n', encoding="utf-8")
+        (self.root / "CHANGELOG.md").write_text(CHANGELOG, encoding="utf-8")
+        self.git("init", "--quiet", "--bare", "--initial-branch=main", str(self.origin))
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.git("remote", "add", "origin", str(self.origin))
+        self.git("add", ".")
+        self.git("-c", "user.name=monalisa", "-c", "user.email=monalisa@example.com", "commit", "--quiet", "-mMain")
+        self.git("push", "--quiet", "origin", "main")
+
+    def git(self, *arguments: str) -> str:
+        """What git prints."""
+        done = self._done(["git", *arguments])
+        assert done.returncode == 0, done.stdout
+        return done.stdout.strip()
+
+    def at_origin(self, *arguments: str) -> str:
+        """What git says of the origin."""
+        return self.git("--git-dir", str(self.origin), *arguments)
+
+    def run(self, *names: str) -> str:
+        """Run the workflow's steps; what they print."""
+        printed = ""
+        for name in names:
+            done = self._done(["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", STEPS[name]])
+            assert done.returncode == 0, f"{name}: {done.stdout}"
+            printed += done.stdout
+        return printed
+
+    def fails(self, name: str) -> str:
+        """Run a step that fails; what it prints."""
+        done = self._done(["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", STEPS[name]])
+        assert done.returncode, f"{name}: {done.stdout}"
+        return done.stdout
+
+    def _done(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        environment = {
+            "PATH": f"{self._bin}:{os.environ['PATH']}",
+            "HOME": str(self._temp),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "RUNNER_TEMP": str(self._temp),
+            "VERSION": "1.2.3",
+            "IMAGE": IMAGE,
+            "GITHUB_REPOSITORY": "Octocat/stormkit_action",
+            "GITHUB_OUTPUT": str(self._temp / "output"),
+        }
+        return subprocess.run(
+            command,
+            cwd=self.root,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A repository that is about to be released."""
+    return Repository(tmp_path)
+
+
+PUBLISH = (
+    "Release notes",
+    "Pin the image, commit, tag",
+    "Push the tag and announce it",
+    "Move the major version's tag",
+)
+
+
+def test_a_release_is_one_line_on_top_of_main_with_two_tags_and_its_notes(repository):
+    repository.run("The tag, the package and the changelog say the same", "The tag is not taken", *PUBLISH)
+    main = repository.at_origin("rev-parse", "main")
+    released = repository.at_origin("rev-parse", "v1.2.3^{commit}")
+    assert repository.at_origin("rev-parse", "v1.2.3~1") == main
+    assert repository.at_origin("rev-parse", "v1^{commit}") == released
+    changed = repository.at_origin("diff", "--unified=0", main, released).splitlines()
+    assert [line for line in changed if line.startswith(("+ ", "- ", "+++", "---"))] == [
+        "--- a/action.yml",
+        "+++ b/action.yml",
+        "-  image: Dockerfile",
+        f"+  image: docker://{IMAGE}",
+    ]
+    setup, release = map(json.loads, repository.told.read_text(encoding="utf-8").splitlines())
+    assert setup == [["auth", "setup-git"]]
+    assert release[0][:4] == ["release", "create", "v1.2.3", "--verify-tag"]
+    assert release[1] == "### Added\n- Something.\n"
+
+
+def test_the_next_release_moves_the_major_version_s_tag(repository):
+    repository.git("push", "--quiet", "origin", "main:refs/tags/v1")
+    repository.run(*PUBLISH)
+    assert repository.at_origin("rev-parse", "v1^{commit}") == repository.at_origin("rev-parse", "v1.2.3^{commit}")
+
+
+def test_a_version_is_not_released_twice(repository):
+    repository.run(*PUBLISH)
+    assert "v1.2.3 is released already" in repository.fails("The tag is not taken")
+
+
+def test_a_version_that_the_package_does_not_have_is_not_released(repository):
+    (repository.root / "stormkit_action/__init__.py").write_text('__version__ = "1.2.2"\n', encoding="utf-8")
+    assert "says 1.2.2" in repository.fails("The tag, the package and the changelog say the same")
+
+
+def test_the_image_s_name_is_in_lower_case(repository, tmp_path):
+    repository.run("The image's name")
+    assert (tmp_path / "temp/output").read_text(encoding="utf-8") == "name=ghcr.io/octocat/stormkit_action\n"
