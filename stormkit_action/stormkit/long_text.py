@@ -11,11 +11,12 @@ LINE = 64 * 1024
 
 
 class LongText:
-    """A text that only grows."""
+    """A text that only grows; `size` is in characters."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
         self._tail = ""
+        self.size = 0
 
     def __repr__(self) -> str:
         return f"LongText({len(self._pieces)} pieces)"
@@ -24,6 +25,7 @@ class LongText:
         """Add `text`, which holds no lone surrogates."""
         if text:
             self._pieces.append(zlib.compress(text.encode(), 1))
+            self.size += len(text)
             self._tail = (self._tail + text)[-TAIL:]
 
     @property

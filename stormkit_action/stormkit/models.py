@@ -59,6 +59,11 @@ class LogStep:
     duration: float
     text: LongText | None = None
 
+    @property
+    def size(self) -> int:
+        """Characters of output."""
+        return len(self.message) if self.text is None else self.text.size
+
     def lines(self) -> Iterator[str]:
         """The lines of its output, without their ends; the last one has none yet (empty if the output ends in one)."""
         return long_text.lines((self.message,) if self.text is None else self.text.pieces())

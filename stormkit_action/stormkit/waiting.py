@@ -12,10 +12,12 @@ from stormkit_action.stormkit.schedule import Usual, pause
 # Something is said at least this often while waiting. Seconds.
 HEARTBEAT = 30.0
 
-# While the build log is shown live: the pauses between two looks at it, in seconds, and the share of the time that
-# fetching it may take. A log is fetched whole every time, so a big one is fetched rarely.
+# While the build log is shown live it is looked at every LIVE_PAUSE seconds, or sooner where a poll is due anyway, but
+# never twice within LOG_PAUSE. It is fetched whole every time: so fetching it may take LOG_SHARE of the time, and a log
+# that did not grow is looked at after twice the pause.
 LOG_PAUSE = 2.0
-LONGEST_LIVE_PAUSE = 5.0
+LIVE_PAUSE = 5.0
+LONGEST_LOG_PAUSE = 20.0
 LOG_SHARE = 0.05
 
 # For how long after a restart the failure before it may still be read. Seconds.
@@ -79,6 +81,8 @@ class BuildWait:
         self._said: tuple[object, ...] | None = None
         self._said_at = 0.0
         self._log_due = 0.0
+        self._log_pause = LOG_PAUSE
+        self._log_size = -1
         self.log_is_read = False
 
     def run(self, *, restarted: Deployment | None = None) -> Deployment | None:
@@ -137,10 +141,12 @@ class BuildWait:
         began = self._clock.monotonic()
         try:
             read = self._client.deployment(self._id, logs=logs, patience=0.0)
+            if logs:
+                self._note_size(read)
         finally:
             if logs:
                 now = self._clock.monotonic()
-                self._log_due = now + max(LOG_PAUSE, (now - began) / LOG_SHARE)
+                self._log_due = now + max(self._log_pause, (now - began) / LOG_SHARE)
         if self._is_before_restart(read):
             return
         if self._last is not None and not logs:
@@ -148,6 +154,13 @@ class BuildWait:
         self._last, self.log_is_read = read, logs
         if logs and self._live_log is not None:
             self._live_log(read)
+
+    def _note_size(self, read: Deployment) -> None:
+        """Look at a log that does not grow less and less often."""
+        steps = (*read.logs, *read.status_checks)
+        size = len(steps) + sum(step.size for step in steps)
+        self._log_pause = min(2 * self._log_pause, LONGEST_LOG_PAUSE) if size == self._log_size else LOG_PAUSE
+        self._log_size = size
 
     def _is_before_restart(self, read: Deployment) -> bool:
         """Whether `read` is still the failure that a restart has ended: that keeps the id and sets createdAt."""
@@ -171,7 +184,7 @@ class BuildWait:
         elapsed = self._clock.monotonic() - self._began
         planned = pause(elapsed, shortest=self._shortest_pause, usual=self._usual)
         if self._live_log is not None:
-            planned = min(planned, max(self._shortest_pause, LONGEST_LIVE_PAUSE))
+            planned = min(planned, max(self._shortest_pause, self._log_pause, LIVE_PAUSE))
         return max(planned, self._asked_to_wait)
 
     def _sleep(self) -> None:

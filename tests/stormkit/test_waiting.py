@@ -44,7 +44,7 @@ class Script:
             unknown_status=self._word,
             commit=Commit(sha=SHA if passed >= self.checked_out else None),
             created_at=self.created_at,
-            logs=(LogStep(title="build", message=f"{passed:.0f}\n", ok=True, duration=0),) if logs else (),
+            logs=(LogStep(title="build", message="line\n" * int(passed), ok=True, duration=0),) if logs else (),
         )
 
     def poll(self, deployment_id: str, *, patience: float) -> Polled:
@@ -347,6 +347,15 @@ class TestLiveLog:
         assert script.kinds[-1] == "log"
         assert not seen[-1].running
 
+    def test_a_log_that_does_not_grow_is_read_less_and_less_often(self):
+        script = Script(clock=FakeClock(), seconds=300)
+        read = script.deployment
+        script.deployment = lambda *arguments, **more: replace(read(*arguments, **more), logs=())  # type: ignore[method-assign]
+        self.run(script)
+        assert script.kinds.count("log") < 300 / 12
+        times = [at for kind, at in script.asked if kind == "log"]
+        assert max(later - earlier for earlier, later in pairwise(times)) < 40
+
     def test_an_error_of_the_log_is_endured(self):
         script = Script(clock=FakeClock(), seconds=60, faults={1: fault(), 4: fault()})
         seen, _ = self.run(script)
@@ -357,4 +366,4 @@ class TestLiveLog:
         _, waited = self.run(script)
         times = [each.elapsed for each in waited.progress]
         assert max(later - earlier for earlier, later in pairwise(times)) <= HEARTBEAT + 0.01
-        assert len(times) <= 200 / HEARTBEAT + 3
+        assert len(times) <= 200 / HEARTBEAT + 4
