@@ -1,0 +1,223 @@
+"""A step's outputs: the same keys whatever happened, and files that the runner can read."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sandbox.file_commands import FileCommand, create_files, read_files
+from stormkit_action import result as results
+from stormkit_action.errors import ActionError
+from stormkit_action.reporting.outputs import MOST_CHARACTERS, OUTPUTS, StepFiles, Terminal, Written, values
+from stormkit_action.result import DeploymentResult, Outcome, Result
+from stormkit_action.stormkit.models import Commit, Deployment, Status
+
+SHA = "6dcb09b5b57875f334f61aebed695e2e4193db5e"
+BUILT = DeploymentResult(
+    status=Outcome.SUCCESS,
+    label="hello-world / production",
+    name="docs",
+    env_id="305",
+    deployment_id="8241",
+    branch="main",
+    expected_sha=SHA,
+    dashboard_url="https://app.stormkit.io",
+    live=True,
+    deployment=Deployment(
+        id="8241",
+        status=Status.SUCCESS,
+        commit=Commit(sha=SHA[:8]),
+        preview_url="https://8241--hello.stormkit.dev",
+        details_path="/apps/1/deployments/8241",
+        duration=41.6,
+    ),
+)
+SCALARS = [name for name in OUTPUTS if name != "result"]
+
+
+def document(texts: dict[str, str]) -> dict[str, object]:
+    parsed: dict[str, object] = json.loads(texts["result"])
+    return parsed
+
+
+def test_a_deployment():
+    written = Written(
+        comment_url="https://github.com/octocat/hello-world/issues/42#c", github_deployment_ids={"docs": "7"}
+    )
+    texts = values(results.of_deployments((BUILT,)), written)
+    result = texts.pop("result")
+    assert texts == {
+        "status": "success",
+        "reason": "",
+        "deployment-id": "8241",
+        "branch": "main",
+        "commit-sha": SHA[:8],
+        "duration": "42",
+        "commit-matches": "true",
+        "preview-url": "https://8241--hello.stormkit.dev",
+        "details-url": "https://app.stormkit.io/apps/1/deployments/8241",
+        "published": "true",
+        "deleted": "0",
+        "comment-url": written.comment_url,
+        "github-deployment-id": "7",
+    }
+    assert json.loads(result) == {
+        "status": "success",
+        "reason": "",
+        "deployments": [
+            {
+                **texts,
+                "duration": 42,
+                "commit-matches": True,
+                "published": True,
+                "deleted": 0,
+                "name": "docs",
+                "env-id": "305",
+            }
+        ],
+    }
+
+
+RESULTS = {
+    "skipped": results.skipped("The pull request comes from a fork."),
+    "failed before": results.failed("Input api-key: no.\nInput timeout: no."),
+    "nothing found": results.of_deployments((), deleted=3),
+    "cancelled": Result(status=Outcome.CANCELLED, reason="The job was cancelled.", exit_code=130),
+    **{str(outcome): results.of_deployments((DeploymentResult(status=outcome, reason="why"),)) for outcome in Outcome},
+    "listing": results.of_listing((BUILT, BUILT)),
+    "several": results.of_deployments((BUILT, DeploymentResult(status=Outcome.FAILED, deployment_id="9"))),
+}
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_always_all_outputs_in_one_order(name):
+    result = RESULTS[name]
+    texts = values(result, Written())
+    assert list(texts) == list(OUTPUTS)
+    assert all(isinstance(text, str) and "\n" not in text for text in texts.values())
+    assert texts["status"] == result.status
+    assert texts["published"] in ("true", "false")
+    assert texts["deleted"] == str(result.deleted)
+    parsed = document(texts)
+    assert set(parsed) == {"status", "reason", "deployments"}
+    assert isinstance(parsed["deployments"], list)
+    for entry in parsed["deployments"]:
+        assert set(entry) == {*SCALARS, "name", "env-id"}
+
+
+def test_what_is_not_known_is_empty_and_null():
+    texts = values(results.of_deployments((DeploymentResult(status=Outcome.RUNNING),)), Written())
+    assert (texts["duration"], texts["commit-matches"], texts["preview-url"], texts["published"]) == (
+        "",
+        "",
+        "",
+        "false",
+    )
+    (entry,) = json.loads(texts["result"])["deployments"]
+    assert (entry["duration"], entry["commit-matches"], entry["published"]) == (None, None, False)
+
+
+def test_the_first_that_did_not_succeed_is_described():
+    assert values(RESULTS["several"], Written())["deployment-id"] == "9"
+    assert values(RESULTS["several"], Written())["status"] == "failed"
+
+
+def test_the_reason_of_several_problems_is_one_line():
+    assert values(RESULTS["failed before"], Written())["reason"] == "Input api-key: no."
+
+
+HOSTILE = DeploymentResult(
+    status=Outcome.FAILED,
+    reason="one\ntwo\r::set-output name=x::y\x1b[31m" + "x" * 5000,
+    branch="half-\ud800\nghadelimiter_x",
+    name="\udcff\n",
+    deployment=Deployment(id="1", status=Status.FAILED, commit=Commit(sha="a\nb" * 100)),
+)
+
+
+def test_foreign_text_is_one_line_of_whole_characters():
+    texts = values(results.of_deployments((HOSTILE,)), Written())
+    for text in texts.values():
+        text.encode()
+        assert not set(text) & set("\r\n\x1b")
+    assert len(texts["reason"]) <= 1000
+    assert texts["branch"] == "half- ghadelimiter_x"
+    assert json.loads(texts["result"])["deployments"][0]["name"] == ""
+
+
+def test_a_list_of_thousands_stays_below_what_github_takes():
+    many = tuple(
+        DeploymentResult(status=Outcome.SUCCESS, deployment_id=str(number), reason="😀" * 200) for number in range(5000)
+    )
+    texts = values(results.of_listing(many), Written())
+    entries = json.loads(texts["result"])["deployments"]
+    assert len(texts["result"]) <= MOST_CHARACTERS
+    assert [entry["deployment-id"] for entry in entries] == [str(number) for number in range(len(entries))]
+    assert len(entries) > 100
+
+
+@pytest.fixture(name="files")
+def _files(tmp_path, monkeypatch) -> dict[FileCommand, Path]:
+    files = create_files(tmp_path, "x")
+    for command, path in files.items():
+        monkeypatch.setenv(f"GITHUB_{command}", str(path))
+    return files
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(list(OUTPUTS)), st.text(st.characters(codec="utf-8"))))
+def test_the_runner_reads_back_what_was_written(files, texts):
+    files[FileCommand.OUTPUT].write_bytes(b"")
+    StepFiles().write(texts)
+    read = read_files(files)
+    assert not read.errors
+    # The runner's line ends are what its file has.
+    assert {name: _lines(text) for name, text in read.outputs.items()} == {
+        name: _lines(text) for name, text in texts.items()
+    }
+
+
+def _lines(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").split("\n")
+
+
+def test_hostile_values_make_no_other_output(files):
+    StepFiles().write(values(results.of_deployments((HOSTILE,)), Written()))
+    read = read_files(files)
+    assert not read.errors
+    assert set(read.outputs) == set(OUTPUTS)
+
+
+def test_state_and_summary(files):
+    outlet = StepFiles()
+    outlet.save_state("finished", "true")
+    outlet.write_summary("# One\n")
+    outlet.write_summary("# Two\n")
+    read = read_files(files)
+    assert read.state == {"finished": "true"}
+    assert read.summary.split() == ["#", "One", "#", "Two"]
+
+
+@pytest.mark.parametrize("broken", ["gone", "directory"])
+def test_files_that_cannot_be_written(files, broken, tmp_path, monkeypatch):
+    for command in files:
+        monkeypatch.setenv(f"GITHUB_{command}", str(tmp_path / "gone" if broken == "gone" else tmp_path))
+    outlet = StepFiles()
+    with pytest.raises(ActionError, match="could not be written to GITHUB_OUTPUT"):
+        outlet.write({"status": "success"})
+    with pytest.raises(ActionError, match="GITHUB_STEP_SUMMARY is not a writable file"):
+        outlet.write_summary("x")
+    outlet.save_state("finished", "true")
+
+
+def test_a_terminal_gets_the_document_and_nothing_else(capsys):
+    texts = values(RESULTS["several"], Written())
+    for outlet in (Terminal(as_json=False), Terminal(as_json=True)):
+        outlet.write(texts)
+        outlet.write_summary("# x")
+        outlet.save_state("a", "b")
+    out, err = capsys.readouterr()
+    assert (out, err) == (f"{texts['result']}{os.linesep}", "")

@@ -1,0 +1,123 @@
+"""What a workflow's author relies on: names and defaults, written down here once more so that they can't drift."""
+
+import os
+import re
+import tomllib
+
+import pytest
+
+import stormkit_action
+from sandbox import action_yml
+from sandbox.runner import ACTION
+from stormkit_action.errors import InputError
+from stormkit_action.input_table import INPUTS, from_environment
+from stormkit_action.inputs import BuildLog, Command, Inputs, Remote, Switch
+from stormkit_action.reporting.outputs import OUTPUTS
+from stormkit_action.result import Outcome
+
+CONTRACT_INPUTS = {
+    "api-key": "",
+    "env-id": "",
+    "environments": "",
+    "command": "auto",
+    "branch": "",
+    "sha": "",
+    "deployment-id": "",
+    "publish": "false",
+    "wait": "true",
+    "timeout": "30m",
+    "on-timeout": "leave",
+    "on-cancel": "stop",
+    "retries": "0",
+    "poll-interval": "2s",
+    "stop-superseded": "false",
+    "health-check": "",
+    "health-check-status": "200-399",
+    "health-check-timeout": "60s",
+    "keep-latest": "0",
+    "build-log": "failure",
+    "github-token": "${{ github.token }}",
+    "comment": "auto",
+    "comment-key": "stormkit",
+    "label": "",
+    "github-deployment": "auto",
+    "environment": "",
+    "job-summary": "true",
+    "api-url": "https://api.stormkit.io",
+    "dashboard-url": "https://app.stormkit.io",
+}
+CONTRACT_OUTPUTS = [
+    *("status", "reason", "deployment-id", "branch", "commit-sha", "duration", "commit-matches", "preview-url"),
+    *("details-url", "published", "deleted", "comment-url", "github-deployment-id", "result"),
+]
+ACTION_YML = action_yml.load(ACTION / "action.yml")
+
+
+def test_inputs_and_their_defaults():
+    assert {spec.name: spec.default for spec in INPUTS} == CONTRACT_INPUTS
+    assert {name: spec.default for name, spec in ACTION_YML.inputs.items()} == CONTRACT_INPUTS
+    assert [name for name, spec in ACTION_YML.inputs.items() if spec.required] == ["api-key"]
+    assert set(Inputs.__dataclass_fields__) == {spec.field for spec in INPUTS}
+
+
+def test_inputs_are_described_as_in_the_table():
+    assert {name: spec.description for name, spec in ACTION_YML.inputs.items()} == {
+        spec.name: spec.help for spec in INPUTS
+    }
+
+
+def test_outputs():
+    assert list(OUTPUTS) == CONTRACT_OUTPUTS
+    text = (ACTION / "action.yml").read_text(encoding="utf-8")
+    outputs = text[text.index("\noutputs:\n") : text.index("\nruns:\n")]
+    described = re.findall(r"^  ([a-z-]+):\n    description: '(.*)'$", outputs, flags=re.MULTILINE)
+    assert {name: words.replace("''", "'") for name, words in described} == dict(OUTPUTS)
+
+
+def test_values():
+    commands = "auto deploy publish rollback restart stop delete cleanup status list check"
+    assert " ".join(Command) == commands
+    assert sorted(Outcome) == ["cancelled", "failed", "running", "skipped", "stopped", "success", "timed-out"]
+    assert sorted(BuildLog) == ["always", "failure", "never", "stream"]
+    assert sorted(Remote) == ["leave", "stop"]
+    assert sorted(Switch) == ["auto", "false", "true"]
+
+
+def test_secrets():
+    assert [spec.name for spec in INPUTS if spec.secret] == ["api-key", "github-token"]
+
+
+def test_the_defaults_of_action_yml_are_accepted():
+    environ = {f"INPUT_{name.upper()}": default for name, default in CONTRACT_INPUTS.items()}
+    environ |= {"INPUT_API-KEY": "SK_x", "INPUT_GITHUB-TOKEN": "ghs_x"}
+    assert from_environment(environ) == from_environment({"INPUT_API-KEY": "SK_x", "INPUT_GITHUB-TOKEN": "ghs_x"})
+    with pytest.raises(InputError):
+        from_environment({})
+
+
+@pytest.mark.parametrize("name", ["entrypoint.py", "post_entrypoint.py"])
+def test_entry_points_can_be_run(name):
+    path = ACTION / name
+    assert os.access(path, os.X_OK)
+    # GitHub passes no arguments to a post-entrypoint, so the file names its interpreter itself.
+    assert path.read_text(encoding="utf-8").startswith("#!/opt/venv/bin/python -Eu\n")
+
+
+def test_the_post_entry_point_is_where_the_image_has_it():
+    text = (ACTION / "action.yml").read_text(encoding="utf-8")
+    assert re.search(r"^  post-entrypoint: /app/post_entrypoint\.py$", text, flags=re.MULTILINE)
+
+
+def test_there_is_one_version():
+    project = tomllib.loads((ACTION / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "stormkit_action.__version__"}
+    assert re.fullmatch(r"\d+\.\d+\.\d+", stormkit_action.__version__)
+
+
+def test_every_package_is_installed():
+    project = tomllib.loads((ACTION / "pyproject.toml").read_text(encoding="utf-8"))
+    found = {
+        ".".join(path.parent.relative_to(ACTION).parts) for path in (ACTION / "stormkit_action").rglob("__init__.py")
+    }
+    assert set(project["tool"]["setuptools"]["packages"]) == found
