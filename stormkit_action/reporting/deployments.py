@@ -28,7 +28,7 @@ _ACTIVE = frozenset({"success", "in_progress", "queued", "pending"})
 POOL = 8
 
 # How many earlier deployments of the branch are looked at for active ones after a deploy.
-_LOOK_BACK = 10
+_LOOK_BACK = 5
 
 _STATES = {
     Outcome.SUCCESS: "success",

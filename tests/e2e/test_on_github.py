@@ -206,3 +206,19 @@ def test_check_finds_out_what_the_token_may_do(github, step):
     assert (refused.exit_code, refused.outputs["status"]) == (1, "failed")
     assert "deployments: write" in refused.outputs["reason"]
     assert github.state.deployments == []
+
+
+def test_the_jobs_of_a_matrix_share_one_comment(stormkit, github, step):
+    github.latency, github.jitter = 0.05, 0.1
+    numbers = [str(number) for number in range(306, 310)]
+    for number in numbers:
+        stormkit.add_environment(number, name=f"site {number}")
+    jobs = [step(api_key="SK_user", env_id=number, label=f"site {number}").start() for number in numbers]
+    finished = [job.wait(60) for job in jobs]
+    assert [each.exit_code for each in finished] == [0] * len(jobs)
+    [comment] = github.state.comments()
+    assert {row.label: row.state for row in read_rows(comment.body)} == {
+        f"site {number}": State.READY for number in numbers
+    }
+    assert states(github) == ["success"] * len(jobs)
+    assert {each.outputs["comment-url"].rpartition("-")[2] for each in finished} == {str(comment.id)}
