@@ -1,0 +1,235 @@
+"""Branches of the trigger, over HTTP: what is asked for after which answer. tests/reliability tries it as a whole."""
+
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from sandbox.web import Recorded, Reply
+from stormkit_action.clock import Deadline
+from stormkit_action.errors import Busy, NoAnswer, Refused, StormkitError
+from stormkit_action.stormkit.trigger import LOOK, Trigger
+from tests.fake_clock import FakeClock
+from tests.stormkit.answering import Answering, client
+
+STARTED = Reply(status=201, body={"id": "8241", "status": "running"})
+LOST = Reply(dropped=True)
+FAULT = Reply(status=500, body={"ok": False, "error": "unexpected-error"})
+
+
+class Server(Answering):
+    """Answers triggers with `answers` one after the other; its list has `rows`, after `shown_after` looks.
+
+    It is `list_reply` instead where that is set, and fails once there were `list_ends_with` triggers.
+    """
+
+    def __init__(self, clock: FakeClock, *answers: Reply, rows: list[dict[str, Any]] | None = None) -> None:
+        super().__init__(*answers)
+        self.clock = clock
+        self.rows = rows or []
+        self.shown_after = 0
+        self.list_reply: Reply | None = None
+        self.list_ends_with = 0
+
+    def now(self) -> float:
+        return self.clock.now().timestamp()
+
+    def handle(self, request: Recorded) -> Reply:
+        if request.path == "/v1/deploy":
+            return super().handle(request)
+        if request.path == "/v1/deployments":
+            if self.list_reply is not None:
+                return self.list_reply
+            if 0 < self.list_ends_with <= self.triggers:
+                return FAULT
+            looks = len(self.received("GET", "/v1/deployments"))
+            rows = self.rows if looks > self.shown_after else []
+            date = format_datetime(self.clock.now(), usegmt=True)
+            return Reply(body={"deployments": rows, "hasNextPage": False}, headers={"Date": date})
+        return Reply(body={"ok": True})
+
+    @property
+    def triggers(self) -> int:
+        return sum(each.path == "/v1/deploy" for each in self.requests)
+
+    @property
+    def stopped(self) -> list[str]:
+        return [each.path.split("/")[3] for each in self.received("POST", "/stop")]
+
+
+def row(number: int, after: int = 0, **more: Any) -> dict[str, Any]:
+    """A deployment created `after` seconds after the beginning."""
+    created = int(FakeClock().now().timestamp()) + after
+    return {"id": str(number), "status": "running", "branch": "main", "createdAt": str(created), **more}
+
+
+def trigger(server: Server, **options: Any) -> Trigger:
+    return Trigger(client=client(server.url, server.clock), branch="main", clock=server.clock, **options)
+
+
+def test_an_answer_is_all_it_takes():
+    with Server(FakeClock(), STARTED) as server:
+        mine = trigger(server)
+        assert mine.run() == "8241"
+        assert [request.path for request in server.requests] == ["/v1/deploy"]
+    assert not mine.in_doubt
+    assert mine.notes == []
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404])
+def test_a_refusal_is_final_and_leaves_no_doubt(status):
+    with Server(FakeClock(), Reply(status=status)) as server:
+        mine = trigger(server)
+        with pytest.raises(StormkitError):
+            mine.run()
+        assert len(server.requests) == 1
+    assert not mine.in_doubt
+
+
+def test_nothing_sent_is_in_no_doubt():
+    with Server(FakeClock(), STARTED) as server:
+        mine = trigger(server)
+        assert not mine.in_doubt
+        assert mine.undo(Deadline.after(server.clock, 2.5)) == ()
+        assert server.requests == []
+
+
+def test_too_many_requests_are_waited_for_and_not_looked_up():
+    clock = FakeClock()
+    with Server(clock, Reply(status=429, headers={"Retry-After": "9"}), STARTED) as server:
+        assert trigger(server).run() == "8241"
+        assert [request.method for request in server.requests] == ["POST", "POST"]
+    assert clock.passed == 9
+
+
+def test_a_wait_that_patience_does_not_allow():
+    with Server(FakeClock(), Reply(status=429, headers={"Retry-After": "90"})) as server:
+        with pytest.raises(Busy):
+            trigger(server).run()
+        assert server.triggers == 1
+
+
+@pytest.mark.parametrize("shown_after", [0, 3])
+def test_a_lost_answer_is_looked_for_until_it_shows(shown_after):
+    clock = FakeClock()
+    with Server(clock, LOST, STARTED, rows=[row(8300)]) as server:
+        server.shown_after = shown_after
+        mine = trigger(server)
+        assert mine.run() == "8300"
+        assert (server.triggers, server.stopped) == (1, [])
+    assert clock.passed == shown_after
+    assert "found its deployment 8300" in mine.notes[0]
+
+
+def test_a_trigger_that_left_nothing_is_sent_again():
+    clock = FakeClock()
+    with Server(clock, LOST, STARTED) as server:
+        assert trigger(server).run() == "8241"
+        assert server.triggers == 2
+    assert clock.passed >= LOOK
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        row(8300, isAutoDeploy=True),
+        row(8300, branch="other"),
+        row(8300, after=-10),
+        row(8300, createdAt=None),
+        row(8200),
+    ],
+)
+def test_what_is_never_adopted_and_never_stopped(foreign):
+    with Server(FakeClock(), LOST, STARTED, rows=[foreign]) as server:
+        assert trigger(server, known=frozenset({"8200"})).run() == "8241"
+        assert server.triggers == 2
+        assert server.stopped == []
+
+
+def test_a_ghost_is_stopped_and_triggered_again():
+    with Server(FakeClock(), FAULT, STARTED, rows=[row(8300)]) as server:
+        mine = trigger(server)
+        assert mine.run() == "8241"
+        assert (server.triggers, server.stopped) == (2, ["8300"])
+    assert not mine.in_doubt
+
+
+def test_a_build_that_has_begun_is_no_ghost():
+    with Server(FakeClock(), FAULT, STARTED, rows=[row(8300, commit={"sha": "6dcb09b5"})]) as server:
+        assert trigger(server).run() == "8300"
+        assert (server.triggers, server.stopped) == (1, [])
+
+
+def test_what_ended_by_itself_after_a_fault_is_left_alone():
+    with Server(FakeClock(), FAULT, STARTED, rows=[row(8300, status="failed")]) as server:
+        assert trigger(server).run() == "8241"
+        assert server.stopped == []
+
+
+def test_two_builds_of_one_trigger_leave_one():
+    with Server(FakeClock(), LOST, rows=[row(8301), row(8300)]) as server:
+        adopted = trigger(server).run()
+        assert (adopted, server.stopped) == ("8301", ["8300"])
+
+
+def test_a_newer_build_that_one_trigger_does_not_explain_is_left_alone():
+    with Server(FakeClock(), LOST, rows=[row(8301, after=9), row(8300)]) as server:
+        assert trigger(server).run() in ("8300", "8301")
+        assert "8301" not in server.stopped
+
+
+@pytest.mark.parametrize("reply", [LOST, FAULT, Reply(status=403)])
+def test_when_the_list_does_not_answer_either_nobody_triggers_again(reply):
+    with Server(FakeClock(), LOST) as server:
+        server.list_reply = reply
+        with pytest.raises(NoAnswer, match="Whether a build of main was started is not known"):
+            trigger(server).run()
+        assert server.triggers == 1
+
+
+def test_a_deployment_that_is_known_is_not_lost_with_the_list():
+    """The second trigger was answered; that what the first one left can't be looked up changes nothing."""
+    with Server(FakeClock(), LOST, STARTED) as server:
+        server.list_ends_with = 2
+        mine = trigger(server)
+        assert mine.run() == "8241"
+    assert mine.in_doubt
+
+
+def test_what_no_repetition_mends_is_final(monkeypatch, tmp_path):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
+    clock = FakeClock()
+    mine = Trigger(client=client("https://127.0.0.1:9", clock), branch="main", clock=clock)
+    with pytest.raises(NoAnswer, match="REQUESTS_CA_BUNDLE"):
+        mine.run()
+    assert clock.passed == 0
+    assert not mine.in_doubt
+
+
+def test_undoing_what_another_process_sent():
+    clock = FakeClock()
+    clock.advance(20)
+    with Server(clock, STARTED, rows=[row(8300, after=1)]) as server:
+        earlier = Trigger.sent_before(20, client=client(server.url, clock), branch="main", clock=clock)
+        assert earlier.in_doubt
+        assert earlier.undo(Deadline.after(clock, 10)) == ("8300",)
+        assert server.stopped == ["8300"]
+        assert server.triggers == 0
+
+
+def test_undoing_gives_up_in_time():
+    clock = FakeClock()
+    with Server(clock, STARTED) as server:
+        earlier = Trigger.sent_before(0, client=client(server.url, clock), branch="main", clock=clock)
+        assert earlier.undo(Deadline.after(clock, 2.5)) == ()
+    assert clock.passed <= 3
+
+
+def test_a_refusal_after_a_lost_answer_is_what_is_told():
+    with Server(FakeClock(), LOST, Reply(status=403)) as server:
+        mine = trigger(server)
+        with pytest.raises(Refused):
+            mine.run()
+        assert server.triggers == 2
+    # The first one may still show up: the post step looks for it.
+    assert mine.in_doubt
