@@ -142,7 +142,8 @@ class GitHubDeployments:
         try:
             created = create()
         except GitHubError as error:
-            if not error.passing:
+            if error.wait or not error.passing:
+                self._sent.discard(name)
                 raise
             # The answer was lost: it may be there all the same.
             found = (each for each in github.deployments(task=self._task) if each.payload == payload)

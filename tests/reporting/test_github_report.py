@@ -368,6 +368,23 @@ def test_a_state_is_set_in_spite_of(github, kind):
     assert step.report.deployments.problem == ""
 
 
+def test_when_the_hours_requests_are_used_up_it_says_so_and_asks_no_more_than_it_must(github):
+    github.state.add_token("ghs_poor", limit=1)
+    github.state.tokens["ghs_poor"].used = 1
+    step = Step(github, token="ghs_poor")
+    step.begin()
+    step.end()
+    assert requests(github) == [
+        "POST /deployments",
+        "GET /issues/42/comments",
+        "POST /deployments",
+        "GET /issues/42/comments",
+    ]
+    for problem in (step.report.deployments.problem, step.report.comment.problem):
+        assert "rate limit exceeded" in problem
+        assert "permission" not in problem
+
+
 def test_without_the_permission_it_asks_once_and_the_comment_is_written(github):
     github.state.add_token("ghs_commenter", permissions={"pull_requests": "write"})
     step = Step(github, token="ghs_commenter")
