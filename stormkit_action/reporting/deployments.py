@@ -70,7 +70,7 @@ class GitHubDeployments:
     @property
     def _task(self) -> str:
         """Tells a branch's deployments from all others, so that GitHub lists them alone."""
-        return f"deploy:stormkit:{hashlib.sha256(self._plan.branch.encode()).hexdigest()[:16]}"
+        return f"deploy:stormkit:{hashlib.sha256(self._plan.branch.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
     def begin(self, github: GitHubApi, site: Site, deployment_id: str) -> None:
         """Create the GitHub Deployment of a build that was triggered."""
@@ -85,6 +85,9 @@ class GitHubDeployments:
 
     def end(self, github: GitHubApi, results: Iterable[DeploymentResult]) -> None:
         """Set each to what came of it."""
+        if not self._refused:
+            # What went wrong at the beginning may go right now.
+            self.problem, self.unsettled = "", False
         with ThreadPoolExecutor(POOL, thread_name_prefix="github") as pool:
             list(pool.map(lambda result: self._guarded(lambda: self._end(github, result)), results))
 
@@ -111,7 +114,7 @@ class GitHubDeployments:
         except GitHubError as error:
             self.problem = error.text
             # What the token may not do it may not do a minute later either.
-            self._refused = not error.passing
+            self._refused = error.status in (401, 403) and not error.passing
             self.unsettled = error.passing
 
     def _create(self, github: GitHubApi, name: str, env_id: str, deployment_id: str, sha: str) -> int | None:
@@ -181,8 +184,7 @@ class GitHubDeployments:
                 if mine and self._same_site(each.payload, result):
                     self.ids[result.name] = each.id
                     return each.id
-            return None
-        if not result.deployment_id or result.status in (Outcome.CANCELLED, Outcome.SKIPPED):
+        if self._resumed or not result.deployment_id or result.status in (Outcome.CANCELLED, Outcome.SKIPPED):
             return None
         # What publishing made live is the deployment's own commit; a deploy was asked for the expected one.
         sha = result.commit_sha if self._plan.command in _PUBLISHING else self._plan.expected_sha

@@ -368,6 +368,28 @@ def test_a_state_is_set_in_spite_of(github, kind):
     assert step.report.deployments.problem == ""
 
 
+def test_what_failed_at_the_beginning_may_go_right_at_the_end(github):
+    github.fault("POST .*/deployments$", "500", times=2)
+    step = Step(github)
+    step.begin()
+    assert "(500)" in step.report.deployments.problem
+    written = step.end()
+    assert (states(github), step.report.deployments.problem, written.settled) == ([["success"]], "", True)
+
+
+def test_one_that_was_deleted_by_hand_leaves_the_others_alone(github):
+    step = Step(github, {"environments": "docs: 305\nshop: 306"})
+    for name, env_id in (("docs", "305"), ("shop", "306")):
+        step.begin(name, env_id, env_id)
+    del github.state.repository().deployments[0]
+    step.end(
+        result(Outcome.SUCCESS, "docs", "305", deployment_id="305"),
+        result(Outcome.SUCCESS, "shop", "306", deployment_id="306"),
+    )
+    assert states(github) == [["in_progress", "success"]]
+    assert "(404)" in step.report.deployments.problem
+
+
 def test_when_the_hours_requests_are_used_up_it_says_so_and_asks_no_more_than_it_must(github):
     github.state.add_token("ghs_poor", limit=1)
     github.state.tokens["ghs_poor"].used = 1
