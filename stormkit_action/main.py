@@ -105,7 +105,8 @@ def _with_pull_request(plan: Plan, inputs: Inputs, event: Event, github: "GitHub
     number = event.pull_request_number
     pull_request = github.pull_request(number) if github is not None and number is not None else None
     if pull_request is None:
-        raise InputError([f"Pull request {number} has no head branch that can be deployed; set the input branch."])
+        problem = f"Pull request {number} has no usable head branch (a deleted fork has none): nothing was deployed."
+        raise InputError([f"{problem} Push its commits to a branch of this repository."])
     return plans.with_pull_request(plan, pull_request, event.repository, inputs)
 
 
