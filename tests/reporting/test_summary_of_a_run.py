@@ -1,0 +1,55 @@
+"""The job summary of whole runs, over real HTTP."""
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.runner import Runner
+from sandbox.stormkit import Stormkit
+
+
+def _run(stormkit: Stormkit, directory: Path, **inputs: str) -> Runner:
+    given = {name.replace("_", "-"): value for name, value in inputs.items()}
+    defaults = {"api-key": "SK_sandbox", "api-url": stormkit.url, "poll-interval": "0.1s", "comment": "false"}
+    return Runner(
+        event="pull_request_opened",
+        inputs={**defaults, "github-deployment": "false", **given},
+        directory=directory,
+        secrets=["SK_sandbox"],
+    )
+
+
+@pytest.mark.parametrize("job_summary", ["true", "false"])
+def test_a_success_draws_its_steps_and_reads_the_log_for_nothing_else(tmp_path: Path, job_summary: str) -> None:
+    with Stormkit() as stormkit:
+        stormkit.next_build(seconds=0.2, reported=42)
+        finished = _run(stormkit, tmp_path, job_summary=job_summary).run()
+        with_logs = [request for request in stormkit.requests if request.query.get("logs")]
+    assert finished.exit_code == 0
+    drawn = job_summary == "true"
+    assert ("```mermaid\ngantt\n" in finished.summary) == drawn
+    assert ("| <b>hello-world / production</b> | 205 kB | none | none |" in finished.summary) == drawn
+    assert len(with_logs) == drawn
+
+
+def test_a_failure_shows_its_step_in_the_timeline_and_its_last_lines(tmp_path: Path) -> None:
+    with Stormkit() as stormkit:
+        stormkit.next_build(seconds=0.2, outcome="failed", reported=42)
+        finished = _run(stormkit, tmp_path).run()
+    assert finished.exit_code == 1
+    assert ", failed) :crit, " in finished.summary
+    assert "npm error code 1" in finished.summary
+
+
+def test_a_list_is_one_table_in_log_and_summary(tmp_path: Path) -> None:
+    with Stormkit() as stormkit:
+        for _ in range(600):
+            stormkit.add_deployment(branch="docs", status="success", duration=42)
+        finished = _run(stormkit, tmp_path, command="list", branch="docs").run()
+    assert finished.exit_code == 0
+    left_out = "100 older deployments are not shown. The output `result` has all 600."
+    assert left_out in finished.log
+    assert left_out in finished.summary
+    assert finished.log.count("Ready, 42s") == 500
+    assert finished.summary.count("✅ Ready, 42s") == 500
+    assert finished.outputs["result"].count('"deployment-id"') == 600
