@@ -91,6 +91,9 @@ class InstantStormkit:
         self.noticed_at: float | None = None
         self.requests, self.after, self.lists = 0, 0, 0
 
+    def within(self, _: Deadline) -> "InstantStormkit":
+        return self
+
     def deployment(self, deployment_id: str, **_: Any) -> Deployment:
         status = self._status()
         sha = "16ab41e8" if self._clock.passed >= CHECKED_OUT else None

@@ -12,6 +12,9 @@ from stormkit_action.stormkit.schedule import Usual, pause
 # Something is said at least this often while waiting. Seconds.
 HEARTBEAT = 30.0
 
+# What a poll, or a read without the log, may take, so that one that hangs makes no longer silence. Seconds.
+LOOK_LIMIT = 10.0
+
 # While the build log is shown live it is looked at every LIVE_PAUSE seconds, or sooner where a poll is due anyway, but
 # never twice within LOG_PAUSE. It is fetched whole every time: so fetching it may take LOG_SHARE of the time, and a log
 # that did not grow is looked at after twice the pause.
@@ -121,8 +124,12 @@ class BuildWait:
             self._trouble = ""
             self._asked_to_wait = 0.0
 
+    @property
+    def _brief(self) -> StormkitClient:
+        return self._client.within(self._deadline.within(LOOK_LIMIT))
+
     def _poll(self, last: Deployment) -> None:
-        polled = self._client.poll(self._id, patience=0.0)
+        polled = self._brief.poll(self._id, patience=0.0)
         self._last = replace(last, unknown_status=polled.unknown_status)
         if polled.status is Status.RUNNING:
             return
@@ -140,7 +147,8 @@ class BuildWait:
     def _read(self, *, logs: bool = False) -> None:
         began = self._clock.monotonic()
         try:
-            read = self._client.deployment(self._id, logs=logs, patience=0.0)
+            client = self._client if logs else self._brief
+            read = client.deployment(self._id, logs=logs, patience=0.0)
             if logs:
                 self._note_size(read)
         finally:
@@ -175,7 +183,7 @@ class BuildWait:
     def _learn_usual(self) -> None:
         self._asked_for_usual = True
         try:
-            history = self._client.deployments(patience=0.0).deployments
+            history = self._brief.deployments(patience=0.0).deployments
         except StormkitError:
             return  # without it there is no estimate, and the polls are placed without one
         self._usual = Usual.of(history)
@@ -193,14 +201,16 @@ class BuildWait:
         while not until.over:
             silence = HEARTBEAT - (self._clock.monotonic() - self._said_at)
             self._clock.sleep(max(_TICK, min(until.remaining, silence)))
-            self._speak()
+            # The next look may take its time, in which nothing could be said.
+            self._speak(after=HEARTBEAT - (LOOK_LIMIT if until.over else 0.0))
 
-    def _speak(self) -> None:
+    def _speak(self, *, after: float = HEARTBEAT) -> None:
+        """Report what is new, and what is not when `after` seconds have passed without a word."""
         last = self._last
         # One trouble after the other is no news, whatever each one says.
         state = (last and (last.status, last.commit, last.unknown_status), self._usual, bool(self._trouble))
         now = self._clock.monotonic()
-        if state == self._said and now - self._said_at < HEARTBEAT:
+        if state == self._said and now - self._said_at < after:
             return
         self._said, self._said_at = state, now
         self._report(Progress(deployment=last, elapsed=now - self._began, usual=self._usual, trouble=self._trouble))

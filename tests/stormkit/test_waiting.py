@@ -12,7 +12,7 @@ from stormkit_action.clock import Deadline
 from stormkit_action.errors import Busy, Cancelled, NoAnswer, NotFound, Refused, Rejected, ServerFault
 from stormkit_action.stormkit.client import Polled
 from stormkit_action.stormkit.models import Commit, Deployment, LogStep, Page, Status
-from stormkit_action.stormkit.waiting import HEARTBEAT, RESTART_LAG, BuildWait, Progress
+from stormkit_action.stormkit.waiting import HEARTBEAT, LOOK_LIMIT, RESTART_LAG, BuildWait, Progress
 from tests.fake_clock import FakeClock
 
 SHA = "16ab41e8"
@@ -31,6 +31,7 @@ class Script:
     history: tuple[float, ...] = ()
     created_at: datetime | None = None
     log_takes: float = 0.0
+    poll_takes: float = 0.0
     asked: list[tuple[str, float]] = field(default_factory=list)
 
     def deployment(self, deployment_id: str, *, logs: bool = False, patience: float) -> Deployment:
@@ -47,7 +48,11 @@ class Script:
             logs=(LogStep(title="build", message="line\n" * int(passed), ok=True, duration=0),) if logs else (),
         )
 
+    def within(self, deadline: Deadline) -> "Script":
+        return self
+
     def poll(self, deployment_id: str, *, patience: float) -> Polled:
+        self.clock.advance(self.poll_takes)
         self._ask("poll")
         return Polled(status=self._status, unknown_status=self._word)
 
@@ -253,6 +258,14 @@ def test_the_first_line_already_tells_what_is_usual():
     assert waited.progress[0].usual is not None
 
 
+def test_polls_that_hang_make_no_longer_silence():
+    script = Script(clock=FakeClock(), seconds=300, poll_takes=LOOK_LIMIT)
+    waited = waiting(script)
+    waited.wait.run()
+    times = [each.elapsed for each in waited.progress]
+    assert max(later - earlier for earlier, later in pairwise(times)) <= HEARTBEAT + 0.01
+
+
 def test_a_cancel_ends_the_wait():
     clock = FakeClock(cancel_after=11)
     with pytest.raises(Cancelled):
@@ -270,7 +283,7 @@ def test_something_is_said_when_it_changes_and_every_30_seconds():
         (each.deployment and (each.deployment.status, each.deployment.commit), each.usual) for each in waited.progress
     ]
     again = [at for at, now, before in zip(times[1:], facts[1:], facts, strict=False) if now == before]
-    assert len(again) <= 200 / HEARTBEAT
+    assert len(again) <= 200 / (HEARTBEAT - LOOK_LIMIT)
     assert waited.progress[-1].usual is not None
 
 
@@ -366,4 +379,4 @@ class TestLiveLog:
         _, waited = self.run(script)
         times = [each.elapsed for each in waited.progress]
         assert max(later - earlier for earlier, later in pairwise(times)) <= HEARTBEAT + 0.01
-        assert len(times) <= 200 / HEARTBEAT + 4
+        assert len(times) <= 200 / (HEARTBEAT - LOOK_LIMIT) + 4
