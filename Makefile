@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 export BRANCH
 
-.PHONY: help demo deploy bench test lint types imports pytest image pictures tables lock
+.PHONY: help demo deploy bench reliability test lint types imports pytest image pictures tables lock
 IMAGE ?= stormkit-action:local
 BASE ?= python:3.13-slim
 # Where the build gets its packages, for whoever has set these: a name without a value passes the environment's.
@@ -77,3 +77,6 @@ lock: ## Lock the newest dependencies, with hashes, in requirements.txt and requ
 		$(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 			$(UPGRADE) $$each.in --output-file $$each.txt || exit; \
 	done
+
+reliability: $(READY) ## Run every fault of every call against the sandbox, and write docs/reliability.md
+	$(BIN)/python -m reliability

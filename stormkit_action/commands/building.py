@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from stormkit_action.clock import Deadline
-from stormkit_action.errors import Busy, CommandError, NoAnswer, NotFound, ServerFault, StormkitError
+from stormkit_action.commands import stopping
+from stormkit_action.errors import ActionError, Busy, CommandError, NoAnswer, NotFound, ServerFault, StormkitError
 from stormkit_action.inputs import BuildLog, Remote
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit.models import Deployment, Status
@@ -21,10 +22,6 @@ CANCEL_BUDGET = 2.5
 # What a stop after a timeout gets. Seconds.
 TIMEOUT_STOP_BUDGET = 10.0
 
-# Between two looks at whether a stop took: after a timeout, and after a cancel. Seconds.
-STOP_PAUSE = 0.5
-CANCEL_PAUSE = 0.25
-
 
 class Build:
     """One deployment that is being built. Knows at every moment what can be said about it."""
@@ -35,6 +32,11 @@ class Build:
         self._last: Deployment | None = None
         self._streamed: Deployment | None = None
         self._began = work.clock.monotonic()
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a deployment."""
+        return bool(self._id)
 
     def adopt(self, deployment_id: str) -> None:
         """From now on this is about `deployment_id`."""
@@ -88,13 +90,19 @@ class Build:
                 if ended is None or ended.status is not Status.FAILED or work.deadline.over:
                     break
                 work.watcher.warning(f"The build of deployment {ended.id} failed: restarting it ({left} left).")
-                restart(work, ended)
+                self._restart(ended)
                 ended = self._wait_once(wait, ended)
         except NotFound as error:
             return self._gone(error)
         finally:
             self._end_live_log()
         return self._ended()
+
+    def _restart(self, failed: Deployment) -> None:
+        try:
+            restart(self._work, failed)
+        except StormkitError as error:
+            raise CommandError(f"{why_failed(failed)}. Restarting it did not work: {error.text}") from None
 
     def _wait_once(self, wait: BuildWait, restarted: Deployment | None) -> Deployment | None:
         """One build's end, with its log where somebody will read it."""
@@ -158,20 +166,15 @@ class Build:
     def _stopped_in_time(self) -> str:
         """Stop it after a timeout; what came of that, as read back."""
         deadline = Deadline.after(self._work.clock, TIMEOUT_STOP_BUDGET)
-        client = self._work.site.client.within(deadline)
         try:
-            client.stop(self._id, patience=TIMEOUT_STOP_BUDGET)
-            self._last = client.deployment(self._id, patience=max(1.0, deadline.remaining))
-            while self._last.running and not deadline.over:
-                self._work.clock.sleep(min(STOP_PAUSE, max(0.01, deadline.remaining)))
-                self._last = client.deployment(self._id, patience=max(1.0, deadline.remaining))
+            self._last = stopping.stop(self._work.site.client, self._id, deadline)
         except NotFound:
             self._last = self._last and replace(self._last, status=Status.STOPPED, preview_url="")
             return "it was deleted on Stormkit"
+        except CommandError:
+            return "it was told to stop, but Stormkit still reports it as running"
         except StormkitError as error:
             return f"stopping it was not confirmed: {error.text.removesuffix('.')}"
-        if self._last.running:
-            return "it was told to stop, but Stormkit still reports it as running"
         if self._last.status is Status.STOPPED:
             return "it was stopped"
         return f"when it was to be stopped it had just ended ({self._last.status})"
@@ -255,20 +258,13 @@ def live_after_cancel(work: Work, result: DeploymentResult) -> bool:
 
 
 def _stopped_for_certain(work: Work, deployment_id: str, deadline: Deadline) -> bool:
-    """Stop it until it no longer runs, as read back: a restart that was in flight may have come after the first."""
-    client = work.site.client.within(deadline)
     try:
-        while True:
-            client.stop(deployment_id, patience=max(0.5, deadline.remaining))
-            if not client.deployment(deployment_id, patience=max(0.5, deadline.remaining)).running:
-                return True
-            if deadline.remaining < CANCEL_PAUSE:
-                return False
-            deadline.clock.sleep(CANCEL_PAUSE)
+        stopping.stop(work.site.client, deployment_id, deadline)
     except NotFound:
         return True
-    except StormkitError:
+    except ActionError:
         return False
+    return True
 
 
 def why_failed(last: Deployment) -> str:

@@ -37,7 +37,8 @@ class Deploy:
         except Cancelled:
             return self._cancelled()
         except ActionError as error:
-            self._stop_strays()
+            if self._build.known:
+                self._stop_strays()
             return self._build.result(Outcome.FAILED, reason=error.text)
 
     def restart(self, deployment: Deployment) -> DeploymentResult:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from stormkit_action.clock import Deadline
-from stormkit_action.commands import finding
+from stormkit_action.commands import finding, stopping
 from stormkit_action.errors import ActionError, Cancelled, CommandError, NotFound, StormkitError
 from stormkit_action.result import DeploymentResult, Outcome
-from stormkit_action.stormkit.models import Deployment
+from stormkit_action.stormkit.models import Deployment, Status
 from stormkit_action.stormkit.paging import PAGE_SIZE
+from stormkit_action.stormkit.transport import PATIENCE
 from stormkit_action.work import Work
 
 # How many deletions are under way at once.
@@ -207,14 +208,14 @@ def _of_branch(work: Work, deployments: Iterable[Deployment]) -> list[Deployment
 
 def _stop_all(work: Work, deployments: list[Deployment]) -> tuple[list[Deployment], list[str]]:
     """Stop each, whatever becomes of the others: them as read back, and what went wrong."""
-    stopped: list[Deployment] = []
+    stopped: dict[str, Deployment] = {}
     failures: list[str] = []
 
     def stop_one(deployment: Deployment) -> None:
         try:
-            work.client.stop(deployment.id)
-            stopped.append(_read_back(work, deployment))
+            stopped[deployment.id] = stopping.stop(work.client, deployment.id, work.deadline.within(PATIENCE))
         except NotFound:
+            stopped[deployment.id] = replace(deployment, status=Status.STOPPED, preview_url="")
             work.watcher.line(f"Deployment {deployment.id} was deleted meanwhile.")
         except ActionError as error:
             failures.append(f"Deployment {deployment.id} could not be stopped: {error.text}")
@@ -222,17 +223,7 @@ def _stop_all(work: Work, deployments: list[Deployment]) -> tuple[list[Deploymen
             work.watcher.line(f"Stopped deployment {deployment.id}.")
 
     _each(deployments, stop_one, cancelled=lambda: work.clock.sleep(0.0))
-    return sorted(stopped, key=lambda each: [one.id for one in deployments].index(each.id)), failures
-
-
-def _read_back(work: Work, deployment: Deployment) -> Deployment:
-    """The deployment after a stop, read until it no longer runs. Raises CommandError when it goes on."""
-    for pause in (0.0, 0.5, 1.0, 2.0, 4.0):
-        work.clock.sleep(pause)
-        seen = work.client.deployment(deployment.id)
-        if not seen.running:
-            return seen
-    raise CommandError("Stormkit accepted it, but it still runs. Run the command again, or stop it on the dashboard.")
+    return [stopped[each.id] for each in deployments if each.id in stopped], failures
 
 
 def _stop_and_delete(work: Work, deployment: Deployment) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -70,7 +70,8 @@ class StormkitClient:
         query = {"from": str(offset)} if offset else {}
         if branch:
             query["branch"] = branch
-        answer = self._send(self._call("GET", "/v1/deployments", "listing deployments", query), patience)
+        call = self._call("GET", "/v1/deployments", "listing deployments", query)
+        answer = self._send(replace(call, wanted="deployments"), patience)
         rows = answer.data.get("deployments")
         if not isinstance(rows, list):
             raise ServerFault("Stormkit answered the list of deployments without deployments. Run again later.")
@@ -88,7 +89,7 @@ class StormkitClient:
         """One deployment: `GET /v1/deployments/{id}`, with its build log if `logs`."""
         query = {"logs": "true"} if logs else {}
         call = self._call("GET", _path(deployment_id), f"reading deployment {deployment_id}", query)
-        data = self._send(call, patience).data.get("deployment")
+        data = self._send(replace(call, wanted="deployment"), patience).data.get("deployment")
         if not isinstance(data, Mapping):
             raise ServerFault(f"Stormkit answered without the deployment {deployment_id}. Run again later.")
         return _deployment(data)
@@ -96,7 +97,7 @@ class StormkitClient:
     def poll(self, deployment_id: str, *, patience: float = PATIENCE) -> Polled:
         """The status alone: `GET /v1/deployments/{id}/poll`."""
         call = self._call("GET", f"{_path(deployment_id)}/poll", f"polling deployment {deployment_id}")
-        status = self._send(call, patience).data.get("status")
+        status = self._send(replace(call, wanted="status"), patience).data.get("status")
         if not isinstance(status, str) or not status:
             raise ServerFault(f"Stormkit answered without the status of deployment {deployment_id}. Run again later.")
         return Polled(status=Status.parse(status), unknown_status="" if status in set(Status) else status)

@@ -55,13 +55,17 @@ class KeyAuth(AuthBase):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """One request. `action` says for people what it does, after "while": "reading deployment 8241"."""
+    """One request. `action` says for people what it does, after "while": "reading deployment 8241".
+
+    `wanted` is the field that makes an answer one; without it the call can be repeated like after any other fault.
+    """
 
     method: str
     path: str
     action: str
     query: Query | None = None
     body: Mapping[str, Any] | None = None
+    wanted: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,6 +167,11 @@ class Transport:
                 raise ServerFault(
                     f"Stormkit ({self.origin}) answered {response.status_code} without a JSON object while"
                     f" {call.action}. Check that api-url is the API's origin and not a web page's.",
+                    status=response.status_code,
+                )
+            if call.wanted and call.wanted not in data:
+                raise ServerFault(
+                    f"Stormkit ({self.origin}) answered without {call.wanted} while {call.action}. Run again later.",
                     status=response.status_code,
                 )
             return Answer(data=data, date=http_date(response.headers.get("Date", "")))

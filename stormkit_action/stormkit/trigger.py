@@ -124,7 +124,7 @@ class Trigger:
             found: list[list[Deployment]] = []
             if self._late or answer_first.over:
                 with contextlib.suppress(StormkitError):
-                    found = self._look_once(patience=min(1.5, deadline.remaining), running=True)
+                    found = self._look_once(self._client, running=True)
             for one in found:
                 if all([self._stop(each.id) for each in one]):
                     stopped += [each.id for each in one]
@@ -197,9 +197,10 @@ class Trigger:
         """
         enough = give_up.within(seconds)
         pauses = jittered_pauses()
+        client = self._client.within(give_up)
         while True:
             try:
-                found = self._look_once()
+                found = self._look_once(client)
             except StormkitError as problem:
                 if not may_repeat(problem) or _no_time_left(problem, give_up):
                     raise unknown_whether_started(self._branch, error) from None
@@ -209,11 +210,11 @@ class Trigger:
                 return found
             self._clock.sleep(max(0.05, min(1.0, enough.remaining)))
 
-    def _look_once(self, *, patience: float = 0.0, running: bool = False) -> list[list[Deployment]]:
+    def _look_once(self, client: StormkitClient, *, running: bool = False) -> list[list[Deployment]]:
         """What our triggers in doubt explain, oldest first, a list for each trigger; if so only what is `running`."""
         if self._late:
             return [[each] for each in self._late]
-        page = self._client.deployments(branch=self._branch, patience=patience)
+        page = client.deployments(branch=self._branch, patience=0.0)
         return self._explained([each for each in self._appeared(page) if each.running or not running])
 
     def _appeared(self, page: Page) -> list[Deployment]:

@@ -53,7 +53,7 @@ def wait_for_the_build(trigger: Trigger, clock: FakeClock) -> None:
     trigger.stop_strays()
 
 
-@settings(max_examples=150)
+@settings(max_examples=300)
 @given(
     first=st.lists(fates(), max_size=5),
     reads_from=st.sampled_from((0.0, 0.0, 5.0, 20.0)),
@@ -91,7 +91,7 @@ def test_one_build_survives_and_one_is_started_when_the_api_is_there_in_time(
     assert_others_are_untouched(server)
 
 
-@settings(max_examples=150)
+@settings(max_examples=300)
 @given(
     first=st.lists(fates(), max_size=3),
     cancel_after=st.sampled_from((0.02, 0.1, 0.3, 1.0, 4.0, 18.0, 30.0)),

@@ -85,10 +85,10 @@ def test_a_row_that_cannot_be_read_hides_no_other():
         (lambda c: c.deploy("main"), {"deployment": {}}, "Look at the dashboard"),
         (lambda c: c.deployments(patience=0), {}, "without deployments"),
         (lambda c: c.deployments(patience=0), {"deployments": None}, "without deployments"),
-        (lambda c: c.deployment("8241", patience=0), {}, "without the deployment 8241"),
+        (lambda c: c.deployment("8241", patience=0), {}, "without deployment while reading deployment 8241"),
         (lambda c: c.deployment("8241", patience=0), {"deployment": {}}, "has no status"),
         (lambda c: c.deployment("8241", patience=0), {"deployment": {"status": "running"}}, "no usable id"),
-        (lambda c: c.poll("8241", patience=0), {}, "without the status of deployment 8241"),
+        (lambda c: c.poll("8241", patience=0), {}, "without status while polling deployment 8241"),
         (lambda c: c.poll("8241", patience=0), {"status": 5}, "without the status"),
     ],
 )

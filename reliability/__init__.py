@@ -1,0 +1,1 @@
+"""The fault matrix: what the action makes of every fault of every call, run against the sandbox's Stormkit."""
