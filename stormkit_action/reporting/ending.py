@@ -3,7 +3,7 @@
 from stormkit_action import result as results
 from stormkit_action.clock import Clock
 from stormkit_action.errors import ActionError, Cancelled
-from stormkit_action.inputs import BuildLog, Switch
+from stormkit_action.inputs import BuildLog, Inputs, Switch
 from stormkit_action.reporting import log, outputs, summary
 from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.github_report import BUDGET, CANCEL_BUDGET, guarded
@@ -69,6 +69,8 @@ class Ending:
     def _tell_github(self, result: Result, clock: Clock, budget: float) -> Written:
         inputs, github = self._known.inputs, self._known.github.get()
         if github is None or inputs is None:
+            if inputs is not None and not self._known.event.on_github:
+                self._say_outside(inputs)
             return Written()
         told = guarded(lambda: github.finish(result, now=self._clock.now(), clock=clock, budget=budget))
         if github.comment.problem:
@@ -80,3 +82,9 @@ class Ending:
             say = self._console.warning if inputs.github_deployment is Switch.TRUE else self._console.line
             say(f"GitHub Deployment: {github.deployments.problem}")
         return told or Written()
+
+    def _say_outside(self, inputs: Inputs) -> None:
+        asked = {"comment": inputs.comment, "GitHub Deployment": inputs.github_deployment}
+        missing = [what for what, switch in asked.items() if switch is Switch.TRUE]
+        if missing:
+            self._console.warning(f"No {' and no '.join(missing)}: this is not a step of a GitHub workflow.")

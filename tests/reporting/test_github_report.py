@@ -466,6 +466,19 @@ def test_the_last_word_is_not_overtaken_by_what_is_under_way(github):
     assert rows(github) == {"hello-world / production": State.READY}
 
 
+def test_the_last_word_does_not_wait_for_a_pause_that_github_asked_for(github):
+    clock = SystemClock(Cancellation())
+    step = Step(github, {"github-deployment": "false"}, clock=clock)
+    github.fault("POST .*/comments", "secondary-limit", seconds=20)
+    step.report.building("", row_of(result(Outcome.RUNNING), run=step.run, now=TODAY))
+    while not github.received("POST", "/comments"):
+        clock.sleep(0.01)
+    began = clock.monotonic()
+    step.end()
+    assert clock.monotonic() - began < 10
+    assert rows(github) == {"hello-world / production": State.READY}
+
+
 def test_after_a_cancel_it_waits_for_what_is_under_way_but_begins_nothing_more(github):
     cancellation = Cancellation()
     clock = SystemClock(cancellation)

@@ -1,0 +1,26 @@
+"""The end of a step where there is no GitHub to tell."""
+
+import pytest
+
+from stormkit_action import main
+from stormkit_action.reporting.console import PlainConsole
+from stormkit_action.reporting.outputs import Terminal
+from tests.fake_clock import FakeClock
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({}, ""),
+        ({"COMMENT": "false", "GITHUB-DEPLOYMENT": "auto"}, ""),
+        ({"COMMENT": "true"}, "No comment: this is not"),
+        ({"COMMENT": "true", "GITHUB-DEPLOYMENT": "true"}, "No comment and no GitHub Deployment: this is not"),
+    ],
+)
+def test_outside_github_it_warns_of_what_was_asked_for(capsys, inputs, said):
+    given = {"API-KEY": "SK_sandbox", "API-URL": "http://127.0.0.1:9", "BRANCH": "main", "TIMEOUT": "1s", **inputs}
+    environ = {f"INPUT_{name}": text for name, text in given.items()}
+    assert main.main(environ, console=PlainConsole(), outlet=Terminal(as_json=False), clock=FakeClock()) == 1
+    log = capsys.readouterr().err
+    assert said in log
+    assert ("not a step of a GitHub workflow" in log) is bool(said)
