@@ -6,7 +6,7 @@ import pytest
 from stormkit_action.reporting.comment_body import LONGEST, is_ours, marker, read_rows, render
 from stormkit_action.reporting.rows import Row, State
 from tests.reporting import golden
-from tests.reporting.samples import COMMENTS, FAILED, HOSTILE, NOW, RUN, URL
+from tests.reporting.samples import COMMENTS, EARLIER_SHA, FAILED, HOSTILE, NOW, RUN, URL
 
 STATE_LINE = re.compile(r"(<!-- stormkit-action state )[A-Za-z0-9+/=]+( -->)$")
 
@@ -58,6 +58,8 @@ def _matrix(count: int, **values: str) -> list[Row]:
             details_url=f"https://app.stormkit.io/apps/1510/environments/{300 + number}/deployments/{8000 + number}",
             run_url=RUN,
             updated=int(NOW.timestamp()) + number,
+            good_url="https://good.example" if number % 3 == 0 else "",
+            good_sha=EARLIER_SHA,
             **values,
         )
         for number in range(count)
@@ -70,6 +72,7 @@ def test_the_largest_matrix_keeps_every_row() -> None:
     assert len(body) <= LONGEST
     assert {row.label for row in read_rows(body)} == {row.label for row in rows}
     assert all(f"| site-{number} |" in body for number in range(300))
+    assert body.count('<a href="https://good.example">Last good preview</a> of <code>9f3c2d7</code>') == 100
 
 
 def test_log_excerpts_are_shortened_before_anything_else() -> None:
