@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_READ = "pull-requests: read"
-_WRITE = "pull-requests: write"
+# Reading takes less, but what is read is the pull request that is commented on then.
+_PULL_REQUESTS = "pull-requests: write"
 _DEPLOY = "deployments: write"
 
 # What GitHub answers when something is not there (any more).
@@ -65,7 +65,7 @@ class GitHubApi:
         return self._connection.ask(
             f"reading pull request {number}",
             lambda github: pull_request_from(self._repository(github).get_pull(number).raw_data),
-            needs=_READ,
+            needs=_PULL_REQUESTS,
         )
 
     def pull_requests_of_branch(self, branch: str) -> list[PullRequest]:
@@ -74,7 +74,7 @@ class GitHubApi:
         return self._connection.ask(
             f"looking for the pull request of {one_line(branch)}",
             lambda github: _pull_requests(self._repository(github).get_pulls(state="open", head=f"{owner}:{branch}")),
-            needs=_READ,
+            needs=_PULL_REQUESTS,
         )
 
     def pull_requests_of_commit(self, sha: str) -> list[PullRequest]:
@@ -82,7 +82,7 @@ class GitHubApi:
         return self._connection.ask(
             f"looking for the pull request of commit {sha[:7]}",
             lambda github: _pull_requests(self._repository(github).get_commit(sha).get_pulls()),
-            needs=_READ,
+            needs=_PULL_REQUESTS,
         )
 
     def branch_tip(self, branch: str) -> str | None:
@@ -104,7 +104,7 @@ class GitHubApi:
             found = [Comment.from_api(_listed(each)) for each in self._issue(github, number).get_comments()]
             return sorted(found, key=lambda comment: comment.id)
 
-        return self._connection.ask(f"reading the comments of pull request {number}", read, needs=_WRITE)
+        return self._connection.ask(f"reading the comments of pull request {number}", read, needs=_PULL_REQUESTS)
 
     def comment(self, number: int, comment_id: int) -> Comment | None:
         """One comment as it is now; None when it was deleted."""
@@ -113,7 +113,7 @@ class GitHubApi:
             return Comment.from_api(self._issue(github, number).get_comment(comment_id).raw_data)
 
         return _unless_gone(
-            lambda: self._connection.ask(f"reading the comment on pull request {number}", read, needs=_WRITE)
+            lambda: self._connection.ask(f"reading the comment on pull request {number}", read, needs=_PULL_REQUESTS)
         )
 
     def create_comment(self, number: int, body: str) -> Comment:
@@ -121,7 +121,7 @@ class GitHubApi:
         created = self._connection.ask(
             f"commenting on pull request {number}",
             lambda github: Comment.from_api(self._issue(github, number).create_comment(body).raw_data),
-            needs=_WRITE,
+            needs=_PULL_REQUESTS,
             again=Again.NEVER,
         )
         self._connection.known.login = created.author or self._connection.known.login
@@ -132,7 +132,7 @@ class GitHubApi:
         self._connection.ask(
             f"editing the comment on pull request {number}",
             lambda github: self._issue(github, number).get_comment(comment_id).edit(body),
-            needs=_WRITE,
+            needs=_PULL_REQUESTS,
             again=Again.NEVER,
         )
 
@@ -142,7 +142,7 @@ class GitHubApi:
             lambda: self._connection.ask(
                 f"deleting a comment on pull request {number}",
                 lambda github: self._issue(github, number).get_comment(comment_id).delete(),
-                needs=_WRITE,
+                needs=_PULL_REQUESTS,
             )
         )
 

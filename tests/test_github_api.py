@@ -187,10 +187,12 @@ def test_a_deadline_ends_every_call(github, clock):
     [
         ({"contents": "read"}, lambda api: api.create_comment(42, "hi"), "pull-requests: write"),
         ({"pull_requests": "write"}, lambda api: api.create_deployment(**DEPLOYMENT), "deployments: write"),
+        ({"contents": "read"}, lambda api: api.pull_requests_of_branch(HEAD_BRANCH), "pull-requests: write"),
     ],
 )
 def test_a_missing_permission_is_named(github, clock, permissions, act, named):
-    github.state.add_token("ghs_reader", permissions=permissions)
+    github.state.repository().private = True
+    github.state.add_token("ghs_reader", permissions={"contents": "read", **permissions})
     with pytest.raises(GitHubError, match="Resource not accessible by integration") as raised:
         act(connect(github, clock, "ghs_reader"))
     assert f"permissions: {{ {named} }}" in raised.value.text

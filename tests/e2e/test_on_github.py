@@ -62,7 +62,7 @@ def test_a_pull_request_from_its_first_push_to_its_end(stormkit, github, step):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_cancelled_step_says_so_in_time(stormkit, github, step, number):
-    stormkit.next_build(seconds=60)
+    stormkit.next_build(seconds=30)
     github.latency = 0.2
     runner = step()
     running = building(runner.start(), github)
@@ -77,7 +77,7 @@ def test_a_cancelled_step_says_so_in_time(stormkit, github, step, number):
 
 
 def test_a_cancel_ends_in_time_although_github_hangs_and_is_finished_after_the_job(stormkit, github, step):
-    stormkit.next_build(seconds=60)
+    stormkit.next_build(seconds=30)
     runner = step()
     running = building(runner.start(), github)
     github.fault(".*", "never-arrived", times=50, seconds=30)
@@ -94,7 +94,7 @@ def test_a_cancel_ends_in_time_although_github_hangs_and_is_finished_after_the_j
 
 
 def test_a_row_that_another_cancelled_job_overwrote_is_put_back_after_the_job(stormkit, github, step):
-    stormkit.next_build(seconds=60)
+    stormkit.next_build(seconds=30)
     runner = step(env={"GITHUB_RUN_ID": "77"})
     running = building(runner.start(), github)
     [comment] = github.state.comments()
@@ -114,7 +114,7 @@ def test_a_row_that_another_cancelled_job_overwrote_is_put_back_after_the_job(st
 
 
 def test_a_killed_step_is_finished_after_the_job(stormkit, github, step):
-    stormkit.next_build(seconds=60)
+    stormkit.next_build(seconds=30)
     runner = step()
     running = building(runner.start(), github)
     os.kill(running.pid, signal.SIGKILL)
