@@ -24,6 +24,9 @@ WORDS = {
 }
 LIVE = ("🟢", "Live")
 
+# Characters of the bar of a build.
+BAR = 10
+
 # The words of a state's reason or warning. Characters.
 SAID = 300
 
@@ -63,7 +66,14 @@ def _expected(row: Row) -> str:
         return ""
     usual = f"usually takes {duration(row.usual)}"
     at = _time(row.ready_at, "%H:%M UTC")
-    return f"Ready at about {at}, {usual}" if at else usual.capitalize()
+    return f"Ready at about {at}, {usual}{_bar(row)}" if at else usual.capitalize()
+
+
+def _bar(row: Row) -> str:
+    """How far the build was when the row was written; nothing at its beginning."""
+    done = min(1.0, 1 - (row.ready_at - row.updated) / row.usual)
+    full = int(BAR * done + 0.5)
+    return f"<br>{'▰' * full}{'▱' * (BAR - full)} {round(100 * done)}%" if full > 0 else ""
 
 
 def _said(row: Row) -> str:

@@ -84,7 +84,7 @@ FAILED = _row(
     **GOOD,
 )
 SITES = (
-    _site("blog", State.BUILDING, 8243, usual=100, ready_at=int(NOW.timestamp()) + 100, **GOOD),
+    _site("blog", State.BUILDING, 8243, usual=200, ready_at=int(NOW.timestamp()) + 100, **GOOD),
     _site("docs", State.READY, 8242, duration=38, preview_url="https://docs--8242.stormkit.dev"),
     replace(FAILED, label="shop", deployment_id="8244", good_url="https://shop--8230.stormkit.dev"),
     _site("status", State.READY, 8245, duration=12, preview_url="https://status--8245.stormkit.dev", live=True),

@@ -67,12 +67,11 @@ def test_each_line_is_shown_once_in_the_group_of_its_step(tmp_path):
 
 def test_it_is_shown_as_it_happens(tmp_path):
     with Stormkit() as stormkit:
-        stormkit.next_build(seconds=30, steps=STEPS)
+        stormkit.next_build(seconds=60, steps=STEPS)
         step = runner(stormkit, tmp_path, on_cancel="leave").start()
-        # The build takes half a minute, and the step ends long before: the line was there while it ran.
         next(line for line in step.lines() if line.startswith("install 1"))
+        assert stormkit.deployments[0].status == "running"
         finished = step.cancel()
-        assert finished.seconds < 20
     assert finished.exit_code == 130
     assert finished.log.count("install 1\n") == 1
 
