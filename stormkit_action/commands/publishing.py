@@ -4,8 +4,8 @@ from stormkit_action.errors import Busy, CommandError, NoAnswer, NotFound, Refus
 from stormkit_action.stormkit.models import Deployment, Status
 from stormkit_action.work import Work
 
-# Seconds between two reads while it warms up.
-PAUSE = 2.0
+# Seconds between two reads while it warms up, at first and later on.
+FIRST_PAUSE, PAUSE = 0.5, 2.0
 
 # Newer servers answer the publish before they begin to warm up. How long "neither live nor warming up" may
 # stand before it means that it never came up. Seconds.
@@ -93,4 +93,5 @@ def _wait_until_live(work: Work, deployment: Deployment) -> Deployment:
                 f"The time is over (input timeout) and deployment {deployment.id} is not live yet. Raise timeout, or"
                 " look at the dashboard: it may still come up."
             )
-        work.clock.sleep(min(PAUSE, work.deadline.remaining))
+        pause = min(PAUSE, FIRST_PAUSE + (work.clock.monotonic() - began) / 4)
+        work.clock.sleep(min(pause, work.deadline.remaining))

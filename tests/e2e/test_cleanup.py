@@ -1,0 +1,117 @@
+"""`cleanup`, also as what a closed pull request gets: keeps what it must, loses nothing, and is quick."""
+
+import signal
+
+import pytest
+
+from sandbox.events import HEAD_BRANCH
+from sandbox.stormkit import Generation
+from stormkit_action.reporting.comment_body import read_rows
+from stormkit_action.reporting.rows import State
+
+OTHER = "docs/typo"
+BOTH = pytest.mark.parametrize("stormkit", list(Generation), indirect=True)
+
+
+def left(stormkit):
+    return [each.id for each in stormkit.deployments if not each.deleted]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "key", [{"api_key": "SK_sandbox"}, {"api_key": "SK_user", "env_id": "305"}], ids=["env", "user"]
+)
+def test_a_closed_pull_request_leaves_what_is_live_and_what_is_others(stormkit, github, step, key):
+    live = stormkit.add_deployment(published=True)
+    other = stormkit.add_deployment(OTHER)
+    step(**key).run()
+    running = stormkit.add_deployment(status="running")
+    finished = step("pull_request_closed", **key).run()
+    assert (finished.exit_code, finished.problems) == (0, []), finished.log
+    assert (finished.outputs["status"], finished.outputs["deleted"]) == ("success", "2")
+    assert left(stormkit) == [live.id, other.id]
+    assert stormkit.deployment(running.id).stopped_manually
+    assert stormkit.live() == live.id
+
+    again = step("pull_request_closed", **key).run()
+    assert (again.exit_code, again.outputs["deleted"]) == (0, "0")
+    assert "Nothing was left to delete" in again.log
+    assert len(github.state.comments()) == 1
+
+
+def test_the_comment_s_row_is_marked_as_removed(stormkit, github, step):
+    step().run()
+    step("pull_request_closed").run()
+    [comment] = github.state.comments()
+    assert [row.state for row in read_rows(comment.body)] == [State.REMOVED]
+
+
+def test_the_newest_are_kept_and_what_runs_of_them_is_stopped(stormkit, step):
+    old = [stormkit.add_deployment(created_at=stormkit.now() - 1000 + number).id for number in range(3)]
+    kept = stormkit.add_deployment(status="running", created_at=stormkit.now() - 60)
+    finished = step(command="cleanup", keep_latest="2").run()
+    assert (finished.exit_code, finished.outputs["deleted"]) == (0, "2")
+    assert left(stormkit) == [old[-1], kept.id]
+    assert stormkit.deployment(kept.id).stopped_manually
+
+
+def test_another_pull_request_of_the_same_branch_keeps_them(stormkit, github, step):
+    stormkit.add_deployment()
+    github.state.add_pull_request(43, head_ref=HEAD_BRANCH)
+    finished = step("pull_request_closed").run()
+    assert (finished.exit_code, finished.outputs["status"]) == (0, "skipped")
+    assert "#43" in finished.outputs["reason"]
+    assert stormkit.received("DELETE") == []
+
+
+def test_one_that_was_published_meanwhile_is_kept(stormkit, step):
+    deployment = stormkit.add_deployment()
+    stormkit.meanwhile("list", lambda: stormkit.state.publish(stormkit.state.records[deployment.id], 0.0))
+    finished = step(command="cleanup").run()
+    assert (finished.exit_code, finished.outputs["deleted"]) == (0, "0")
+    assert "was published meanwhile" in finished.log
+    assert stormkit.live() == deployment.id
+
+
+def test_a_deletion_that_had_no_effect_is_a_failure(stormkit, step):
+    stormkit.add_deployment()
+    # Deleted, as far as the answer tells.
+    stormkit.fault("delete", "404")
+    finished = step(command="cleanup").run()
+    assert (finished.exit_code, finished.outputs["deleted"]) == (1, "0")
+    assert "still there" in finished.outputs["reason"]
+
+
+def test_a_thousand_deployments(stormkit, step):
+    """Much faster than one after the other, although rows move while they are paged and one can't be deleted."""
+    for number in range(1000):
+        stormkit.add_deployment(created_at=stormkit.now() - 5000 + number)
+    live = stormkit.add_deployment(published=True, created_at=stormkit.now() - 9000)
+    other = stormkit.add_deployment(OTHER)
+    stormkit.latency = 0.03
+    new = []
+    stormkit.meanwhile("list", lambda: new.append(stormkit.add_deployment().id), after=3)
+    stormkit.meanwhile("list", lambda: setattr(stormkit.state.records["8241"], "deleted", True), after=7)
+    stormkit.fault("delete", "403", after=500)
+    finished = step(command="cleanup").run(timeout=120)
+    assert (finished.exit_code, finished.outputs["status"]) == (1, "failed"), finished.log
+    assert "999 of 1000" in finished.outputs["reason"] or finished.outputs["deleted"] == "999"
+    remaining = set(left(stormkit)) - {live.id, other.id}
+    assert len(remaining - set(new)) == 1, "the one that was refused, and nothing else"
+    assert finished.log.count(" done.") >= 10
+    assert "refused the API key (403) while deleting" in finished.outputs["reason"]
+    assert finished.seconds < len(stormkit.requests) * stormkit.latency / 2.5
+
+
+def test_a_cancelled_cleanup_says_how_far_it_came(stormkit, step):
+    for _ in range(100):
+        stormkit.add_deployment()
+    stormkit.latency = 0.1
+    running = step(command="cleanup").start()
+    assert any("50 of 100 done." in line for line in running.lines())
+    running.send_signal(signal.SIGTERM)
+    finished = running.wait(10)
+    assert (finished.exit_code, finished.outputs["status"]) == (130, "cancelled")
+    deleted = sum(each.deleted for each in stormkit.deployments)
+    assert 40 <= int(finished.outputs["deleted"]) <= deleted < 100
+    assert f"{finished.outputs['deleted']} of 100" in finished.outputs["reason"]

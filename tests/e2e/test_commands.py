@@ -1,0 +1,325 @@
+"""Every command but deploy's plain way, as a process: confirmed, idempotent, harmless."""
+
+import json
+import time
+
+import pytest
+
+from sandbox.events import HEAD_BRANCH
+from sandbox.stormkit import Build, Generation, Step
+
+OTHER = "docs/typo"
+BOTH = pytest.mark.parametrize("stormkit", list(Generation), indirect=True)
+KEYS = {"environment-key": {"api_key": "SK_sandbox"}, "user-key": {"api_key": "SK_user", "env_id": "305"}}
+
+
+def pytest_generate_tests(metafunc):
+    """Whoever takes a `command` runs against an older server with its own key, and a newer one with a user's."""
+    if "key" in metafunc.fixturenames:
+        cases = list(zip(KEYS.values(), (Generation.OLDER, Generation.NEWER), strict=True))
+        metafunc.parametrize(("key", "stormkit"), cases, ids=KEYS, indirect=["stormkit"])
+
+
+@pytest.fixture
+def command(step, key):
+    """Runs a command with one of the keys."""
+    return lambda name, **inputs: step(command=name, comment="false", **key, **inputs).run()
+
+
+def succeeded(finished, said=""):
+    assert (finished.exit_code, finished.problems) == (0, []), finished.log
+    assert said in finished.log
+    return finished.outputs
+
+
+def refused(finished, *words):
+    """One error, which says what and what to do."""
+    assert (finished.exit_code, finished.outputs["status"]) == (1, "failed"), finished.log
+    (error,) = finished.annotated("error")
+    for each in words:
+        assert each in error
+    assert "Traceback" not in finished.log
+    return finished.outputs
+
+
+def gone(stormkit):
+    return [each.id for each in stormkit.deployments if each.deleted]
+
+
+class TestPublish:
+    def test_the_newest_successful_one_of_the_branch_and_again(self, stormkit, command):
+        stormkit.add_deployment(published=True)
+        newest = stormkit.add_deployment()
+        stormkit.add_deployment(status="failed")
+        stormkit.add_deployment(OTHER)
+        outputs = succeeded(command("publish"))
+        assert (outputs["deployment-id"], outputs["published"], stormkit.live()) == (newest.id, "true", newest.id)
+        before = len(stormkit.received("POST"))
+        again = succeeded(command("publish"), "is live already: nothing was left to do")
+        assert (again["published"], len(stormkit.received("POST"))) == ("true", before)
+
+    def test_one_by_its_id(self, stormkit, command):
+        older = stormkit.add_deployment()
+        stormkit.add_deployment(published=True)
+        assert succeeded(command("publish", deployment_id=older.id))["published"] == "true"
+        assert stormkit.live() == older.id
+
+    @pytest.mark.parametrize("status", ["failed", "running", "stopped"])
+    def test_only_a_successful_build(self, stormkit, command, status):
+        live = stormkit.add_deployment(published=True)
+        other = stormkit.add_deployment(status=status)
+        refused(command("publish", deployment_id=other.id), "can't be published", status)
+        assert (stormkit.live(), stormkit.received("POST")) == (live.id, [])
+
+    def test_nothing_to_publish(self, stormkit, command):
+        stormkit.add_deployment(status="failed")
+        refused(command("publish"), "no successful deployment")
+
+    def test_an_id_of_another_environment(self, stormkit, command):
+        stormkit.add_environment("306", name="docs")
+        other = stormkit.add_deployment(env_id="306")
+        refused(command("publish", deployment_id=other.id), f"no deployment {other.id} in this environment", "env-id")
+        assert stormkit.received("POST") == []
+
+
+@pytest.mark.parametrize("stormkit", [Generation.NEWER], indirect=True)
+class TestWarmUp:
+    def test_it_waits_until_it_is_live(self, stormkit, step):
+        stormkit.add_deployment(published=True)
+        newest = stormkit.add_deployment(warm_up=1.0, warm_up_after=0.1)
+        outputs = succeeded(step(command="publish", comment="false").run(), "is warming up")
+        assert (outputs["published"], stormkit.live()) == ("true", newest.id)
+
+    @pytest.mark.parametrize("command", ["publish", "deploy"])
+    def test_one_that_never_comes_up_leaves_the_old_one(self, stormkit, step, command):
+        live = stormkit.add_deployment(published=True)
+        if command == "publish":
+            stormkit.add_deployment(warm_up=0.5, comes_up=False)
+        stormkit.next_build(seconds=0.2, warm_up=0.5, comes_up=False)
+        finished = step(command=command, publish="true", comment="false").run()
+        assert refused(finished, "never came up", "before still serves")["published"] == "false"
+        assert stormkit.live() == live.id
+
+
+class TestRollback:
+    def test_the_newest_older_one_of_the_live_branch(self, stormkit, command):
+        oldest = stormkit.add_deployment("main")
+        target = stormkit.add_deployment("main")
+        stormkit.add_deployment(OTHER)  # a preview, which nobody wants live
+        stormkit.add_deployment("main", status="failed")
+        stormkit.add_deployment("main", published=True)
+        stormkit.add_deployment("main")
+        outputs = succeeded(command("rollback"))
+        assert (outputs["deployment-id"], outputs["published"], stormkit.live()) == (target.id, "true", target.id)
+        assert succeeded(command("rollback"))["deployment-id"] == oldest.id
+
+    def test_nothing_older(self, stormkit, command):
+        stormkit.add_deployment("main", status="failed")
+        stormkit.add_deployment(OTHER)
+        live = stormkit.add_deployment("main", published=True)
+        refused(command("rollback"), "Nothing was rolled back", "of branch main older than the live one")
+        assert stormkit.live() == live.id
+
+    def test_nothing_live(self, stormkit, command):
+        stormkit.add_deployment("main")
+        refused(command("rollback"), "has no live deployment")
+        assert stormkit.received("POST") == []
+
+
+class TestRestart:
+    def test_the_newest_failed_one_and_waits(self, stormkit, command):
+        stormkit.add_deployment(status="failed")
+        failed = stormkit.add_deployment(status="failed")
+        outputs = succeeded(command("restart"))
+        assert (outputs["deployment-id"], outputs["status"], stormkit.builds) == (failed.id, "success", 1)
+        refused(command("restart", deployment_id=failed.id), "can't be restarted", "success", "Deploy again")
+        assert stormkit.builds == 1
+
+    def test_as_often_as_retries_allows(self, stormkit, command):
+        # Longer than a second: `createdAt` tells one build from the next.
+        for outcome in ("failed", "failed", "success"):
+            stormkit.next_build(seconds=1.1, outcome=outcome)
+        finished = command("deploy", retries="2")
+        outputs = succeeded(finished)
+        assert (outputs["status"], stormkit.builds, len(stormkit.deployments)) == ("success", 3, 1)
+        assert len(finished.annotated("warning")) == 2
+
+    def test_no_more_than_retries_allows(self, stormkit, command):
+        stormkit.default_build = Build(seconds=1.1, outcome="failed")
+        outputs = refused(command("deploy", retries="1"), "failed")
+        assert (outputs["status"], stormkit.builds) == ("failed", 2)
+
+    def test_one_that_is_gone(self, stormkit, command):
+        stormkit.add_deployment(status="failed")
+        stormkit.meanwhile("restart", lambda: stormkit.state.records["8241"].__setattr__("deleted", True))
+        finished = command("restart", deployment_id="8241")
+        assert (finished.exit_code, finished.outputs["status"]) == (1, "stopped"), finished.log
+        assert "deleted" in finished.outputs["reason"]
+
+
+class TestStop:
+    def test_every_running_one_of_the_branch_and_again(self, stormkit, command):
+        running = [stormkit.add_deployment(status="running") for _ in range(3)]
+        other = stormkit.add_deployment(OTHER, status="running")
+        outputs = succeeded(command("stop"))
+        assert (outputs["status"], outputs["deployment-id"]) == ("stopped", running[-1].id)
+        assert all(stormkit.deployment(each.id).stopped_manually for each in running)
+        assert stormkit.deployment(other.id).status == "running"
+        before = len(stormkit.received("POST"))
+        succeeded(command("stop"), "nothing was left to stop")
+        assert len(stormkit.received("POST")) == before
+
+    def test_a_finished_one_by_its_id(self, stormkit, command):
+        done = stormkit.add_deployment()
+        outputs = succeeded(command("stop", deployment_id=done.id), "nothing was left to stop")
+        assert (outputs["status"], stormkit.received("POST")) == ("success", [])
+
+    def test_one_failure_leaves_the_others_stopped(self, stormkit, command):
+        for _ in range(3):
+            stormkit.add_deployment(status="running")
+        stormkit.fault("stop", "403")
+        refused(command("stop"), "could not be stopped")
+        assert sorted(each.stopped_manually for each in stormkit.deployments) == [False, True, True]
+
+    def test_superseded_ones_before_the_trigger(self, stormkit, command):
+        older = [stormkit.add_deployment(status="running") for _ in range(2)]
+        other = stormkit.add_deployment(OTHER, status="running")
+        stormkit.fault("stop", "answer-lost")
+        outputs = succeeded(command("deploy", stop_superseded="true"), f"Stopped deployment {older[1].id}")
+        assert outputs["status"] == "success"
+        assert all(stormkit.deployment(each.id).stopped_manually for each in older)
+        assert stormkit.deployment(other.id).status == "running"
+        sent = [each.path for each in stormkit.requests if each.method == "POST"]
+        assert sent[-1] == "/v1/deploy"
+
+    def test_a_superseded_one_that_goes_on_is_a_warning(self, stormkit, command):
+        stormkit.add_deployment(status="running")
+        stormkit.fault("stop", "403")
+        finished = command("deploy", stop_superseded="true")
+        succeeded(finished)
+        (warning,) = finished.annotated("warning")
+        assert "superseded deployment goes on" in warning
+
+
+class TestDelete:
+    def test_one_and_again(self, stormkit, command):
+        old = stormkit.add_deployment()
+        assert succeeded(command("delete", deployment_id=old.id))["deleted"] == "1"
+        assert gone(stormkit) == [old.id]
+        assert succeeded(command("delete", deployment_id=old.id), "nothing was left to delete")["deleted"] == "0"
+
+    def test_a_published_one_is_refused(self, stormkit, command):
+        live = stormkit.add_deployment(published=True)
+        refused(command("delete", deployment_id=live.id), "is published", "Publish another deployment first")
+        assert (gone(stormkit), stormkit.received("DELETE")) == ([], [])
+
+    def test_a_server_that_does_not_tell_whether_it_is_published(self, stormkit, command):
+        old = stormkit.add_deployment()
+        stormkit.answers.without.add("published")
+        refused(command("delete", deployment_id=old.id), "may be published")
+        assert stormkit.received("DELETE") == []
+
+    def test_without_an_id(self, stormkit, command):
+        refused(command("delete"), "deployment-id")
+        assert stormkit.requests == []
+
+
+class TestLooking:
+    def test_list(self, stormkit, command):
+        mine = [stormkit.add_deployment(status=status).id for status in ("success", "failed")]
+        stormkit.add_deployment(OTHER)
+        finished = command("list")
+        succeeded(finished)
+        rows = json.loads(finished.outputs["result"])["deployments"]
+        assert [(row["deployment-id"], row["status"]) for row in rows] == [(mine[1], "failed"), (mine[0], "success")]
+        assert stormkit.received("POST") == []
+
+    def test_status_exits_0_whatever_it_reports(self, stormkit, command):
+        stormkit.add_deployment(status="failed")
+        finished = command("status")
+        assert (finished.exit_code, finished.outputs["status"]) == (0, "failed")
+        refused(command("status", deployment_id="1"), "no deployment 1")
+
+    def test_check_changes_nothing(self, stormkit, command):
+        finished = command("check")
+        succeeded(finished, "A deploy would build branch")
+        assert {each.method for each in stormkit.requests} == {"GET"}
+
+
+@BOTH
+class TestHealthCheck:
+    def test_nothing_is_published_before_it_answers(self, stormkit, step):
+        stormkit.preview(after=2)
+        finished = step(health_check="/healthz?deep=1", publish="true", comment="false").run()
+        assert succeeded(finished)["published"] == "true"
+        paths = [each.path.rpartition("/")[2] for each in stormkit.requests]
+        assert [each for each in paths if each in ("healthz", "publish")] == ["healthz"] * 3 + ["publish"]
+        checks = [each for each in stormkit.requests if each.path == "/healthz"]
+        assert all("authorization" not in each.headers and each.query == {"deep": "1"} for each in checks)
+
+    def test_it_fails_when_the_time_is_over(self, stormkit, step):
+        stormkit.preview(status=500)
+        finished = step(health_check="/", health_check_timeout="1s", publish="true", comment="false").run()
+        outputs = refused(finished, "it answered 500", "Nothing was published")
+        assert (outputs["published"], stormkit.received("POST", "publish")) == ("false", [])
+
+    def test_the_body_is_not_downloaded_and_redirects_are_followed(self, stormkit, step):
+        stormkit.preview(status=302, headers={"location": f"{stormkit.url}/preview/"})
+        loop = step(health_check="/", health_check_timeout="1s", comment="false").run()
+        refused(loop, "redirects more than")
+        stormkit.preview(status=200, body=b"x" * 1000, drip=60.0)
+        began = time.monotonic()
+        succeeded(step(health_check="/", comment="false").run())
+        assert time.monotonic() - began < 15
+
+    def test_it_leads_nowhere_but_to_http(self, stormkit, step):
+        stormkit.preview(status=302, headers={"location": "file:///etc/passwd"})
+        finished = step(health_check="/", health_check_timeout="1s", comment="false").run()
+        refused(finished, "not http or https")
+
+    @pytest.mark.parametrize("path", ["https://example.com/", "//example.com/", "http:example.com", "healthz"])
+    def test_a_foreign_url_is_no_path(self, stormkit, step, path):
+        refused(step(health_check=path).run(), "health-check", path)
+        assert stormkit.requests == []
+
+    def test_another_commit_is_never_published(self, stormkit, step):
+        stormkit.next_build(seconds=0.2, sha="f" * 40)
+        finished = step(publish="true", comment="false").run()
+        outputs = succeeded(finished)
+        assert (outputs["commit-matches"], outputs["published"]) == ("false", "false")
+        assert "Not published" in outputs["reason"]
+        assert stormkit.received("POST", "publish") == []
+
+    def test_a_build_whose_status_check_failed_is_never_published(self, stormkit, step):
+        stormkit.next_build(seconds=0.2, checks=[Step(title="e2e", message="1 failed\n", ok=False)], check_seconds=0.1)
+        assert refused(step(publish="true", comment="false").run(), "e2e")["published"] == "false"
+        assert stormkit.received("POST", "publish") == []
+
+
+@BOTH
+def test_commands_for_several_environments(stormkit, step):
+    stormkit.add_environment("306", name="docs")
+    environments = "site: 305\ndocs: 306"
+    for env_id in ("305", "306"):
+        stormkit.add_deployment(env_id=env_id, published=True)
+        stormkit.add_deployment(env_id=env_id, status="running")
+
+    def run(command, **inputs):
+        given = {"api_key": "SK_user", "environments": environments, "comment": "false", **inputs}
+        finished = step(command=command, **given).run()
+        return finished, json.loads(finished.outputs["result"])["deployments"]
+
+    finished, rows = run("stop")
+    assert [(row["name"], row["status"]) for row in rows] == [("site", "stopped"), ("docs", "stopped")], finished.log
+    assert finished.exit_code == 0
+    finished, rows = run("status")
+    assert [row["status"] for row in rows] == ["stopped", "stopped"]
+    finished, rows = run("cleanup")
+    assert (finished.exit_code, finished.outputs["deleted"], len(rows)) == (0, "2", 2)
+    finished, rows = run("publish")
+    assert [row["published"] for row in rows] == [True, True]
+    stormkit.fault("read", "403")
+    finished, rows = run("publish")
+    assert (finished.exit_code, sorted(row["status"] for row in rows)) == (1, ["failed", "success"])
+    assert run("publish", deployment_id="8241")[0].exit_code == 1
+    assert [each.id for each in stormkit.deployments if not each.deleted and each.branch == HEAD_BRANCH]
