@@ -7,7 +7,7 @@ deployment has been triggered by then.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
 
@@ -43,9 +43,13 @@ class Again(Enum):
 
 @dataclass(kw_only=True, slots=True)
 class Known:
-    """What all connections with one token share. `login` is whose token it is, empty until an answer told."""
+    """What all connections with one token share. `login` is whose token it is, empty until an answer told.
 
-    github: Github | None = None
+    `idle` are PyGithub's objects that nobody uses just now. A request takes one for itself: what is to be sent stands
+    in it until it is sent, so two threads with the same one could send one thing twice and the other never.
+    """
+
+    idle: list[Github] = field(default_factory=list)
     login: str = ""
 
 
@@ -92,20 +96,27 @@ class Connection:
 
     def _exchange(self, question: Callable[[Github], T]) -> T:
         from github import GithubException  # noqa: PLC0415 - see the module's docstring
-        from requests import RequestException  # noqa: PLC0415 - what PyGithub lets through
 
-        if self.known.github is None:
-            self.known.github = self._connect()
+        github = self._take()
         try:
-            return question(self.known.github)
+            return question(github)
         except GithubException as error:
             now = self.clock.now().timestamp()
             raise _Failed(failure(error.status, error.data, dict(error.headers or {}), now=now)) from None
-        except RequestException:
+        except OSError:
+            # What requests raises; as it is, for a CA bundle that is not there.
             raise _Failed(Failure(status=None, text="the connection failed")) from None
-        except (ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, AssertionError, RuntimeError) as error:
             # PyGithub on an answer that is not what GitHub documents, from a proxy for example.
             raise _Failed(Failure(status=None, text=f"the answer can't be used ({type(error).__name__})")) from None
+        finally:
+            self.known.idle.append(github)
+
+    def _take(self) -> Github:
+        try:
+            return self.known.idle.pop()
+        except IndexError:
+            return self._connect()
 
     def _connect(self) -> Github:
         from github import Auth, Github  # noqa: PLC0415 - see the module's docstring

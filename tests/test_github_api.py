@@ -1,14 +1,18 @@
 """What the action asks of GitHub, over real HTTP and through PyGithub."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from sandbox.events import HEAD_BRANCH, HEAD_SHA
 from sandbox.github import ENTERPRISE, TOKEN, GitHub
+from sandbox.web import Recorded, Reply, Server
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import GitHubError
 from stormkit_action.github_api import GitHubApi
+from stormkit_action.github_connection import Connection, Known
 from tests.fake_clock import FakeClock
 
 DEPLOYMENT = {
@@ -230,3 +234,35 @@ def test_the_token_is_in_no_repr(github, clock):
     api = connect(github, clock)
     assert TOKEN not in repr(api)
     assert TOKEN not in repr(api._connection)
+
+
+def test_two_threads_never_send_through_the_same_object(github, clock):
+    connection = Connection(token=TOKEN, api_url=github.url, clock=clock, known=Known())
+    together = threading.Barrier(2, timeout=10)
+
+    def ask(question):
+        return connection.ask("asking", question, needs="contents: read")
+
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda _: ask(lambda its: (together.wait(), its)[1]), range(2))
+    assert one is not other
+    assert ask(lambda its: its) in (one, other)
+
+
+class Moved(Server):
+    """A GitHub that has moved."""
+
+    def handle(self, request: Recorded) -> Reply:
+        return Reply(status=301, headers={"location": "https://github.example.com/"})
+
+
+def test_a_redirect_to_another_host_is_not_followed_and_no_bug(clock):
+    with Moved() as moved, pytest.raises(GitHubError, match="the answer can't be used"):
+        connect(moved, clock).pull_request(42)
+
+
+def test_a_ca_bundle_that_is_not_there_is_no_bug(clock, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+    api = GitHubApi(token=TOKEN, repository="octocat/hello-world", api_url="https://127.0.0.1:9", clock=clock)
+    with pytest.raises(GitHubError, match="the connection failed"):
+        api.comments(42)
