@@ -69,7 +69,8 @@ def render(rows: Iterable[Row], key: str) -> str:
     kept = sorted(listed, key=lambda row: row.updated, reverse=True)
     while not _fits(body, kept):
         kept = kept[: len(kept) * 9 // 10]
-        shown = [row for row in listed if row in kept]
+        there = set(kept)
+        shown = [row for row in listed if row in there]
         body = _render(shown, key, _DETAILS[-1], left_out=len(listed) - len(shown))
     return body
 

@@ -94,7 +94,8 @@ class GitHubDeployments:
     def replace(self, github: GitHubApi, result: DeploymentResult, earlier: Iterable[int] | None) -> None:
         """Set earlier previews of the branch to inactive, now that `result` is ready.
 
-        `earlier` are their ids, as the comment's row remembers them; None when there is no comment.
+        `earlier` are their ids, as the comment's row remembers them; None when there is no comment. Others may have
+        edited the row: what is no preview of this site and branch stays as it is.
         """
         mine = self.ids.get(result.name)
         if mine is not None and not self._production and result.status is Outcome.SUCCESS:
@@ -191,14 +192,18 @@ class GitHubDeployments:
         return self._create(github, result.name, result.env_id, result.deployment_id, sha)
 
     def _replace(self, github: GitHubApi, result: DeploymentResult, mine: int, earlier: Iterable[int] | None) -> None:
-        if earlier is None:
-            listed = github.deployments(task=self._task)
-            before = [each for each in listed if each.id < mine and self._same_site(each.payload, result)]
-            self._deactivate(github, before[:_LOOK_BACK], f"Replaced by deployment {result.deployment_id}")
+        wanted = None if earlier is None else {number for number in earlier if number < mine}
+        if wanted is not None and not wanted:
             return
-        for number in earlier:
-            if number < mine:
-                _set_inactive(github, number, f"Replaced by deployment {result.deployment_id}")
+        listed = github.deployments(task=self._task)
+        before = [each for each in listed if each.id < mine and self._same_site(each.payload, result)]
+        reason = f"Replaced by deployment {result.deployment_id}"
+        if wanted is None:
+            self._deactivate(github, before[:_LOOK_BACK], reason)
+            return
+        for each in before:
+            if each.id in wanted:
+                _set_inactive(github, each.id, reason)
 
     def _clean_up(self, github: GitHubApi, removed: list[DeploymentResult]) -> None:
         listed = github.deployments(task=self._task)

@@ -8,6 +8,7 @@ marker counts only on a line of its own).
 import base64
 import binascii
 import json
+import re
 import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
@@ -23,6 +24,16 @@ MOST_ACTIVE = 10
 
 # No number in a row is larger: the last second that a calendar has, and more than any run's id.
 LARGEST = 253_402_300_799
+
+# No comment holds more rows: GitHub takes no longer one.
+MOST_ROWS = 1000
+
+# What is read as numbers has to be short enough for that.
+_IDS = {
+    "deployment_id": re.compile(r"[A-Za-z0-9_, -]{0,1000}"),
+    "github_id": re.compile(r"[0-9]{0,18}"),
+    "active_ids": re.compile(r"(?:[0-9]{1,18}(?:,[0-9]{1,18})*)?"),
+}
 
 
 class State(StrEnum):
@@ -203,7 +214,7 @@ def encode(rows: Iterable[Row]) -> str:
 
 
 def decode(word: str) -> tuple[Row, ...]:
-    """The rows in `word`; none when it is broken or of a version that is not known."""
+    """The rows in `word`, at most MOST_ROWS; none when it is broken or of a version that is not known."""
     try:
         unpacker = zlib.decompressobj()
         document = json.loads(unpacker.decompress(base64.b64decode(word, validate=True), 1_000_000))
@@ -212,7 +223,7 @@ def decode(word: str) -> tuple[Row, ...]:
     if not isinstance(document, dict) or document.get("version") != VERSION:
         return ()
     rows = document.get("rows")
-    parsed = (_row(entry) for entry in rows) if isinstance(rows, list) else ()
+    parsed = (_row(entry) for entry in rows[:MOST_ROWS]) if isinstance(rows, list) else ()
     return tuple(row for row in parsed if row is not None)
 
 
@@ -229,6 +240,8 @@ def _row(entry: object) -> Row | None:
         if type(value) is not expected or (isinstance(value, int) and not 0 <= value <= LARGEST):
             return None
         if isinstance(value, str):
+            if field.name in _IDS and not _IDS[field.name].fullmatch(value):
+                return None
             value = web_url(value) if field.name.endswith("_url") else value.encode("utf-8", "replace").decode()
         values[field.name] = value
     try:

@@ -1,10 +1,14 @@
+import base64
+import json
 import re
+import time
+import zlib
 from dataclasses import replace
 
 import pytest
 
 from stormkit_action.reporting.comment_body import LONGEST, is_ours, marker, read_rows, render
-from stormkit_action.reporting.rows import Row, State
+from stormkit_action.reporting.rows import VERSION, Row, State
 from tests.reporting import golden
 from tests.reporting.samples import COMMENTS, EARLIER_SHA, FAILED, HOSTILE, NOW, RUN, URL
 
@@ -114,6 +118,18 @@ def test_hostile_rows_by_the_hundred_stay_within_the_limit(length: int) -> None:
     assert len(body) <= LONGEST
     body.encode()
     assert len(read_rows(body)) > 100
+
+
+def test_a_state_full_of_forged_rows_costs_no_minutes() -> None:
+    document = {"version": VERSION, "rows": [{"label": f"{number:x}", "state": "ready"} for number in range(4000)]}
+    word = base64.b64encode(zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 9)).decode()
+    forged = f"{marker('stormkit')}\n\n<!-- stormkit-action state {word} -->"
+    assert len(forged) <= LONGEST
+    began = time.process_time()
+    body = render(read_rows(forged), "stormkit")
+    # Less than a second, where reading all of them would take most of a minute.
+    assert time.process_time() - began < 10
+    assert len(body) <= LONGEST
 
 
 def test_the_last_good_link_stays_and_names_its_commit() -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -16,7 +17,7 @@ from stormkit_action.event import Event, Run
 from stormkit_action.github_api import GitHubApi
 from stormkit_action.inputs import Command
 from stormkit_action.plan import Plan
-from stormkit_action.reporting.comment_body import read_rows
+from stormkit_action.reporting.comment_body import read_rows, render
 from stormkit_action.reporting.github_report import GitHubReport
 from stormkit_action.reporting.result_rows import row_of
 from stormkit_action.reporting.rows import State
@@ -278,6 +279,26 @@ def test_what_a_killed_run_left_in_progress_is_replaced_too(github):
     later.begin()
     later.end()
     assert [each.state for each in github.state.deployments] == ["inactive", "success"]
+
+
+def test_a_forged_row_makes_nothing_inactive_that_is_no_preview_of_the_branch(github):
+    """The comment's account is shared by all workflows of the repository: another may have written the row."""
+    step = Step(github)
+    step.begin()
+    step.end()
+    others = GitHubApi(token=TOKEN, repository="octocat/hello-world", api_url=github.url, clock=step.clock)
+    production = others.create_deployment(
+        sha=HEAD_SHA, task="deploy", environment="Production", description="", payload={}, production=True
+    )
+    others.set_deployment_state(production.id, "success", description="")
+    [comment] = github.state.comments()
+    [row] = read_rows(comment.body)
+    forged = render([replace(row, active_ids=f"{row.active_ids},{production.id}")], "stormkit")
+    others.edit_comment(42, comment.id, forged)
+    later = Step(github, run=8)
+    later.begin()
+    later.end()
+    assert [each.state for each in github.state.deployments] == ["inactive", "success", "success"]
 
 
 def test_other_sites_and_branches_are_left_alone(github):

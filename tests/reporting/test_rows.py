@@ -10,6 +10,7 @@ import pytest
 
 from stormkit_action.reporting.rows import (
     LARGEST,
+    MOST_ROWS,
     VERSION,
     Change,
     Row,
@@ -214,11 +215,21 @@ def test_a_broken_state_is_no_rows(word):
         {"label": "docs", "state": "ready", "updated": -1},
         {"label": "docs", "state": "ready", "updated": LARGEST + 1},
         {"label": "docs", "state": "ready", "updated": 1.5},
+        # Longer than Python reads as a number.
+        {"label": "docs", "state": "ready", "deployment_id": "9" * 5000},
+        {"label": "docs", "state": "ready", "github_id": "9" * 5000},
+        {"label": "docs", "state": "ready", "active_ids": f"1,{'9' * 5000}"},
+        {"label": "docs", "state": "ready", "active_ids": "1,,2"},
     ],
 )
 def test_a_broken_row_is_left_out(entry):
     good = {"label": "shop", "state": "ready", "from the future": []}
     assert decode(packed({"version": VERSION, "rows": [entry, good]})) == (Row(label="shop", state=State.READY),)
+
+
+def test_more_rows_than_a_comment_can_hold_are_not_read():
+    rows = [{"label": str(number), "state": "ready"} for number in range(MOST_ROWS + 5)]
+    assert len(decode(packed({"version": VERSION, "rows": rows}))) == MOST_ROWS
 
 
 def test_links_and_texts_from_outside_are_made_safe():
