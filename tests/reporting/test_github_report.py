@@ -146,13 +146,13 @@ def test_a_plain_first_deploy_takes_eight_requests(github):
     assert len(requests(github)) == 8
 
 
-def test_a_later_deploy_takes_one_more_to_end_the_preview_that_it_replaces(github):
+def test_a_later_deploy_takes_two_more_to_end_the_preview_that_it_replaces(github):
     for run in (7, 8, 9):
         requests(github)
         step = Step(github, run=run)
         step.begin()
         step.end()
-    assert len(requests(github)) == 9
+    assert len(requests(github)) == 10
 
 
 def test_what_a_preview_looks_like(github):
