@@ -212,6 +212,10 @@ class Stormkit(Server):
             raise ValueError("only a trigger leaves a ghost behind")
         self._faults.add(_known(operation), Fault(kind=kind, seconds=seconds, hidden=hidden), times=times, after=after)
 
+    def mend(self) -> None:
+        """Let no fault happen any more."""
+        self._faults = Orders()
+
     def meanwhile(self, operation: str, action: Callable[[], object], *, times: int = 1, after: int = 0) -> None:
         """Do something between that operation and its answer's way out: move a branch, delete a row."""
         self._meanwhile.add(_known(operation), action, times=times, after=after)

@@ -12,7 +12,7 @@ from stormkit_action import event as events
 from stormkit_action import input_table, services
 from stormkit_action import plan as plans
 from stormkit_action.clock import Clock, Deadline
-from stormkit_action.commands import building, finding
+from stormkit_action.commands import building, finding, stopping
 from stormkit_action.errors import ActionError, NotFound
 from stormkit_action.inputs import Inputs, Remote
 from stormkit_action.later import Later
@@ -28,6 +28,9 @@ from stormkit_action.work import Site, Watcher, Work
 
 # What Stormkit gets for each deployment; GitHub gives all post steps together five minutes. Seconds.
 PATIENCE = 30.0
+
+# For how long a deployment is looked for of which only the trigger is known. Seconds.
+UNDO = 6.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,8 +132,7 @@ def _ended(work: Work, started: Started) -> DeploymentResult:
         return replace(ended, reason=said)
     if not stops:
         return _left(work, deployment)
-    work.client.stop(deployment.id)
-    return _stopped(work, work.client.deployment(deployment.id))
+    return _stopped(work, stopping.stop(work.site.client, deployment.id, work.deadline))
 
 
 def _stopped(work: Work, deployment: Deployment) -> DeploymentResult:
@@ -143,15 +145,15 @@ def _undone(work: Work, started: Started) -> DeploymentResult:
     clock = work.clock
     ago = max(0.0, clock.now().timestamp() - started.sent_at)
     trigger = Trigger.sent_before(ago, client=work.client, branch=work.plan.branch, clock=clock)
-    stopped = trigger.undo(work.deadline.within(10.0))
-    result = finding.result_of(work, None, status=Outcome.CANCELLED)
+    stopped = trigger.undo(work.deadline.within(UNDO))
     if not stopped:
+        ended = trigger.left_behind()
+        if ended:
+            return _ended(work, replace(started, deployment_id=ended[0]))
+        result = finding.result_of(work, None, status=Outcome.CANCELLED)
         return replace(result, reason="The job was cancelled; no deployment of it was found.")
-    return replace(
-        result,
-        deployment_id=stopped[0],
-        reason=f"The job was cancelled and deployment {', '.join(stopped)} stopped.",
-    )
+    result = finding.result_of(work, work.client.deployment(stopped[0]), status=Outcome.CANCELLED)
+    return replace(result, reason=f"The job was cancelled and deployment {', '.join(stopped)} stopped.")
 
 
 def _left(work: Work, deployment: Deployment | None) -> DeploymentResult:

@@ -31,6 +31,7 @@ class Build:
         self._id = ""
         self._last: Deployment | None = None
         self._streamed: Deployment | None = None
+        self.restarting = False
         self._began = work.clock.monotonic()
 
     @property
@@ -90,7 +91,7 @@ class Build:
                 if ended is None or ended.status is not Status.FAILED or work.deadline.over:
                     break
                 work.watcher.warning(f"The build of deployment {ended.id} failed: restarting it ({left} left).")
-                self._restart(ended)
+                self.restart(ended)
                 ended = self._wait_once(wait, ended)
         except NotFound as error:
             return self._gone(error)
@@ -98,11 +99,16 @@ class Build:
             self._end_live_log()
         return self._ended()
 
-    def _restart(self, failed: Deployment) -> None:
+    def restart(self, failed: Deployment) -> None:
+        """Build a failed deployment again. Raises CommandError when that can't be done."""
+        # From here on it may be running.
+        self._last, self.restarting = replace(failed, status=Status.RUNNING), True
         try:
             restart(self._work, failed)
         except StormkitError as error:
+            self._last = failed
             raise CommandError(f"{why_failed(failed)}. Restarting it did not work: {error.text}") from None
+        self.restarting = False
 
     def _wait_once(self, wait: BuildWait, restarted: Deployment | None) -> Deployment | None:
         """One build's end, with its log where somebody will read it."""
@@ -120,6 +126,37 @@ class Build:
                 self._live_log(read)
             self._last = ended = read
         return ended
+
+    def stop_after_cancel(self, trigger: Trigger | None) -> str | None:
+        """Stop it although everything else has ended: the ids, or "" when it could not be confirmed.
+
+        None when nothing had been triggered.
+        """
+        deadline = Deadline.after(self._work.clock.uncancelled(), CANCEL_BUDGET)
+        stopped = [self._id] if self._id and self._stopped_for_certain(deadline) else []
+        if trigger is not None and trigger.in_doubt:
+            stopped += trigger.undo(deadline)
+        elif not self._id:
+            return None
+        return ", ".join(stopped) if stopped and (not self._id or self._id in stopped) else ""
+
+    def _stopped_for_certain(self, deadline: Deadline) -> bool:
+        try:
+            self._last = stopping.stop(self._work.site.client, self._id, deadline)
+        except NotFound:
+            return True
+        except ActionError:
+            return False
+        return True
+
+    def live_after_cancel(self) -> bool:
+        """Whether it is live after a cancel while it was being published; False where nobody tells in time."""
+        deadline = Deadline.after(self._work.clock.uncancelled(), CANCEL_BUDGET)
+        try:
+            read = self._work.site.client.within(deadline).deployment(self._id, patience=CANCEL_BUDGET)
+        except StormkitError:
+            return False
+        return read.published is True
 
     def _report(self, progress: Progress) -> None:
         self._last = progress.deployment or self._last
@@ -230,41 +267,6 @@ def restart(work: Work, deployment: Deployment) -> None:
             work.clock.sleep(pause)
         else:
             return
-
-
-def stop_after_cancel(work: Work, deployment_id: str, trigger: Trigger | None) -> str | None:
-    """Stop the remote deployment although everything else has ended: the ids, or "" when it could not be confirmed.
-
-    None when nothing had been triggered.
-    """
-    deadline = Deadline.after(work.clock.uncancelled(), CANCEL_BUDGET)
-    stopped = [deployment_id] if deployment_id and _stopped_for_certain(work, deployment_id, deadline) else []
-    if trigger is not None and trigger.in_doubt:
-        stopped += trigger.undo(deadline)
-    elif not deployment_id:
-        return None
-    return ", ".join(stopped) if stopped and (not deployment_id or deployment_id in stopped) else ""
-
-
-def live_after_cancel(work: Work, result: DeploymentResult) -> bool:
-    """Whether it is live after a cancel while it was being published; as known before where nobody tells in time."""
-    deadline = Deadline.after(work.clock.uncancelled(), CANCEL_BUDGET)
-    try:
-        return bool(
-            work.site.client.within(deadline).deployment(result.deployment_id, patience=CANCEL_BUDGET).published
-        )
-    except StormkitError:
-        return result.live
-
-
-def _stopped_for_certain(work: Work, deployment_id: str, deadline: Deadline) -> bool:
-    try:
-        stopping.stop(work.site.client, deployment_id, deadline)
-    except NotFound:
-        return True
-    except ActionError:
-        return False
-    return True
 
 
 def why_failed(last: Deployment) -> str:

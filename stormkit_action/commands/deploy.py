@@ -45,7 +45,7 @@ class Deploy:
         """The same from a failed deployment on: restart it, then wait as `deploy` does."""
         try:
             self._build.adopt(deployment.id)
-            building.restart(self._work, deployment)
+            self._build.restart(deployment)
             return self._finish(self._build.wait(restarted=deployment))
         except Cancelled:
             return self._cancelled()
@@ -134,25 +134,37 @@ class Deploy:
             self._trigger.notes.clear()
 
     def _cancelled(self) -> DeploymentResult:
-        result = self._build.result(Outcome.CANCELLED, reason="The job was cancelled.")
-        finished = result.deployment is not None and not result.deployment.running
-        if finished and not (self._trigger and self._trigger.in_doubt):
-            live = building.live_after_cancel(self._work, result) if self._publishing else result.live
-            reason = "The job was cancelled after the build had ended; nothing was stopped."
-            return replace(result, live=live, reason=f"{reason} It is live." if live else reason)
+        result = self._build.result(Outcome.CANCELLED)
+        if _has_ended(result) and not (self._trigger and self._trigger.in_doubt):
+            return self._cancelled_too_late(result)
         if self._work.inputs.on_cancel is Remote.LEAVE:
             return replace(result, reason="The job was cancelled; the deployment goes on (input on-cancel).")
-        stopped = building.stop_after_cancel(self._work, result.deployment_id, self._trigger)
+        stopped = self._build.stop_after_cancel(self._trigger)
+        result = self._build.result(Outcome.CANCELLED)
         if stopped is None:
             return replace(result, reason="The job was cancelled before anything was triggered.")
         if not stopped:
             reason = "The job was cancelled, but Stormkit did not confirm the stop in time."
             return replace(result, reason=reason, loose=True)
+        if _has_ended(result) and not self._build.restarting:
+            return self._cancelled_too_late(result)
         return replace(
             result,
             deployment_id=result.deployment_id or stopped,
             reason=f"The job was cancelled and deployment {stopped} stopped.",
+            # A restart that nobody has answered may still come.
+            loose=self._build.restarting,
         )
+
+    def _cancelled_too_late(self, result: DeploymentResult) -> DeploymentResult:
+        live = self._build.live_after_cancel() if self._publishing else result.live
+        reason = "The job was cancelled after the build had ended; nothing was stopped."
+        return replace(result, live=live, reason=f"{reason} It is live." if live else reason)
+
+
+def _has_ended(result: DeploymentResult) -> bool:
+    """Whether the build came to an end of its own."""
+    return result.deployment is not None and result.deployment.status in (Status.SUCCESS, Status.FAILED)
 
 
 def _commit_warning(built: DeploymentResult) -> str:

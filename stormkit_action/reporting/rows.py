@@ -155,9 +155,9 @@ def _gives_way(row: Row, mine: Row) -> bool:
     """Whether `row` is what `mine` was called before its name was known. Jobs of a matrix have one `job`."""
     if not row.provisional or row.label == mine.label or row.job != mine.job:
         return False
-    return (row.run_id, row.attempt) < (mine.run_id, mine.attempt) or (
-        row.state is State.BUILDING and row.deployment_id == mine.deployment_id
-    )
+    older = (row.run_id, row.attempt) < (mine.run_id, mine.attempt)
+    same = row.deployment_id == mine.deployment_id and (row.deployment_id or row.state is State.BUILDING)
+    return older or bool(same)
 
 
 def _newest(one: Row, other: Row) -> Row:

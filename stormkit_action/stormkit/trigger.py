@@ -134,6 +134,10 @@ class Trigger:
             self._clock.sleep(UNDO_PAUSE if self.in_doubt else 0.0)
         return tuple(stopped)
 
+    def left_behind(self) -> tuple[str, ...]:
+        """Ids of what the triggers in doubt have started, whatever became of it since. Raises StormkitError."""
+        return tuple(each.id for one in self._look_once(self._client) for each in one)
+
     def _send(self, give_up: Deadline) -> str:
         self._last_sent = self._clock.monotonic()
         self._first_sent = self._first_sent or self._last_sent

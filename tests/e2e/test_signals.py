@@ -1,0 +1,255 @@
+"""A cancel at every stage of a step: told in time, and nothing goes on that was to be stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from sandbox.runner import ACTION
+from sandbox.stormkit import Generation
+from stormkit_action.reporting.comment_body import read_rows
+from stormkit_action.reporting.rows import State
+
+SEQUENCE = 0
+SIGNALS = pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, SEQUENCE], ids=["SIGINT", "SIGTERM", "runner-s-sequence"]
+)
+
+
+def until(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.01)
+
+
+def on_its_way(running):
+    assert any("is on its way" in line for line in running.lines())
+
+
+def cancelled(running, number=signal.SIGINT):
+    """The step's end, within 6 seconds of the first signal."""
+    began = time.monotonic()
+    if number == SEQUENCE:
+        finished = running.cancel()
+    else:
+        running.send_signal(number)
+        finished = running.wait(10)
+    assert time.monotonic() - began < 6, finished.log
+    assert (finished.exit_code, finished.outputs["status"], finished.killed) == (130, "cancelled", False), finished.log
+    assert finished.outputs["reason"]
+    assert "Traceback" not in finished.log
+    return finished
+
+
+def told_on_github(github):
+    [comment] = github.state.comments()
+    assert [row.state for row in read_rows(comment.body)] == [State.CANCELLED]
+    assert {each.state for each in github.state.deployments} <= {"inactive"}
+
+
+def nothing_goes_on(stormkit, builds=1):
+    assert stormkit.builds == builds
+    assert [each.status for each in stormkit.deployments if each.status == "running"] == []
+
+
+@SIGNALS
+def test_before_the_trigger(stormkit, step, number):
+    stormkit.fault("list", "slow", seconds=30)
+    runner = step(stop_superseded="true")
+    running = runner.start()
+    until(lambda: stormkit.received("GET", "/v1/deployments"))
+    finished = cancelled(running, number)
+    assert "before anything was triggered" in finished.outputs["reason"]
+    assert set(finished.outputs) == set(runner.action.outputs)
+    nothing_goes_on(stormkit, builds=0)
+    assert stormkit.received("POST") == []
+    assert runner.post(state=finished.state).log == ""
+
+
+@SIGNALS
+@pytest.mark.parametrize("seconds", [0.6, 30])
+def test_while_the_trigger_is_in_flight(stormkit, github, step, number, seconds):
+    """Whether its answer still comes or not."""
+    stormkit.next_build(seconds=60)
+    stormkit.fault("trigger", "slow", seconds=seconds)
+    running = step().start()
+    until(lambda: stormkit.builds)
+    finished = cancelled(running, number)
+    nothing_goes_on(stormkit)
+    assert finished.outputs["deployment-id"] == "8241"
+    assert "deployment 8241 stopped" in finished.outputs["reason"]
+    told_on_github(github)
+
+
+@SIGNALS
+def test_while_it_polls(stormkit, github, step, number):
+    stormkit.next_build(seconds=60)
+    running = step().start()
+    on_its_way(running)
+    finished = cancelled(running, number)
+    nothing_goes_on(stormkit)
+    assert stormkit.deployment("8241").stopped_manually
+    assert finished.outputs["deployment-id"] == "8241"
+    told_on_github(github)
+
+
+@SIGNALS
+def test_inside_a_slow_request(stormkit, github, step, number):
+    stormkit.next_build(seconds=60)
+    for operation in ("read", "poll"):
+        stormkit.fault(operation, "slow", seconds=30)
+    running = step().start()
+    until(lambda: stormkit.received("GET", "/v1/deployments/8241"))
+    cancelled(running, number)
+    nothing_goes_on(stormkit)
+
+
+@SIGNALS
+@pytest.mark.parametrize("stormkit", [Generation.OLDER], indirect=True)
+def test_while_it_publishes(stormkit, github, step, number):
+    stormkit.fault("publish", "slow", seconds=30)
+    running = step(publish="true").start()
+    until(stormkit.live)
+    finished = cancelled(running, number)
+    assert "after the build had ended; nothing was stopped. It is live." in finished.outputs["reason"]
+    assert finished.outputs["published"] == "true"
+    assert not stormkit.received("POST", "/stop")
+    told_on_github(github)
+
+
+@SIGNALS
+def test_while_it_checks_the_preview_s_health(stormkit, github, step, number):
+    stormkit.preview(delay=30)
+    running = step(health_check="/healthz", publish="true").start()
+    until(lambda: stormkit.received("GET", "/healthz"))
+    finished = cancelled(running, number)
+    assert finished.outputs["published"] == "false"
+    assert not stormkit.received("POST", "/publish")
+
+
+@SIGNALS
+def test_while_it_reports(stormkit, github, step, number):
+    github.fault("POST .*/comments", "never-arrived", times=9, seconds=30)
+    running = step(github_deployment="false").start()
+    until(lambda: github.received("POST", "/comments") and stormkit.deployment("8241").status == "success")
+    assert any(("status" in line and "success" in line) or "deployment:" in line for line in running.lines())
+    finished = cancelled(running, number)
+    assert stormkit.deployment("8241").status == "success"
+    assert finished.outputs["deployment-id"] == "8241"
+    nothing_goes_on(stormkit)
+
+
+@pytest.mark.parametrize("stage", ["in flight", "polling"])
+def test_on_cancel_leave(stormkit, step, stage):
+    stormkit.next_build(seconds=60)
+    if stage == "in flight":
+        stormkit.fault("trigger", "slow", seconds=30)
+    runner = step(on_cancel="leave")
+    running = runner.start()
+    until(lambda: stormkit.builds)
+    if stage == "polling":
+        on_its_way(running)
+    finished = cancelled(running)
+    assert "goes on (input on-cancel)" in finished.outputs["reason"]
+    assert not stormkit.received("POST", "/stop")
+    assert stormkit.deployment("8241").status == "running"
+    runner.post(state=finished.state)
+    assert stormkit.deployment("8241").status == "running"
+
+
+def test_several_environments_are_all_stopped(stormkit, step):
+    for number in range(3):
+        stormkit.add_environment(str(306 + number), name=f"site{number}")
+        stormkit.next_build(seconds=60)
+    environments = "\n".join(f"site{number}: {306 + number}" for number in range(3))
+    running = step(api_key="SK_user", environments=environments, comment="false").start()
+    until(lambda: stormkit.builds == 3)
+    cancelled(running, SEQUENCE)
+    nothing_goes_on(stormkit, builds=3)
+
+
+def test_while_a_failed_build_is_restarted(stormkit, step):
+    stormkit.next_build(seconds=0.2, outcome="failed")
+    stormkit.next_build(seconds=60)
+    stormkit.fault("restart", "slow", seconds=30)
+    running = step(retries="1", comment="false").start()
+    until(lambda: stormkit.builds == 2)
+    cancelled(running)
+    nothing_goes_on(stormkit, builds=2)
+
+
+def test_a_stop_that_is_not_confirmed_is_left_to_the_post_step(stormkit, github, step):
+    stormkit.next_build(seconds=60)
+    stormkit.fault("stop", "503", times=100)
+    runner = step()
+    running = runner.start()
+    on_its_way(running)
+    finished = cancelled(running, SEQUENCE)
+    assert "did not confirm the stop in time" in finished.outputs["reason"]
+    assert stormkit.deployment("8241").status == "running"
+    stormkit.mend()
+    after = runner.post(state=finished.state)
+    assert (after.exit_code, after.problems) == (0, []), after.log
+    nothing_goes_on(stormkit)
+    told_on_github(github)
+
+
+@pytest.mark.parametrize("stage", ["in flight", "polling"])
+def test_a_kill_is_finished_by_the_post_step_twice_over(stormkit, github, step, stage):
+    stormkit.next_build(seconds=60)
+    if stage == "in flight":
+        stormkit.fault("trigger", "slow", seconds=30)
+    runner = step()
+    running = runner.start()
+    until(lambda: stormkit.builds)
+    if stage == "polling":
+        on_its_way(running)
+    running.send_signal(signal.SIGKILL)
+    killed = running.wait(10)
+    assert killed.exit_code == 137
+    assert stormkit.deployment("8241").status == "running"
+    first = runner.post(state=killed.state)
+    assert (first.exit_code, first.problems) == (0, []), first.log
+    nothing_goes_on(stormkit)
+    told_on_github(github)
+    stopped_at = stormkit.deployment("8241").stopped_at
+    again = runner.post(state=killed.state)
+    assert again.exit_code == 0, again.log
+    assert stormkit.deployment("8241").stopped_at == stopped_at
+    told_on_github(github)
+
+
+def test_after_a_normal_end_the_post_step_does_nothing(stormkit, github, step):
+    runner = step()
+    assert runner.run().exit_code == 0
+    requests = len(stormkit.requests) + len(github.requests)
+    after = runner.post()
+    assert (after.exit_code, after.log, after.outputs, after.summary) == (0, "", {}, "")
+    assert len(stormkit.requests) + len(github.requests) == requests
+
+
+@pytest.mark.parametrize(
+    "state", [{}, {"STATE_started": "[]", "STATE_finished": "true"}], ids=["nothing", "normal end"]
+)
+def test_with_nothing_to_finish_the_post_step_imports_nothing(state):
+    command = [sys.executable, "-X", "importtime", str(ACTION / "post_entrypoint.py")]
+    done = subprocess.run(command, env={"PATH": os.defpath, **state}, capture_output=True, text=True, check=True)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "site" in imported
+    assert not [name for name in imported if name.startswith(("stormkit_action", "requests", "json", "argparse"))]
+
+
+def test_a_second_signal_changes_nothing(stormkit, step):
+    stormkit.next_build(seconds=60)
+    stormkit.fault("stop", "slow", seconds=1.5)
+    running = step().start()
+    on_its_way(running)
+    running.send_signal(signal.SIGINT)
+    until(lambda: stormkit.received("POST", "/stop"))
+    finished = cancelled(running, signal.SIGTERM)
+    nothing_goes_on(stormkit)
+    assert "deployment 8241 stopped" in finished.outputs["reason"]
