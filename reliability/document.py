@@ -60,8 +60,8 @@ are tested in `tests/e2e`.
   build runs it endures everything but 401, 402, 403 and 404 until `timeout`.
 - **What changes something is confirmed by reading back**: a publish, a stop, a deletion, a restart. The answer decides
   nothing, whether it is an error or a success.
-- **A cancel** ends every wait at once, also inside a slow request; the remote stop gets 2.5 seconds, the comment as
-  much. What could not be confirmed in that time is left to the post step, as is a step that was killed.
+- **A cancel** ends every wait at once, also inside a slow request; the remote stop gets 2 seconds and what is
+  told on GitHub 2.5. What could not be confirmed in that time is left to the post step, as is a step that was killed.
 
 ## What it can't know
 

@@ -17,7 +17,7 @@ from stormkit_action.text import duration
 from stormkit_action.work import Work
 
 # After a cancel GitHub kills the step within ten seconds; the remote stop gets this much of it. Seconds.
-CANCEL_BUDGET = 2.5
+CANCEL_BUDGET = 2.0
 
 # What a stop after a timeout gets. Seconds.
 TIMEOUT_STOP_BUDGET = 10.0

@@ -6,8 +6,9 @@ from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.models import Deployment
 from stormkit_action.stormkit.transport import jittered_pauses, may_repeat
 
-# The shortest pause between two tries, in seconds.
+# The shortest pause between two tries, and what a stop without an answer leaves for reading back, in seconds.
 PAUSE = 0.25
+READ_BACK = 1.0
 
 
 def stop(client: StormkitClient, deployment_id: str, deadline: Deadline) -> Deployment:
@@ -17,18 +18,17 @@ def stop(client: StormkitClient, deployment_id: str, deadline: Deadline) -> Depl
     flight may come after it. Raises NotFound once it can't be read because it is gone, and at `deadline` CommandError
     or the StormkitError that keeps it from being told.
     """
-    client = client.within(deadline)
     pauses = jittered_pauses()
     while True:
         error: StormkitError | None = None
         try:
-            client.stop(deployment_id, patience=0.0)
+            client.within(deadline.within(deadline.remaining - READ_BACK)).stop(deployment_id, patience=0.0)
         except StormkitError as problem:
             if not may_repeat(problem) and not isinstance(problem, NotFound):
                 raise
             error = problem
         try:
-            seen = client.deployment(deployment_id, patience=0.0)
+            seen = client.within(deadline).deployment(deployment_id, patience=0.0)
         except StormkitError as problem:
             if not may_repeat(problem):
                 raise
@@ -37,7 +37,7 @@ def stop(client: StormkitClient, deployment_id: str, deadline: Deadline) -> Depl
             if not seen.running:
                 return seen
         pause = max(PAUSE, next(pauses), error.retry_after if error else 0.0)
-        if pause >= deadline.remaining:
+        if pause >= deadline.remaining - READ_BACK:
             raise _goes_on(deployment_id, error)
         deadline.clock.sleep(pause)
 

@@ -297,6 +297,18 @@ class TestHealthCheck:
 
 
 @BOTH
+@pytest.mark.parametrize("fault", ["answer-lost", "500", "ghost", "garbage", "empty-object", "429-body", "late"])
+def test_a_fault_of_the_trigger_is_one_build(stormkit, step, fault):
+    """As a process; the rest of the faults, whose waits are long, is in tests/reliability."""
+    stormkit.fault("trigger", fault, seconds=1.0 if fault == "429-body" else 0.0)
+    outputs = succeeded(step(comment="false").run())
+    assert (outputs["status"], stormkit.builds) == ("success", 1)
+    built = [each for each in stormkit.deployments if not each.ghost]
+    assert [each.id for each in built] == [outputs["deployment-id"]]
+    assert all(each.stopped_manually for each in stormkit.deployments if each.ghost)
+
+
+@BOTH
 def test_commands_for_several_environments(stormkit, step):
     stormkit.add_environment("306", name="docs")
     environments = "site: 305\ndocs: 306"

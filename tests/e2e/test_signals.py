@@ -198,6 +198,24 @@ def test_a_stop_that_is_not_confirmed_is_left_to_the_post_step(stormkit, github,
     told_on_github(github)
 
 
+@pytest.mark.parametrize("hanging", [("stop",), ("read",), ("stop", "read")], ids=" and ".join)
+def test_in_time_although_nobody_answers_any_more(stormkit, github, step, hanging):
+    stormkit.next_build(seconds=60)
+    runner = step()
+    running = runner.start()
+    on_its_way(running)
+    until(lambda: stormkit.received("GET", "/poll") and github.state.comments())
+    for operation in hanging:
+        stormkit.fault(operation, "never-arrived", times=100, seconds=30)
+    github.fault(".*", "never-arrived", times=100, seconds=30)
+    finished = cancelled(running, SEQUENCE)
+    stormkit.mend()
+    github.mend()
+    assert runner.post(state=finished.state).exit_code == 0
+    nothing_goes_on(stormkit)
+    told_on_github(github)
+
+
 @pytest.mark.parametrize("stage", ["in flight", "polling"])
 def test_a_kill_is_finished_by_the_post_step_twice_over(stormkit, github, step, stage):
     stormkit.next_build(seconds=60)
