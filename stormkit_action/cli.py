@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import SystemClock
+from stormkit_action.errors import Cancelled
 from stormkit_action.main import main as run_step
+from stormkit_action.main import tell_bug
 from stormkit_action.reporting.console import GitHubConsole, PlainConsole
 from stormkit_action.reporting.outputs import StepFiles, Terminal
 
@@ -24,11 +26,19 @@ def main(arguments: Sequence[str], environ: Mapping[str, str], cancellation: Can
 
 
 def finish(environ: Mapping[str, str], cancellation: Cancellation) -> int:
-    """Finish a step of GitHub's that was killed. The exit code."""
+    """Finish a step of GitHub's that was killed. The exit code: also 3 for a bug, 130 when it was cancelled itself."""
     from stormkit_action import post  # noqa: PLC0415 - nothing else needs it
 
     _print_anything()
-    return post.finish(environ, console=GitHubConsole(), outlet=StepFiles(), clock=SystemClock(cancellation))
+    console = GitHubConsole()
+    try:
+        return post.finish(environ, console=console, outlet=StepFiles(), clock=SystemClock(cancellation))
+    except Cancelled:
+        console.error("Cancelled before the deployments of the step were stopped for certain. Look at the dashboard.")
+        return 130
+    except Exception:
+        tell_bug(environ, console)
+        return 3
 
 
 def _print_anything() -> None:

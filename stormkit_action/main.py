@@ -1,6 +1,5 @@
 """The composition root: environment in, exit code out. The one place where errors become text."""
 
-import sys
 import traceback
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -41,7 +40,8 @@ def main(environ: Mapping[str, str], *, console: Console, outlet: Outlet, clock:
     except ActionError as error:
         result = results.failed(error.text)
     except Exception:
-        result = _bug(environ, console)
+        tell_bug(environ, console)
+        result = Result(status=Outcome.FAILED, reason="A bug in the action; see the step's log.", exit_code=3)
     from stormkit_action.reporting.ending import Ending  # noqa: PLC0415 - the trigger need not wait for it
 
     return Ending(known=known, console=console, outlet=outlet, clock=clock).tell(result)
@@ -64,7 +64,9 @@ def _run(environ: Mapping[str, str], console: Console, outlet: Outlet, clock: Cl
     known.plan = plan
     if plan.skip:
         return results.skipped(plan.skip)
-    known.github = report = Later(lambda: _github_report(github.get(), inputs, event, plan, clock))
+    known.github = report = Later(
+        lambda: _github_report(github.get(), inputs=inputs, event=event, plan=plan, clock=clock, console=console)
+    )
     shown = Shown.of(inputs, event, plan)
     watcher = LiveReport(console=console, outlet=outlet, clock=clock, github=report, shown=shown)
     works = [
@@ -111,19 +113,19 @@ def _with_pull_request(plan: Plan, inputs: Inputs, event: Event, github: "GitHub
 
 
 def _github_report(
-    github: "GitHubApi | None", inputs: Inputs, event: Event, plan: Plan, clock: Clock
+    github: "GitHubApi | None", *, inputs: Inputs, event: Event, plan: Plan, clock: Clock, console: Console
 ) -> "GitHubReport | None":
     if github is None:
         return None
     from stormkit_action.reporting.github_report import GitHubReport  # noqa: PLC0415 - asked for after the trigger
 
-    return GitHubReport(github=github, inputs=inputs, event=event, plan=plan, clock=clock)
+    return GitHubReport(github=github, inputs=inputs, event=event, plan=plan, clock=clock, console=console)
 
 
-def _bug(environ: Mapping[str, str], console: Console) -> Result:
-    traceback.print_exc(file=sys.stderr)
+def tell_bug(environ: Mapping[str, str], console: Console) -> None:
+    """Print the exception at hand. Its text may hold anything, so the console makes it harmless."""
+    console.line(traceback.format_exc().rstrip())
     repository = environ.get("GITHUB_ACTION_REPOSITORY") or "the action's repository"
     console.error(
         f"This is a bug in stormkit_action {__version__}. Please report it with the traceback above at {repository}."
     )
-    return Result(status=Outcome.FAILED, reason="A bug in the action; see the step's log.", exit_code=3)

@@ -4,12 +4,13 @@ GitHub runs this after the job in a container of its own. It may meet a step tha
 outlived its kill), so everything here may happen twice.
 """
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from stormkit_action import event as events
-from stormkit_action import input_table, services
+from stormkit_action import input_table, parsers, services
 from stormkit_action import plan as plans
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.commands import building, finding, stopping
@@ -31,6 +32,9 @@ PATIENCE = 30.0
 
 # For how long a deployment is looked for of which only the trigger is known. Seconds.
 UNDO = 6.0
+
+# The last moment that a calendar has. Unix seconds.
+_LAST = 253_402_300_799
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,16 +61,19 @@ def finish(environ: Mapping[str, str], *, console: Console, outlet: Outlet, cloc
     watcher = LiveReport(
         console=console, outlet=outlet, clock=clock, github=Later(lambda: None), shown=Shown.of(inputs, event, plan)
     )
-    results = [_finish(started, inputs, plan, watcher, clock) for started in _read(environ.get(f"STATE_{STARTED}", ""))]
+    begun = [each for each in _read(environ.get(f"STATE_{STARTED}", "")) if _belongs(each, inputs, plan)]
+    results = [_finish(started, inputs, plan, watcher, clock) for started in begun]
     for result in results:
         (console.error if result.loose else console.line)(result.reason or f"Deployment {result.deployment_id} ended.")
     github = services.github(inputs, event, clock)
     if github is not None and results:
         # An event that named no branch did not change which one the step deployed.
         plan = replace(plan, branch=plan.branch or results[0].branch)
-        report = GitHubReport(github=github, inputs=inputs, event=event, plan=plan, clock=clock, resumed=True)
+        report = GitHubReport(
+            github=github, inputs=inputs, event=event, plan=plan, clock=clock, console=console, resumed=True
+        )
         told = Result(status=Outcome.CANCELLED, deployments=tuple(results))
-        guarded(lambda: report.finish(told, now=clock.now(), clock=clock, budget=BUDGET))
+        guarded(lambda: report.finish(told, now=clock.now(), clock=clock, budget=BUDGET), console)
         for problem in (report.comment.problem, report.deployments.problem):
             if problem:
                 console.line(problem)
@@ -77,16 +84,27 @@ def _read(text: str) -> Iterator[Started]:
     """What the step wrote down; nothing where it can't be read."""
     try:
         entries = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict) and isinstance(entry.get("sent-at"), int):
+        if not isinstance(entry, dict):
+            continue
+        branch, sent_at = entry.get("branch"), entry.get("sent-at")
+        if not isinstance(branch, str) or type(sent_at) is not int or not 0 <= sent_at <= _LAST:
+            continue
+        with contextlib.suppress(ValueError):
             yield Started(
-                env_id=str(entry.get("env-id", "")),
-                deployment_id=str(entry.get("deployment-id", "")),
-                branch=str(entry.get("branch", "")),
-                sent_at=entry["sent-at"],
+                env_id=parsers.env_id(str(entry.get("env-id", ""))),
+                deployment_id=parsers.deployment_id(str(entry.get("deployment-id", ""))),
+                branch=branch,
+                sent_at=sent_at,
             )
+
+
+def _belongs(started: Started, inputs: Inputs, plan: Plan) -> bool:
+    """Whether the step can have begun this. An earlier step of the job can set any variable where ours set none."""
+    env_ids = {each.env_id for each in inputs.environments} or {inputs.env_id}
+    return started.env_id in env_ids and plan.branch in ("", started.branch)
 
 
 def _finish(started: Started, inputs: Inputs, plan: Plan, watcher: Watcher, clock: Clock) -> DeploymentResult:

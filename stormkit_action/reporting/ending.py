@@ -25,7 +25,8 @@ class Ending:
     def tell(self, result: Result) -> int:
         """Tell `result`. The exit code: only outputs that can't be written change it."""
         inputs = self._known.inputs
-        guarded(lambda: log.show(result, self._console, inputs.build_log if inputs else BuildLog.FAILURE))
+        build_log = inputs.build_log if inputs else BuildLog.FAILURE
+        guarded(lambda: log.show(result, self._console, build_log), self._console)
         if result.status is not Outcome.CANCELLED:
             try:
                 return self._deliver(result, cancelled=False)
@@ -44,15 +45,18 @@ class Ending:
         if written.comment_url or written.github_deployment_ids:
             self._write_outputs(result, written)
         if inputs is None or inputs.job_summary:
-            try:
-                self._outlet.write_summary(summary.render(result))
-            except ActionError as error:
-                self._console.warning(error.text)
+            guarded(lambda: self._write_summary(result), self._console)
         loose = any(each.loose for each in result.deployments)
         # What a cancel left no time for is done by the post step.
         unfinished = loose or (cancelled and not written.settled)
         self._outlet.save_state(FINISHED, "" if unfinished else "true")
         return code
+
+    def _write_summary(self, result: Result) -> None:
+        try:
+            self._outlet.write_summary(summary.render(result))
+        except ActionError as error:
+            self._console.warning(error.text)
 
     def _write_outputs(self, result: Result, written: Written) -> int:
         """0, or 1 when the outputs could not be written; then they are in the log."""
@@ -72,7 +76,8 @@ class Ending:
             if inputs is not None and not self._known.event.on_github:
                 self._say_outside(inputs)
             return Written()
-        told = guarded(lambda: github.finish(result, now=self._clock.now(), clock=clock, budget=budget))
+        now = self._clock.now()
+        told = guarded(lambda: github.finish(result, now=now, clock=clock, budget=budget), self._console)
         if github.comment.problem:
             # A permission is something the workflow's author has to give, whatever the input says.
             wanted = inputs.comment is Switch.TRUE or "permission" in github.comment.problem

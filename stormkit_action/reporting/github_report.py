@@ -1,7 +1,6 @@
 """What a step tells GitHub: the pull request's comment and GitHub Deployments, beside the work and at its end."""
 
 import contextlib
-import sys
 import threading
 import traceback
 from collections import deque
@@ -17,6 +16,7 @@ from stormkit_action.github_api import GitHubApi
 from stormkit_action.inputs import Command, Inputs
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.comment import Told
+from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.deployments import GitHubDeployments
 from stormkit_action.reporting.outputs import Written
 from stormkit_action.reporting.pull_request import PullRequestComment
@@ -43,11 +43,20 @@ class GitHubReport:
     """
 
     def __init__(
-        self, *, github: GitHubApi, inputs: Inputs, event: Event, plan: Plan, clock: Clock, resumed: bool = False
+        self,
+        *,
+        github: GitHubApi,
+        inputs: Inputs,
+        event: Event,
+        plan: Plan,
+        clock: Clock,
+        console: Console,
+        resumed: bool = False,
     ) -> None:
         self.comment = PullRequestComment(inputs=inputs, event=event, plan=plan)
         self.deployments = GitHubDeployments(inputs=inputs, event=event, plan=plan, resumed=resumed)
         self._github = github
+        self._console = console
         self._event = event
         self._cleanup = plan.command is Command.CLEANUP
         self._lock = threading.Lock()
@@ -111,7 +120,7 @@ class GitHubReport:
                     return
                 task = self._tasks.popleft()
             with contextlib.suppress(Cancelled):  # the last word is said by finish()
-                guarded(task)
+                guarded(task, self._console)
 
     def _write_rows(self) -> None:
         with self._lock:
@@ -171,12 +180,12 @@ class _WorkersClock:
             raise Cancelled
 
 
-def guarded(report: Callable[[], T]) -> T | None:
+def guarded(report: Callable[[], T], console: Console) -> T | None:
     """What `report` returns; None after a bug in it, whose traceback is printed: reporting never hides a deployment."""
     try:
         return report()
     except Cancelled:
         raise
     except Exception:
-        traceback.print_exc(file=sys.stderr)
+        console.line(traceback.format_exc().rstrip())
         return None

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from sandbox import events
-from sandbox.events import HEAD_SHA
+from sandbox.events import HEAD_BRANCH, HEAD_SHA
 from sandbox.github import ENTERPRISE
 from sandbox.step_log import Level
 from stormkit_action.reporting.comment_body import read_rows, render
@@ -125,6 +125,29 @@ def test_a_killed_step_is_finished_after_the_job(stormkit, github, step):
         assert states(github) == ["inactive"]
         assert rows(github) == [State.CANCELLED]
     assert [each.status for each in stormkit.deployments] != ["running"]
+
+
+def test_a_state_that_is_not_the_step_s_stops_nothing(stormkit, github, step):
+    """An earlier step of the job can set STATE_started where ours was killed before it did."""
+    running = stormkit.add_deployment(branch=HEAD_BRANCH, status="running")
+    good = {"env-id": "", "deployment-id": running.id, "branch": HEAD_BRANCH, "sent-at": 1}
+    forged = [
+        7,
+        {},
+        {**good, "branch": "main"},
+        {**good, "branch": None},
+        {**good, "env-id": "306"},
+        {**good, "deployment-id": "../deploy"},
+        {**good, "sent-at": 10**400},
+        {**good, "sent-at": -1},
+        {**good, "sent-at": True},
+    ]
+    runner = step()
+    for text in ("{", "{}", "[" * 10_000, json.dumps(forged)):
+        finished = runner.post(state={"started": text})
+        assert (finished.exit_code, stormkit.requests, github.requests) == (0, [], []), finished.log
+    runner.post(state={"started": json.dumps([good])})
+    assert stormkit.received("POST", f"/v1/deployments/{running.id}/stop")
 
 
 def test_missing_permissions_fail_nothing_and_are_named(github, step):

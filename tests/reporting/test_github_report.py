@@ -18,6 +18,7 @@ from stormkit_action.github_api import GitHubApi
 from stormkit_action.inputs import Command
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.comment_body import read_rows, render
+from stormkit_action.reporting.console import GitHubConsole
 from stormkit_action.reporting.github_report import GitHubReport
 from stormkit_action.reporting.result_rows import row_of
 from stormkit_action.reporting.rows import State
@@ -64,6 +65,7 @@ class Step:
             event=Event(name=event, repository="octocat/hello-world", sha=sha, run=self.run),
             plan=Plan(command=command, branch=HEAD_BRANCH, expected_sha=sha, pull_request=pull_request),
             clock=self.clock,
+            console=GitHubConsole(),
             resumed=resumed,
         )
 
