@@ -55,6 +55,7 @@ class Event:
     name: str = ""
     action: str = ""
     repository: str = ""
+    default_branch: str = ""
     branch: str = ""
     sha: str = ""
     tag: str = ""
@@ -99,12 +100,18 @@ def from_environment(environ: Mapping[str, str]) -> Event:
         name=name,
         action=_text(payload, "action"),
         repository=repository,
+        default_branch=_default_branch(payload),
         actor=environ.get("GITHUB_ACTOR", ""),
         run=_run(environ, server_url, repository),
         server_url=server_url,
         api_url=environ.get("GITHUB_API_URL") or "https://api.github.com",
         **facts,
     )
+
+
+def _default_branch(payload: Mapping[str, Any]) -> str:
+    repository = payload.get("repository")
+    return _text(repository, "default_branch") if isinstance(repository, Mapping) else ""
 
 
 def _payload(path: str) -> dict[str, Any]:

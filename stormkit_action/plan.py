@@ -14,6 +14,11 @@ _FOR_DEPENDABOT = (
     " (Settings → Secrets and variables → Dependabot)."
 )
 
+_DEFAULT_BRANCH_STAYS = (
+    "The closed pull request's head, {}, is the repository's default branch, so its deployments stay. Set the input"
+    " branch to clean it up."
+)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
@@ -61,6 +66,8 @@ def decide(inputs: Inputs, event: Event) -> Plan:
         return replace(plan, skip="The comment is on an issue, not on a pull request: there is no branch to deploy.")
     if event.branch_deleted and command is Command.DEPLOY and not inputs.branch:
         return replace(plan, skip=f"The branch {event.branch} was deleted: there is nothing to deploy.")
+    if command is Command.CLEANUP and needs_branch and _closes_default_branch(event):
+        return replace(plan, skip=_DEFAULT_BRANCH_STAYS.format(event.branch))
     if needs_branch and not event.branch and not event.needs_pull_request:
         raise InputError([_no_branch(event)])
     return plan
@@ -80,6 +87,11 @@ def _command(inputs: Inputs, event: Event) -> Command:
     if inputs.command is not Command.AUTO:
         return inputs.command
     return Command.CLEANUP if event.closes_pull_request else Command.DEPLOY
+
+
+def _closes_default_branch(event: Event) -> bool:
+    """Whether the closed pull request merged the default branch into another: its end is not that branch's end."""
+    return event.closes_pull_request and event.branch == event.default_branch
 
 
 def _needs_branch(command: Command, inputs: Inputs) -> bool:

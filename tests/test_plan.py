@@ -168,3 +168,14 @@ def test_a_comment_on_a_forks_pull_request(tmp_path, head_repository, inputs):
     fork = PullRequest(number=42, head_ref="main", head_sha=HEAD_SHA, head_repository=head_repository)
     plan = plan_of(tmp_path, "issue_comment_created", **inputs)
     assert "comes from a fork" in with_pull_request(plan, fork, REPOSITORY, parsed(**inputs)).skip
+
+
+@pytest.mark.parametrize("command", ["auto", "cleanup"])
+def test_the_default_branch_outlives_a_pull_request_from_it(tmp_path, command):
+    payload = load("pull_request_closed")
+    payload["pull_request"]["head"]["ref"] = "main"
+    event = Reader(tmp_path)("pull_request_closed", payload)
+    assert "default branch" in decide(parsed(command=command), event).skip
+    assert decide(parsed(command="status"), event).skip == ""
+    assert decide(parsed(command=command, branch="main"), event).skip == ""
+    assert plan_of(tmp_path, "schedule", command="cleanup").skip == ""
