@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 export BRANCH
 
-.PHONY: help demo deploy bench reliability test lint types imports pytest image pictures tables lock
+.PHONY: help demo sandbox deploy bench reliability test lint types imports pytest image pictures tables lock
 IMAGE ?= stormkit-action:local
 BASE ?= python:3.13-slim
 # Where the build gets its packages, for whoever has set these: a name without a value passes the environment's.
@@ -35,6 +35,9 @@ $(READY): requirements-dev.txt $(VENV)/run
 
 demo: $(VENV)/run ## Run the action on a sample pull request, without an account
 	@$(BIN)/python -m sandbox.demo
+
+sandbox: $(VENV)/run ## Serve a local Stormkit and a local GitHub, to try the action against
+	@$(BIN)/python -m sandbox
 
 deploy: $(VENV)/run ## Deploy BRANCH with STORMKIT_API_KEY (and STORMKIT_ENV_ID) from this terminal
 	@$(BIN)/python entrypoint.py --branch "$$BRANCH"

@@ -2,6 +2,7 @@
 
 import argparse
 import threading
+from contextlib import ExitStack
 
 from sandbox.events import HEAD_BRANCH, PULL_REQUEST, REPOSITORY
 from sandbox.github import GitHub
@@ -28,10 +29,12 @@ def main() -> None:
         "--generation", type=Generation, choices=list(Generation), default=Generation.NEWER, help="Default: newer."
     )
     options = parser.parse_args()
-    with (
-        Stormkit(generation=options.generation, port=options.stormkit_port) as stormkit,
-        GitHub(port=options.github_port) as github,
-    ):
+    with ExitStack() as servers:
+        try:
+            stormkit = servers.enter_context(Stormkit(generation=options.generation, port=options.stormkit_port))
+            github = servers.enter_context(GitHub(port=options.github_port))
+        except OSError as error:
+            parser.error(f"{error.strerror}: choose other ports with --stormkit-port and --github-port")
         print(
             _GUIDE.format(
                 generation=options.generation,

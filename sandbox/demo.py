@@ -4,9 +4,10 @@ import re
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from sandbox import log_commands
-from sandbox.events import BASE_BRANCH
+from sandbox import events, log_commands
+from sandbox.events import BASE_BRANCH, HEAD_BRANCH
 from sandbox.github import GitHub
 from sandbox.runner import Runner
 from sandbox.step import Finished
@@ -31,8 +32,12 @@ def main() -> int:
         codes = []
         for action, code in _EXPECTED.items():
             _title(f"pull request {action}: a build that {'fails' if code else 'succeeds'}")
+            payload = _payload(action)
+            for push in (stormkit.push, github.state.add_branch):
+                push(HEAD_BRANCH, payload["pull_request"]["head"]["sha"])
             runner = Runner(
-                event=f"pull_request_{action}",
+                event=payload,
+                event_name=f"pull_request_{action}",
                 inputs={"api-key": "SK_sandbox", "api-url": stormkit.url, "build-log": "stream"},
                 directory=Path(directory) / action,
                 github_url=github.url,
@@ -47,15 +52,22 @@ def main() -> int:
     return 0 if codes == list(_EXPECTED.values()) else 1
 
 
+def _payload(action: str) -> dict[str, Any]:
+    """The pull request is opened with the commit that the later push replaces."""
+    payload = events.load(f"pull_request_{action}")
+    if action == "opened":
+        payload["pull_request"]["head"]["sha"] = events.load("pull_request_synchronize")["before"]
+    return payload
+
+
 def _print_as_github_shows(line: str) -> None:
     command = log_commands.parse(line)
     if command is None:
         # What ends stop-commands is not shown either.
-        shown = "" if _STOP_TOKEN.fullmatch(line) else line
-    else:
-        shown = f"{_MARKS[command.name]}{command.value}" if command.name in _MARKS else ""
-    if shown:
-        print(shown, flush=True)
+        if not _STOP_TOKEN.fullmatch(line):
+            print(line, flush=True)
+    elif command.name in _MARKS:
+        print(f"{_MARKS[command.name]}{command.value}", flush=True)
 
 
 def _show(finished: Finished, github: GitHub) -> None:

@@ -1,7 +1,6 @@
 """The command line outside GitHub: a flag for every input but the secrets."""
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -14,9 +13,8 @@ _VARIABLES = {"api-key": "STORMKIT_API_KEY", "env-id": "STORMKIT_ENV_ID", "api-u
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """Exit as any wrong input does, not with argparse's 2."""
-        self.print_usage(sys.stderr)
-        self.exit(1, f"{self.prog}: error: {message}\n")
+        """Exit as any wrong input does, not with argparse's 2, and without the usage: the error is what matters."""
+        self.exit(1, f"{self.prog}: error: {message}; --help lists all flags\n")
 
 
 def read(arguments: Sequence[str]) -> dict[str, Any]:
@@ -27,7 +25,7 @@ def read(arguments: Sequence[str]) -> dict[str, Any]:
         # Without their values: somebody may have tried to pass the key.
         names = [each.split("=")[0] for each in unknown if each.startswith("-")]
         what = f"there is no flag {', '.join(names)}" if names else "every value needs a flag before it"
-        parser.error(f"{what}; --help lists them all. The API key is read from STORMKIT_API_KEY")
+        parser.error(f"{what}. The API key is read from STORMKIT_API_KEY")
     return vars(flags)
 
 

@@ -45,7 +45,7 @@ def api_key(text: str) -> str:
     if not key:
         raise ValueError(
             "it needs a Stormkit API key: save one as a repository secret and pass it as"
-            " api-key: ${{ secrets.STORMKIT_API_KEY }}"
+            " api-key: ${{ secrets.STORMKIT_API_KEY }}; outside GitHub set the variable STORMKIT_API_KEY"
         )
     return token(key)
 

@@ -71,6 +71,7 @@ def test_wrong_flags_exit_as_wrong_inputs_do_and_never_repeat_a_key(run, argumen
     assert (shown.code, shown.out) == (1, "")
     assert words in shown.err
     assert "do_not_show" not in shown.err
+    assert shown.err.count("\n") == 1, "one line, not all flags before it"
 
 
 def test_wrong_inputs_are_in_the_log_and_in_the_document(run):
@@ -122,3 +123,36 @@ def test_variables_and_that_flags_go_before_them(run):
         assert stormkit.received("GET", "/v1/deployments")[-1].query["envId"] == "306"
         assert run("--command", "list", "--env-id", "305", **environ).code == 0
         assert stormkit.received("GET", "/v1/deployments")[-1].query["envId"] == "305"
+
+
+def test_a_check_says_what_it_could_not_look_at(run):
+    with Stormkit() as stormkit:
+        shown = run(
+            *("--command", "check", "--branch", "no-such-branch", "--api-url", stormkit.url), STORMKIT_API_KEY=KEY
+        )
+        assert stormkit.builds == 0
+    assert shown.code == 0, shown.err
+    assert "? Whether branch no-such-branch exists was not looked up" in shown.err
+
+
+def test_the_log_tells_several_sites_apart_and_what_is_live(run):
+    with Stormkit() as stormkit:
+        stormkit.add_environment("306", name="docs")
+        for outcome in ("success", "failed"):
+            stormkit.next_build(seconds=0.1, outcome=outcome)
+        shown = run(
+            *("--environments", "website: 305\ndocs: 306", "--branch", "main", "--publish", "true"),
+            *("--api-url", stormkit.url, "--poll-interval", "0.1s"),
+            STORMKIT_API_KEY="SK_user",
+        )
+    assert shown.code == 1
+    ends = shown.err.split("site:       ")[1:]
+    assert [end.split("\n")[0] for end in ends] == ["website", "docs"]
+    assert sorted("published:  true" in end for end in ends) == [False, True]
+
+
+def test_an_error_that_is_no_deployment_s_is_not_called_one(run):
+    with Stormkit() as stormkit:
+        shown = run("--command", "rollback", "--branch", "main", "--api-url", stormkit.url, STORMKIT_API_KEY=KEY)
+    assert shown.code == 1
+    assert "error: Stormkit: failed: Nothing was rolled back" in shown.err

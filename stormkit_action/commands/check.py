@@ -29,6 +29,8 @@ def run(work: Work, *, github: "GitHubApi | None") -> DeploymentResult:
         problems += _check_branch(work, github, say)
         problems += _check_comment(work, github, say)
         problems += _check_deployment(work, github, say)
+    else:
+        say(f"? Whether branch {one_line(work.plan.branch)} exists was not looked up: this is not a step on GitHub.")
     say(_intention(work, environment))
     for problem in problems:
         work.watcher.warning(problem)

@@ -148,8 +148,10 @@ class Deploy:
             return replace(result, reason=reason, loose=True)
         if _has_ended(result) and not self._build.restarting:
             return self._cancelled_too_late(result)
+        ended = result.deployment and replace(result.deployment, status=Status.STOPPED, preview_url="")
         return replace(
             result,
+            deployment=ended,
             deployment_id=result.deployment_id or stopped,
             reason=f"The job was cancelled and deployment {stopped} stopped.",
             # A restart that nobody has answered may still come.

@@ -96,7 +96,7 @@ def cleanup(work: Work) -> Removed:
     newest = found[: work.inputs.keep_latest]
     doomed = [each for each in found[work.inputs.keep_latest :] if not each.published]
     kept = len(found) - len(doomed)
-    work.watcher.line(f"Branch {branch}: {len(found)} deployments found, {len(doomed)} to delete, {kept} kept.")
+    work.watcher.line(f"Deployments of branch {branch}: {len(found)} found, {len(doomed)} to delete, {kept} kept.")
     tally = _Tally(work, len(doomed))
     status = Outcome.SUCCESS
     try:

@@ -35,16 +35,18 @@ def show(result: Result, console: Console, build_log: BuildLog) -> None:
 
 def _show_result(each: DeploymentResult, console: Console, *, with_error: bool) -> None:
     if with_error and each.status in _WITH_ERROR:
-        title = f"Stormkit: {one_line(each.label, 100) or 'deployment'} {each.status}"
+        title = f"Stormkit: {f'{one_line(each.label, 100)} {each.status}'.strip()}"
         console.error(_explained(each), title=title)
     elif each.reason:
         console.line(each.reason)
     facts = {
+        "site": each.name,
         "deployment": each.deployment_id,
         "status": each.status,
         "commit": each.commit_sha,
         "preview": each.preview_url,
         "details": each.details_url,
+        "published": "true" if each.live else "",
     }
     for name, value in facts.items():
         if value:

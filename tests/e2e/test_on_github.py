@@ -71,6 +71,7 @@ def test_a_cancelled_step_says_so_in_time(stormkit, github, step, number):
     finished = running.wait(10)
     assert time.monotonic() - began < 6
     assert (finished.exit_code, finished.outputs["status"]) == (130, "cancelled")
+    assert finished.outputs["preview-url"] == "", "a stopped build is never to be seen"
     assert states(github) == ["inactive"]
     assert rows(github) == [State.CANCELLED]
     assert finished.state["finished"] == "true"

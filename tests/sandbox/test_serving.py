@@ -1,0 +1,59 @@
+"""`python -m sandbox`, as somebody uses it who tries the action."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from sandbox.runner import ACTION
+
+
+@pytest.fixture(name="serve")
+def _serve():
+    started = []
+
+    def serve(*arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sandbox", *arguments],
+            cwd=ACTION,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield serve
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_what_it_says_to_run_works_until_it_is_interrupted(serve):
+    server = serve("--stormkit-port", "0", "--github-port", "0")
+    said = "".join(iter(server.stdout.readline, "Ctrl+C ends it.\n"))
+    key, arguments = re.search(r"STORMKIT_API_KEY=(\S+) \.venv/bin/python (.+)", said).groups()
+    deployed = subprocess.run(
+        [sys.executable, *arguments.split(), "--wait", "false"],
+        cwd=ACTION,
+        env={"STORMKIT_API_KEY": key},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert deployed.returncode == 0, deployed.stderr
+    server.send_signal(signal.SIGINT)
+    assert server.wait(10) == 0
+
+
+def test_a_port_that_is_taken_is_named_as_the_problem(serve):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = serve("--github-port", "0", "--stormkit-port", str(taken.getsockname()[1]))
+        out, err = server.communicate(timeout=10)
+    assert server.returncode == 2
+    assert (out, "Traceback" in err) == ("", False)
+    assert "choose other ports with --stormkit-port and --github-port" in err
