@@ -24,8 +24,9 @@ LONG = 8 * 1024
 # They are compressed about so many characters at a time.
 PIECE = 64 * 1024
 
-# What there is of a string's inside, without half an escape at its end.
-_INSIDE = re.compile(r'(?:[^"\\]++|\\(?:[^u]|u[0-9a-fA-F]{4}))*+')
+# A part of a string's inside, without half an escape at its end. Bounded, as the matcher remembers every repeat; a
+# possessive one, which remembers none, ends in the middle of an escape before Python 3.11.5.
+_INSIDE = re.compile(r'(?:[^"\\]+|\\(?:[^u]|u[0-9a-fA-F]{4})){1,1000}')
 LONGEST_ESCAPE = 6
 
 
@@ -119,8 +120,10 @@ class JsonReader:
 
 
 def _inside(data: str, position: int) -> int:
-    match = _INSIDE.match(data, position)
-    return match.end() if match else position
+    """Where a string's inside ends in `data`: at its closing quote, at half an escape, or with `data`."""
+    while part := _INSIDE.match(data, position):
+        position = part.end()
+    return position
 
 
 class _String:
