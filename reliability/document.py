@@ -70,8 +70,9 @@ Nothing in a deployment tells which request it came from. So:
 - When an answer is lost and, in those very seconds, another workflow triggers the same branch in the same environment,
   its deployment can be adopted as ours. Both build the tip of the branch, and the built commit is compared with the
   expected one as ever. Of deployments created within a second of each other the newest is kept and the others are
-  stopped, as a repeated request would look the same. Give workflows that deploy the same branch one `concurrency`
-  group.
+  stopped, as a repeated request would look the same. When the answer is a 500, the other workflow's deployment can be
+  taken for what could not be queued, and be stopped, as long as its build has not begun. Give workflows that deploy
+  the same branch one `concurrency` group.
 - Where more has appeared than the triggers in doubt explain, nothing is stopped afterwards; the log names the
   candidates.
 - A proxy that repeats a trigger and passes one of the answers on as if nothing had happened is not noticed.

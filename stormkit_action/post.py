@@ -7,6 +7,7 @@ outlived its kill), so everything here may happen twice.
 import contextlib
 import json
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from stormkit_action import event as events
@@ -29,6 +30,9 @@ from stormkit_action.work import Site, Watcher, Work
 
 # What Stormkit gets for each deployment; GitHub gives all post steps together five minutes. Seconds.
 PATIENCE = 30.0
+
+# How many deployments are finished at once.
+POOL = 16
 
 # For how long a deployment is looked for of which only the trigger is known. Seconds.
 UNDO = 6.0
@@ -62,7 +66,8 @@ def finish(environ: Mapping[str, str], *, console: Console, outlet: Outlet, cloc
         console=console, outlet=outlet, clock=clock, github=Later(lambda: None), shown=Shown.of(inputs, event, plan)
     )
     begun = [each for each in _read(environ.get(f"STATE_{STARTED}", "")) if _belongs(each, inputs, plan)]
-    results = [_finish(started, inputs, plan, watcher, clock) for started in begun]
+    with ThreadPoolExecutor(POOL) as pool:
+        results = list(pool.map(lambda started: _finish(started, inputs, plan, watcher, clock), begun))
     for result in results:
         (console.error if result.loose else console.line)(result.reason or f"Deployment {result.deployment_id} ended.")
     github = services.github(inputs, event, clock)

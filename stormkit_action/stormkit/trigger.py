@@ -109,8 +109,8 @@ class Trigger:
                 self._not_ours |= {each.id for each in rows}
                 return
             for one in strays:
-                self._stop_surplus(one, "which an earlier trigger of this step had started late")
-                self._doubts -= 1
+                if self._stop_surplus(one, "which an earlier trigger of this step had started late"):
+                    self._settled(one)
 
     def undo(self, deadline: Deadline) -> tuple[str, ...]:
         """After a cancel in flight: stop what the trigger started. The ids that were stopped.
@@ -247,11 +247,11 @@ class Trigger:
                 ours.append([each])
         return ours
 
-    def _stop_surplus(self, surplus: list[Deployment], what: str) -> None:
-        for each in surplus:
-            if self._stop(each.id):
-                self._not_ours.add(each.id)
-                self.notes.append(f"Stopped deployment {each.id}, {what}.")
+    def _stop_surplus(self, surplus: list[Deployment], what: str) -> bool:
+        """Whether all of them are stopped."""
+        stopped = [each.id for each in surplus if self._stop(each.id)]
+        self.notes += [f"Stopped deployment {each}, {what}." for each in stopped]
+        return len(stopped) == len(surplus)
 
     def _stop(self, deployment_id: str) -> bool:
         try:
