@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from stormkit_action.clock import Deadline
-from stormkit_action.stormkit.client import Polled, StormkitClient
-from stormkit_action.stormkit.models import Commit, Deployment, Page, Status
+from stormkit_action.stormkit.client import StormkitClient
+from stormkit_action.stormkit.models import Commit, Deployment, Page, Polled, Status
 from stormkit_action.stormkit.schedule import HISTORY
 from stormkit_action.stormkit.waiting import BuildWait
 from tests.fake_clock import FakeClock

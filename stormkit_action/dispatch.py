@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from stormkit_action import result as results
 from stormkit_action.commands import check, deploy, finding, live, looking, removing
+from stormkit_action.commands.starting import Started
 from stormkit_action.errors import ActionError, Cancelled, GitHubError
 from stormkit_action.inputs import Command
 from stormkit_action.later import Later
@@ -32,13 +33,16 @@ class Done:
     deleted: int = 0
 
 
-def run(works: Sequence[Work], *, github: GitHub) -> Result:
-    """Run the planned command in every environment. Never raises an ActionError: it is in the results."""
+def run(works: Sequence[Work], *, github: GitHub, started: Started | None = None) -> Result:
+    """Run the planned command in every environment. Never raises an ActionError: it is in the results.
+
+    `started` is how far the deployment of the only environment is.
+    """
     plan = works[0].plan
     reason = _still_needed(plan, github.get(), works[0]) if plan.command is Command.CLEANUP else ""
     if reason:
         return results.skipped(reason)
-    done = _in_parallel(works, lambda work: _guarded(work, github))
+    done = _in_parallel(works, lambda work: _guarded(work, github, started))
     deployments = tuple(each for part in done for each in part.deployments)
     result = results.of_deployments(deployments, deleted=sum(part.deleted for part in done))
     return _reported(result, plan.command) if plan.command in _REPORTING else result
@@ -53,10 +57,10 @@ def _in_parallel(works: Sequence[Work], act: Callable[[Work], Done]) -> list[Don
         return list(pool.map(act, works))
 
 
-def _guarded(work: Work, github: GitHub) -> Done:
+def _guarded(work: Work, github: GitHub, started: Started | None) -> Done:
     """What the command did; what went wrong is a result too, so that one environment leaves the others alone."""
     try:
-        return _act(work, github)
+        return _act(work, github, started)
     except ActionError as error:
         failure = finding.result_of(work, None, status=Outcome.FAILED)
         return Done(deployments=(replace(failure, reason=error.text),))
@@ -65,8 +69,10 @@ def _guarded(work: Work, github: GitHub) -> Done:
         return Done(deployments=(replace(cancelled, reason="The job was cancelled."),))
 
 
-def _act(work: Work, github: GitHub) -> Done:
+def _act(work: Work, github: GitHub, started: Started | None) -> Done:
     command = work.plan.command
+    if command is Command.DEPLOY:
+        return Done(deployments=(deploy.run(work, started),))
     if command is Command.CHECK:
         return Done(deployments=(check.run(work, github=github.get()),))
     if command is Command.LIST:
@@ -83,7 +89,6 @@ def _restart(work: Work) -> DeploymentResult:
 
 
 _ONE_RESULT: dict[Command, Callable[[Work], DeploymentResult]] = {
-    Command.DEPLOY: deploy.run,
     Command.RESTART: _restart,
     Command.PUBLISH: live.publish,
     Command.ROLLBACK: live.rollback,

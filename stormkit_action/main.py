@@ -4,27 +4,27 @@ import traceback
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from stormkit_action import __version__, dispatch, input_table, services
+from stormkit_action import __version__, input_table, services
 from stormkit_action import event as events
 from stormkit_action import plan as plans
-from stormkit_action import result as results
 from stormkit_action.clock import Clock, Deadline
+from stormkit_action.commands import starting
 from stormkit_action.errors import ActionError, Cancelled, InputError
 from stormkit_action.event import Event
-from stormkit_action.inputs import Inputs
+from stormkit_action.inputs import Command, Inputs
 from stormkit_action.later import Later
 from stormkit_action.parsers import bare_key, insecure
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.known import Known
 from stormkit_action.reporting.live import LiveReport, Shown
-from stormkit_action.reporting.outputs import Outlet
-from stormkit_action.result import Outcome, Result
+from stormkit_action.reporting.outlets import Outlet
 from stormkit_action.work import Work
 
 if TYPE_CHECKING:
     from stormkit_action.github_api import GitHubApi
     from stormkit_action.reporting.github_report import GitHubReport
+    from stormkit_action.result import Result
 
 
 def main(environ: Mapping[str, str], *, console: Console, outlet: Outlet, clock: Clock) -> int:
@@ -34,24 +34,18 @@ def main(environ: Mapping[str, str], *, console: Console, outlet: Outlet, clock:
     known = Known(event=Event())
     try:
         result = _run(environ, console, outlet, clock, known)
-    except Cancelled:
-        reason = "The job was cancelled before anything was triggered."
-        result = Result(status=Outcome.CANCELLED, reason=reason, exit_code=130)
-    except ActionError as error:
-        result = results.failed(error.text)
-    except Exception:
-        tell_bug(environ, console)
-        result = Result(status=Outcome.FAILED, reason="A bug in the action; see the step's log.", exit_code=3)
+    except (Cancelled, Exception) as error:
+        result = _ended_by(error, environ, console)
     from stormkit_action.reporting.ending import Ending  # noqa: PLC0415 - the trigger need not wait for it
 
     return Ending(known=known, console=console, outlet=outlet, clock=clock).tell(result)
 
 
-def _run(environ: Mapping[str, str], console: Console, outlet: Outlet, clock: Clock, known: Known) -> Result:
+def _run(environ: Mapping[str, str], console: Console, outlet: Outlet, clock: Clock, known: Known) -> "Result":
     console.line(f"stormkit_action {__version__}")
     inputs, event = _read(environ, known)
     if inputs is None:
-        return results.skipped(plans.skip_reason(event, has_key=_has_key(environ)))
+        return _skipped(plans.skip_reason(event, has_key=_has_key(environ)))
     deadline = Deadline.after(clock, inputs.timeout.total_seconds())
     if insecure(inputs.api_url):
         console.warning(
@@ -63,7 +57,7 @@ def _run(environ: Mapping[str, str], console: Console, outlet: Outlet, clock: Cl
         plan = _with_pull_request(plan, inputs, event, github.get())
     known.plan = plan
     if plan.skip:
-        return results.skipped(plan.skip)
+        return _skipped(plan.skip)
     known.github = report = Later(
         lambda: _github_report(github.get(), inputs=inputs, event=event, plan=plan, clock=clock, console=console)
     )
@@ -73,7 +67,29 @@ def _run(environ: Mapping[str, str], console: Console, outlet: Outlet, clock: Cl
         Work(inputs=inputs, plan=plan, site=site, clock=clock, deadline=deadline, watcher=watcher)
         for site in services.sites(inputs, clock)
     ]
-    return dispatch.run(works, github=github)
+    alone = len(works) == 1 and plan.command is Command.DEPLOY
+    started = starting.start(works[0]) if alone else None
+    from stormkit_action import dispatch  # noqa: PLC0415 - everything else is needed once the trigger was sent
+
+    return dispatch.run(works, github=github, started=started)
+
+
+def _skipped(reason: str) -> "Result":
+    from stormkit_action import result as results  # noqa: PLC0415 - as above
+
+    return results.skipped(reason)
+
+
+def _ended_by(error: BaseException, environ: Mapping[str, str], console: Console) -> "Result":
+    from stormkit_action import result as results  # noqa: PLC0415 - as above
+
+    if isinstance(error, Cancelled):
+        reason = "The job was cancelled before anything was triggered."
+        return results.Result(status=results.Outcome.CANCELLED, reason=reason, exit_code=130)
+    if isinstance(error, ActionError):
+        return results.failed(error.text)
+    tell_bug(environ, console)
+    return results.Result(status=results.Outcome.FAILED, reason="A bug in the action; see the step's log.", exit_code=3)
 
 
 def _read(environ: Mapping[str, str], known: Known) -> tuple[Inputs | None, Event]:

@@ -22,7 +22,7 @@ from stormkit_action.plan import Plan
 from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.github_report import BUDGET, GitHubReport, guarded
 from stormkit_action.reporting.live import STARTED, LiveReport, Shown
-from stormkit_action.reporting.outputs import Outlet
+from stormkit_action.reporting.outlets import Outlet
 from stormkit_action.result import DeploymentResult, Outcome, Result
 from stormkit_action.stormkit.models import Deployment, Status
 from stormkit_action.stormkit.trigger import Trigger

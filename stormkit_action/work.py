@@ -7,9 +7,9 @@ from stormkit_action.clock import Clock, Deadline
 from stormkit_action.inputs import Inputs
 from stormkit_action.plan import Plan
 from stormkit_action.stormkit.client import StormkitClient
-from stormkit_action.stormkit.models import Deployment
 
 if TYPE_CHECKING:
+    from stormkit_action.stormkit.models import Deployment
     from stormkit_action.stormkit.waiting import Progress
 
 
@@ -45,7 +45,7 @@ class Watcher(Protocol):
         """How the build stands."""
         ...
 
-    def build_log(self, site: Site, deployment: Deployment, *, complete: bool) -> None:
+    def build_log(self, site: Site, deployment: "Deployment", *, complete: bool) -> None:
         """The build log as far as it has come; no more comes once it is `complete`."""
         ...
 

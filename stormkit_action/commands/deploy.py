@@ -3,20 +3,20 @@
 import contextlib
 from dataclasses import replace
 
-from stormkit_action.commands import building, publishing, removing
+from stormkit_action.commands import building, publishing, starting
+from stormkit_action.commands.starting import Started
 from stormkit_action.errors import ActionError, Cancelled
 from stormkit_action.inputs import Remote
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit import health
 from stormkit_action.stormkit.models import Deployment, Status
-from stormkit_action.stormkit.transport import PATIENCE
 from stormkit_action.stormkit.trigger import Trigger
 from stormkit_action.work import Work
 
 
-def run(work: Work) -> DeploymentResult:
-    """Deploy one environment. Never raises an ActionError: what went wrong is in the result."""
-    return Deploy(work).run()
+def run(work: Work, started: Started | None = None) -> DeploymentResult:
+    """Deploy one environment, `started` before or not. Never raises an ActionError: that is in the result."""
+    return Deploy(work).run(started)
 
 
 class Deploy:
@@ -28,10 +28,10 @@ class Deploy:
         self._build = building.Build(work)
         self._publishing = False
 
-    def run(self) -> DeploymentResult:
+    def run(self, started: Started | None) -> DeploymentResult:
         """The deployment's result, whatever happens."""
         try:
-            built = self._deploy()
+            built = self._deploy(started or starting.start(self._work))
             self._stop_strays()
             return self._finish(built)
         except Cancelled:
@@ -52,18 +52,13 @@ class Deploy:
         except ActionError as error:
             return self._build.result(Outcome.FAILED, reason=error.text)
 
-    def _deploy(self) -> DeploymentResult:
-        work = self._work
-        give_up = work.deadline.within(PATIENCE)
-        known = removing.stop_superseded(work, give_up) if work.inputs.stop_superseded else frozenset()
-        self._trigger = Trigger(client=work.client, branch=work.plan.branch, clock=work.clock, known=known)
-        work.watcher.triggering(work.site)
-        try:
-            deployment_id = self._trigger.run(patience=give_up.remaining)
-        finally:
-            self._say_notes()
-        self._build.adopt(deployment_id)
-        if not work.inputs.wait:
+    def _deploy(self, started: Started) -> DeploymentResult:
+        self._trigger = started.trigger
+        self._say_notes()
+        if started.problem is not None:
+            raise started.problem
+        self._build.adopt(started.deployment_id)
+        if not self._work.inputs.wait:
             return self._build.read_once()
         return self._build.wait()
 

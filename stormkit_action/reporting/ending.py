@@ -9,7 +9,8 @@ from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.github_report import BUDGET, CANCEL_BUDGET, guarded
 from stormkit_action.reporting.known import Known
 from stormkit_action.reporting.live import FINISHED
-from stormkit_action.reporting.outputs import Outlet, Written
+from stormkit_action.reporting.outlets import Outlet
+from stormkit_action.reporting.outputs import Written
 from stormkit_action.result import Outcome, Result
 
 

@@ -14,15 +14,14 @@ from stormkit_action.inputs import Inputs
 from stormkit_action.later import Later
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.console import Console
-from stormkit_action.reporting.outputs import Outlet
-from stormkit_action.result import DeploymentResult, Outcome
-from stormkit_action.stormkit.models import Deployment
+from stormkit_action.reporting.outlets import Outlet
 from stormkit_action.text import one_line
 from stormkit_action.work import Site
 
 if TYPE_CHECKING:
     from stormkit_action.reporting.build_log import LiveBuildLog
     from stormkit_action.reporting.github_report import GitHubReport
+    from stormkit_action.stormkit.models import Deployment
     from stormkit_action.stormkit.waiting import Progress
 
 # What the post step finds: the deployments this step began (JSON), and whether it came to its own end.
@@ -107,7 +106,7 @@ class LiveReport:
             self._console.line(f'Stormkit reports the status "{status}", which counts as still running.')
         self._show_building(site, progress)
 
-    def build_log(self, site: Site, deployment: Deployment, *, complete: bool) -> None:
+    def build_log(self, site: Site, deployment: "Deployment", *, complete: bool) -> None:
         """Show what is new of the build log. Called by one thread an environment."""
         from stormkit_action.reporting.build_log import LiveBuildLog  # noqa: PLC0415
 
@@ -123,6 +122,9 @@ class LiveReport:
         if part <= self._parts.get(site.env_id, 0):
             return
         self._parts[site.env_id] = part
+        from stormkit_action.reporting.result_rows import row_of  # noqa: PLC0415
+        from stormkit_action.result import DeploymentResult, Outcome  # noqa: PLC0415
+
         result = DeploymentResult(
             status=Outcome.RUNNING,
             label=site.name or self._shown.label or deployment.name,
@@ -134,8 +136,6 @@ class LiveReport:
             deployment=deployment,
             dashboard_url=self._shown.dashboard_url,
         )
-        from stormkit_action.reporting.result_rows import row_of  # noqa: PLC0415
-
         usual = progress.usual.seconds if progress.usual else 0.0
         now = self._clock.now()
         row = row_of(result, run=self._shown.run, now=now, usual=usual, elapsed=progress.elapsed)
@@ -152,7 +152,7 @@ class LiveReport:
             self._outlet.save_state(STARTED, json.dumps(list(self._started.values())))
 
 
-def _part(deployment: Deployment, progress: "Progress") -> int:
+def _part(deployment: "Deployment", progress: "Progress") -> int:
     """Which part of a build this is: 0 before there is anything to show, 1 to 4 by the quarter of the usual time.
 
     A build that is usually short has one part: its comment is written at its beginning and at its end.

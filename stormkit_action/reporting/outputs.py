@@ -1,15 +1,10 @@
-"""The step's outputs, state and summary file. Outputs have the same keys in every ending, empty where unknown."""
+"""What the step's outputs are. They have the same keys in every ending, empty where unknown."""
 
-import contextlib
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from actions_toolkit.file_command import issue_file_command, prepare_key_value_message
-
-from stormkit_action.errors import ActionError
 from stormkit_action.result import DeploymentResult, Result
 from stormkit_action.text import one_line, scrub
 
@@ -117,67 +112,3 @@ def _as_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
-
-
-class Outlet(Protocol):
-    """Where a step's outputs, summary and state go."""
-
-    def write(self, texts: Mapping[str, str]) -> None:
-        """Set the outputs. Raises ActionError."""
-        ...
-
-    def write_summary(self, markdown: str) -> None:
-        """Add to the job summary. Raises ActionError."""
-        ...
-
-    def save_state(self, name: str, text: str) -> None:
-        """Save `text` for the post step."""
-        ...
-
-
-class StepFiles:
-    """The files of a GitHub step."""
-
-    def write(self, texts: Mapping[str, str]) -> None:
-        """Set the step's outputs. Raises ActionError when the runner's output file can't be written."""
-        try:
-            for name, text in texts.items():
-                issue_file_command("OUTPUT", prepare_key_value_message(name, text))
-        except Exception as error:  # actions-toolkit raises bare Exception for a missing file
-            reason = error.strerror if isinstance(error, OSError) else "the file is missing"
-            raise ActionError(
-                f"The outputs could not be written to GITHUB_OUTPUT ({reason}), so later steps do not see them; they"
-                " are printed above. Check the runner's disk and permissions."
-            ) from None
-
-    def write_summary(self, markdown: str) -> None:
-        """Add `markdown` to the job summary. Raises ActionError when the runner's file can't be written."""
-        try:
-            issue_file_command("STEP_SUMMARY", markdown)
-        except Exception:  # as above
-            raise ActionError(
-                "The job summary could not be written: GITHUB_STEP_SUMMARY is not a writable file."
-            ) from None
-
-    def save_state(self, name: str, text: str) -> None:
-        """Save `text` for the post step. Where it can't be saved, the post step has nothing to do."""
-        with contextlib.suppress(Exception):
-            issue_file_command("STATE", prepare_key_value_message(name, text))
-
-
-class Terminal:
-    """Any other CI or a terminal: the result as JSON on standard output if asked for, nothing else."""
-
-    def __init__(self, *, as_json: bool) -> None:
-        self._as_json = as_json
-
-    def write(self, texts: Mapping[str, str]) -> None:
-        """Print the result document."""
-        if self._as_json:
-            sys.stdout.write(f"{texts['result']}\n")
-
-    def write_summary(self, markdown: str) -> None:
-        """There is no job summary outside GitHub; the log says the same."""
-
-    def save_state(self, name: str, text: str) -> None:
-        """There is no post step outside GitHub."""

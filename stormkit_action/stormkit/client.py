@@ -1,32 +1,19 @@
-"""One typed method for each endpoint of Stormkit's Deployments API."""
+"""One typed method for each endpoint of Stormkit's Deployments API.
 
-import contextlib
+What reads the answers is imported once there is one: this module is on the way to the trigger.
+"""
+
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from stormkit_action.clock import Deadline
-from stormkit_action.errors import ServerFault
-from stormkit_action.stormkit import paging
-from stormkit_action.stormkit.models import Deployment, Page, Status, parse_id
 from stormkit_action.stormkit.transport import EXCHANGE_LIMIT, PATIENCE, Answer, Call, Transport
 from stormkit_action.text import one_line
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Triggered:
-    """The answer to a trigger. Only the id can be counted on; the rest is whatever else it told."""
-
-    id: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Polled:
-    """A status, and the server's own word for it where this program does not know it."""
-
-    status: Status
-    unknown_status: str = ""
+if TYPE_CHECKING:
+    from stormkit_action.stormkit.models import Deployment, Page, Polled
 
 
 class StormkitClient:
@@ -44,10 +31,8 @@ class StormkitClient:
         """The same client, with every call ended by `deadline` and waiting on its clock."""
         return StormkitClient(self._transport.within(deadline), env_id=self.env_id)
 
-    def deploy(
-        self, branch: str, *, limit: float = EXCHANGE_LIMIT, late: Callable[[Triggered], None] | None = None
-    ) -> Triggered:
-        """Trigger a build of `branch`: `POST /v1/deploy`, sent once, never repeated.
+    def deploy(self, branch: str, *, limit: float = EXCHANGE_LIMIT, late: Callable[[str], None] | None = None) -> str:
+        """Trigger a build of `branch`: `POST /v1/deploy`, sent once, never repeated. The deployment's id.
 
         `publish` is sent as false: left out it means the same, and it overrides the environment's own setting.
         `late` gets an answer that comes after `limit` seconds or a cancel.
@@ -61,46 +46,43 @@ class StormkitClient:
 
         def hand_over(answer: Answer) -> None:
             if late is not None:
-                late(_triggered(answer.data))
+                late(_id_of_triggered(answer))
 
-        return _triggered(self._transport.attempt(call, limit=limit, late=hand_over).data)
+        return _id_of_triggered(self._transport.attempt(call, limit=limit, late=hand_over))
 
-    def deployments(self, *, branch: str = "", offset: int = 0, patience: float = PATIENCE) -> Page:
+    def deployments(self, *, branch: str = "", offset: int = 0, patience: float = PATIENCE) -> "Page":
         """One page of deployments, newest first: `GET /v1/deployments`."""
         query = {"from": str(offset)} if offset else {}
         if branch:
             query["branch"] = branch
         call = self._call("GET", "/v1/deployments", "listing deployments", query)
         answer = self._send(replace(call, wanted="deployments"), patience)
-        rows = answer.data.get("deployments")
-        if not isinstance(rows, list):
-            raise ServerFault("Stormkit answered the list of deployments without deployments. Run again later.")
-        return Page(
-            deployments=tuple(_readable(rows)),
-            has_next=answer.data.get("hasNextPage") is True,
-            server_date=answer.date,
-        )
+        from stormkit_action.stormkit import documents  # noqa: PLC0415
 
-    def all_deployments(self, *, branch: str = "", patience: float = PATIENCE) -> Iterator[Deployment]:
+        return documents.page(answer)
+
+    def all_deployments(self, *, branch: str = "", patience: float = PATIENCE) -> "Iterator[Deployment]":
         """Every deployment, each once, however the rows move meanwhile: newest first, then what came to the top."""
+        from stormkit_action.stormkit import paging  # noqa: PLC0415
+
         return paging.every(lambda offset: self.deployments(branch=branch, offset=offset, patience=patience))
 
-    def deployment(self, deployment_id: str, *, logs: bool = False, patience: float = PATIENCE) -> Deployment:
+    def deployment(self, deployment_id: str, *, logs: bool = False, patience: float = PATIENCE) -> "Deployment":
         """One deployment: `GET /v1/deployments/{id}`, with its build log if `logs`."""
         query = {"logs": "true"} if logs else {}
         call = self._call("GET", _path(deployment_id), f"reading deployment {deployment_id}", query)
-        data = self._send(replace(call, wanted="deployment"), patience).data.get("deployment")
-        if not isinstance(data, Mapping):
-            raise ServerFault(f"Stormkit answered without the deployment {deployment_id}. Run again later.")
-        return _deployment(data)
+        answer = self._send(replace(call, wanted="deployment"), patience)
+        from stormkit_action.stormkit import documents  # noqa: PLC0415
 
-    def poll(self, deployment_id: str, *, patience: float = PATIENCE) -> Polled:
+        return documents.deployment(answer, deployment_id)
+
+    def poll(self, deployment_id: str, *, patience: float = PATIENCE) -> "Polled":
         """The status alone: `GET /v1/deployments/{id}/poll`."""
         call = self._call("GET", f"{_path(deployment_id)}/poll", f"polling deployment {deployment_id}")
-        status = self._send(replace(call, wanted="status"), patience).data.get("status")
-        if not isinstance(status, str) or not status:
-            raise ServerFault(f"Stormkit answered without the status of deployment {deployment_id}. Run again later.")
-        return Polled(status=Status.parse(status), unknown_status="" if status in set(Status) else status)
+        answer = self._send(replace(call, wanted="status"), patience)
+        from stormkit_action.stormkit import documents  # noqa: PLC0415
+
+        return documents.polled(answer, deployment_id)
 
     def publish(self, deployment_id: str, *, patience: float = 0.0) -> None:
         """Make it live: `POST /v1/deployments/{id}/publish`. Its answer is no proof: read the deployment back."""
@@ -153,27 +135,7 @@ def _path(deployment_id: str) -> str:
     return f"/v1/deployments/{quote(deployment_id, safe='')}"
 
 
-def _deployment(data: Mapping[str, Any]) -> Deployment:
-    try:
-        return Deployment.from_api(data)
-    except ValueError as error:
-        raise ServerFault(f"Stormkit's answer can't be used: {error}. Run again later.") from None
+def _id_of_triggered(answer: Answer) -> str:
+    from stormkit_action.stormkit import documents  # noqa: PLC0415
 
-
-def _readable(rows: list[Any]) -> Iterator[Deployment]:
-    """The rows that are deployments; one that can't be read does not hide the others."""
-    for row in rows:
-        if isinstance(row, Mapping):
-            with contextlib.suppress(ValueError):
-                yield Deployment.from_api(row)
-
-
-def _triggered(data: Mapping[str, Any]) -> Triggered:
-    # The documented answer is the deployment itself; accept it wrapped, as the other calls answer, too.
-    inner = data.get("deployment")
-    try:
-        return Triggered(id=parse_id((inner if isinstance(inner, Mapping) else data).get("id")))
-    except ValueError as error:
-        raise ServerFault(
-            f"Stormkit accepted the trigger, but {error} in its answer. Look at the dashboard for the deployment."
-        ) from None
+    return documents.triggered(answer)

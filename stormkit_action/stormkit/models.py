@@ -173,6 +173,14 @@ class Page:
     server_date: datetime | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Polled:
+    """A status, and the server's own word for it where this program does not know it."""
+
+    status: Status
+    unknown_status: str = ""
+
+
 def parse_id(value: object) -> str:
     """A deployment id (a decimal string on real servers). Raises ValueError when it can't be one."""
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)

@@ -1,8 +1,6 @@
 """HTTP with Stormkit: the session, timeouts, when to repeat, and what an answer means."""
 
 import copy
-import socket
-import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,13 +8,10 @@ from typing import Any
 
 import requests
 from requests.auth import AuthBase
-from urllib3.exceptions import NewConnectionError
 
 from stormkit_action import __version__
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import Busy, NoAnswer, ServerFault, StormkitError
-from stormkit_action.stormkit.answers import Failure, failure, http_date, longest_wait
-from stormkit_action.stormkit.json_reader import read_document
 from stormkit_action.text import scrub
 
 # Seconds. A connection either comes up at once or not at all; an answer may take a while (a trigger asks the Git
@@ -150,6 +145,9 @@ class Transport:
                 allow_redirects=False,  # a redirect could carry the key elsewhere
                 stream=True,
             ) as response:
+                # Imported once the request is on its way, like all that is only needed for answers and problems.
+                from stormkit_action.stormkit.json_reader import read_document  # noqa: PLC0415
+
                 data = read_document(response.iter_content(65536), self._secrets)
         except (requests.RequestException, OSError, ValueError) as error:
             # OSError: a CA bundle that is not there. ValueError: a proxy URL that is none.
@@ -157,11 +155,15 @@ class Transport:
         return self._understand(call, response, data)
 
     def _no_answer(self, call: Call, error: Exception) -> NoAnswer:
+        from stormkit_action.stormkit.network import network_problem  # noqa: PLC0415
+
         problem = network_problem(error)
         text = f"Stormkit ({self.origin}) gave no answer while {call.action}: {problem.words}. {ADVICE_NETWORK}"
         return NoAnswer(text, sent=problem.sent, permanent=problem.permanent)
 
     def _understand(self, call: Call, response: requests.Response, data: Any) -> Answer:
+        from stormkit_action.stormkit.answers import Failure, failure, http_date, longest_wait  # noqa: PLC0415
+
         if 200 <= response.status_code < 300:
             if not isinstance(data, dict):
                 raise ServerFault(
@@ -206,81 +208,10 @@ def jittered_pauses() -> Iterator[float]:
     backoff gives the figures; the loop is our own because backoff's sleeps with time.sleep, which no
     cancel ends and no test's clock shortens.
     """
-    import backoff  # noqa: PLC0415 - it imports asyncio, which the way to a first good answer needs not pay for
+    # Not before the first pause: backoff imports asyncio, which a good first answer need not pay for.
+    import backoff  # noqa: PLC0415
 
     figures = backoff.expo(base=2, factor=0.5, max_value=8)
     next(figures)
-    return (backoff.full_jitter(figure) for figure in figures)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NetworkProblem:
-    """Why there was no answer. `sent`: the request may have arrived; `permanent`: repeating it is no use."""
-
-    words: str
-    sent: bool = False
-    permanent: bool = False
-
-
-_TLS_FAILED = "the TLS connection failed"
-_NO_BUNDLE = NetworkProblem(
-    words="REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names a file that can't be read, or that holds no certificate",
-    permanent=True,
-)
-
-# In this order: what the chain of causes holds first decides. The words never quote an exception, whose text can hold
-# a proxy's password.
-_NETWORK_PROBLEMS: tuple[tuple[type[BaseException], NetworkProblem], ...] = (
-    (ssl.SSLCertVerificationError, NetworkProblem(words="its TLS certificate is not trusted here", permanent=True)),
-    (requests.exceptions.ProxyError, NetworkProblem(words="the proxy did not let the request through")),
-    (socket.gaierror, NetworkProblem(words="its host name could not be resolved")),
-    (requests.ConnectTimeout, NetworkProblem(words="no connection in time")),
-    (ConnectionRefusedError, NetworkProblem(words="the connection was refused")),
-    (NewConnectionError, NetworkProblem(words="no connection could be made")),
-    (requests.Timeout, NetworkProblem(words="no answer in time", sent=True)),
-    (requests.exceptions.SSLError, NetworkProblem(words=_TLS_FAILED, sent=True)),
-    (requests.exceptions.InvalidProxyURL, NetworkProblem(words="a proxy variable holds no usable URL", permanent=True)),
-    (requests.exceptions.InvalidHeader, NetworkProblem(words="the key can't be sent in a header", permanent=True)),
-    (requests.ConnectionError, NetworkProblem(words="the connection broke before the answer came", sent=True)),
-    (requests.exceptions.ChunkedEncodingError, NetworkProblem(words="the answer broke off", sent=True)),
-    (requests.exceptions.ContentDecodingError, NetworkProblem(words="the answer can't be decoded", sent=True)),
-    (requests.RequestException, NetworkProblem(words="the request could not be made", permanent=True)),
-    (OSError, _NO_BUNDLE),
-)
-
-# What OpenSSL calls a failure to agree on how to talk: nothing had been sent by then.
-_HANDSHAKE_REASONS = frozenset(
-    {
-        "WRONG_VERSION_NUMBER",
-        "UNSUPPORTED_PROTOCOL",
-        "SSLV3_ALERT_HANDSHAKE_FAILURE",
-        "TLSV1_ALERT_PROTOCOL_VERSION",
-        "TLSV1_UNRECOGNIZED_NAME",
-    }
-)
-
-
-def network_problem(error: BaseException) -> NetworkProblem:
-    """What `error` means, from its chain of causes."""
-    causes = list(_causes(error))
-    for cause in causes:
-        if isinstance(cause, ssl.SSLError) and cause.library in ("X509", "PEM", "ASN1"):
-            return _NO_BUNDLE
-        if isinstance(cause, ssl.SSLError) and cause.reason in _HANDSHAKE_REASONS:
-            return NetworkProblem(words=_TLS_FAILED)
-    for kind, problem in _NETWORK_PROBLEMS:
-        if any(isinstance(cause, kind) for cause in causes):
-            return problem
-    return NetworkProblem(words="a proxy variable or the URL is malformed", permanent=True)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The chain behind an exception: causes, contexts, and urllib3's `reason` and arguments."""
-    seen: set[int] = set()
-    stack: list[object] = [error]
-    while stack:
-        cause = stack.pop()
-        if isinstance(cause, BaseException) and id(cause) not in seen:
-            seen.add(id(cause))
-            yield cause
-            stack += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
+    for figure in figures:
+        yield backoff.full_jitter(figure)

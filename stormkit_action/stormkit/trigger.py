@@ -8,16 +8,21 @@ Nothing in a deployment tells which request it came from. What counts as ours is
 of the same branch and no auto-deployment; and of that no more than our triggers in doubt explain.
 """
 
+from __future__ import annotations
+
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import ServerFault, StormkitError
-from stormkit_action.stormkit.client import StormkitClient, Triggered
+from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.doubt import is_lost, may_have_started, may_still_start, unknown_whether_started
-from stormkit_action.stormkit.models import Deployment, Page, Status
 from stormkit_action.stormkit.transport import EXCHANGE_LIMIT, PATIENCE, jittered_pauses, may_repeat
+
+if TYPE_CHECKING:
+    from stormkit_action.stormkit.models import Deployment, Page
 
 # Seconds to keep looking for a deployment after an answer was lost: the server may still be working on it.
 LOOK = 12.0
@@ -59,7 +64,7 @@ class Trigger:
         self.notes: list[str] = []
 
     @classmethod
-    def sent_before(cls, seconds: float, *, client: StormkitClient, branch: str, clock: Clock) -> "Trigger":
+    def sent_before(cls, seconds: float, *, client: StormkitClient, branch: str, clock: Clock) -> Trigger:
         """One that another process sent `seconds` ago, to be undone."""
         trigger = cls(client=client, branch=branch, clock=clock)
         trigger._first_sent = trigger._last_sent = clock.monotonic() - seconds
@@ -110,7 +115,7 @@ class Trigger:
                 return
             for one in strays:
                 if self._stop_surplus(one, "which an earlier trigger of this step had started late"):
-                    self._settled(one)
+                    self._settled(each.id for each in one)
 
     def undo(self, deadline: Deadline) -> tuple[str, ...]:
         """After a cancel in flight: stop what the trigger started. The ids that were stopped.
@@ -128,7 +133,7 @@ class Trigger:
             for one in found:
                 if all([self._stop(each.id) for each in one]):
                     stopped += [each.id for each in one]
-                    self._settled(one)
+                    self._settled(each.id for each in one)
             if self.in_doubt and deadline.remaining < UNDO_PAUSE:
                 break
             self._clock.sleep(UNDO_PAUSE if self.in_doubt else 0.0)
@@ -145,8 +150,8 @@ class Trigger:
         self._doubts += 1
         self._in_flight = True
         try:
-            triggered = self._client.deploy(
-                self._branch, limit=limit, late=lambda answer: self._late.append(_known_by_its_id(answer))
+            ours = self._client.deploy(
+                self._branch, limit=limit, late=lambda late: self._late.append(_known_by_its_id(late))
             )
         except StormkitError as error:
             self._in_flight = False
@@ -154,12 +159,12 @@ class Trigger:
                 self._doubts -= 1
             raise
         self._in_flight = False
-        self._settled([_known_by_its_id(triggered)])
-        return triggered.id
+        self._settled([ours])
+        return ours
 
-    def _settled(self, one: list[Deployment]) -> None:
+    def _settled(self, one: Iterable[str]) -> None:
         """What one trigger has started is accounted for."""
-        self._not_ours.update(each.id for each in one)
+        self._not_ours.update(one)
         self._late = [each for each in self._late if each.id not in self._not_ours]
         self._doubts = max(0, self._doubts - 1)
 
@@ -171,13 +176,15 @@ class Trigger:
             found = self._without_ghosts(found)
         if not found:
             return None
+        from stormkit_action.stormkit.models import Status  # noqa: PLC0415 - after the trigger, like all of it
+
         # The newest: if one of them is another workflow's after all, no newer commit is stopped for an older one.
         newest = [each for one in found for each in one]
         adopted = next((each.id for each in reversed(newest) if each.status is not Status.STOPPED), newest[-1].id)
         self.notes.append(f"The answer to the trigger was lost; found its deployment {adopted}.")
         for one in found:
             self._stop_surplus([each for each in one if each.id != adopted], "a second build of the same trigger")
-            self._settled(one)
+            self._settled(each.id for each in one)
         return adopted
 
     def _without_ghosts(self, found: list[list[Deployment]]) -> list[list[Deployment]]:
@@ -190,7 +197,7 @@ class Trigger:
         for one in found:
             if all(each.commit.sha is None for each in one):
                 self._stop_surplus([each for each in one if each.running], "which Stormkit had failed to queue")
-                self._settled(one)
+                self._settled(each.id for each in one)
         return [one for one in found if any(each.commit.sha is not None for each in one)]
 
     def _look(self, error: StormkitError, give_up: Deadline, seconds: float) -> list[list[Deployment]]:
@@ -267,8 +274,10 @@ class Trigger:
         self._clock.sleep(_bounded(next(pauses), error, give_up))
 
 
-def _known_by_its_id(triggered: Triggered) -> Deployment:
-    return Deployment(id=triggered.id, status=Status.RUNNING)
+def _known_by_its_id(deployment_id: str) -> Deployment:
+    from stormkit_action.stormkit.models import Deployment, Status  # noqa: PLC0415
+
+    return Deployment(id=deployment_id, status=Status.RUNNING)
 
 
 def _no_time_left(error: StormkitError, give_up: Deadline) -> bool:

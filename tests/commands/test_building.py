@@ -151,7 +151,7 @@ def test_a_deployment_that_a_newer_one_superseded(scene):
         scene.clock.advance(5)
         newer = scene.work().client.deploy(HEAD_BRANCH)
         scene.clock.advance(2)
-        assert newer.id == "8242"
+        assert newer == "8242"
         scene.stop("8241")
 
     scene.stormkit.next_build(seconds=600)

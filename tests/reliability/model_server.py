@@ -8,7 +8,6 @@ from enum import StrEnum
 
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import Busy, NoAnswer, Refused, ServerFault, StormkitError
-from stormkit_action.stormkit.client import Triggered
 from stormkit_action.stormkit.models import Deployment, Page, Status
 from tests.fake_clock import FakeClock
 
@@ -87,7 +86,7 @@ class ModelServer:
         self.stored.append(stored)
         return stored
 
-    def deploy(self, branch: str, *, limit: float, late: Callable[[Triggered], None]) -> Triggered:
+    def deploy(self, branch: str, *, limit: float, late: Callable[[str], None]) -> str:
         assert branch == BRANCH
         now = self.clock.passed
         self.triggers.append(now)
@@ -98,7 +97,7 @@ class ModelServer:
             made = [self.add(now + fate.stored_after, ghost=ghost) for _ in range(fate.times)]
         answered = max(fate.answer_after, fate.stored_after if made else 0.0)
         if fate.answer is Answer.OK and made:
-            self._late.append((now + answered, lambda: late(Triggered(id=made[0].id))))
+            self._late.append((now + answered, lambda: late(made[0].id)))
         try:
             triggered = self.clock.call(lambda: self._exchange(fate, made, answered, limit), timeout=limit)
         except TimeoutError:
@@ -106,14 +105,14 @@ class ModelServer:
         self._late.clear()
         return triggered
 
-    def _exchange(self, fate: Fate, made: list[Stored], answered: float, limit: float) -> Triggered:
+    def _exchange(self, fate: Fate, made: list[Stored], answered: float, limit: float) -> str:
         silent = fate.answer is Answer.SILENCE or (fate.answer is Answer.OK and not made)
         if silent or answered > READ_TIMEOUT:
             self.clock.advance(READ_TIMEOUT)
             raise NoAnswer("no answer in time", sent=True)
         self.clock.advance(min(answered, limit + 1))
         if fate.answer is Answer.OK:
-            return Triggered(id=made[0].id)
+            return made[0].id
         raise _ERRORS[fate.answer]()
 
     def deployments(self, *, branch: str, patience: float) -> Page:

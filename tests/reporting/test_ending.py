@@ -4,7 +4,7 @@ import pytest
 
 from stormkit_action import main
 from stormkit_action.reporting.console import PlainConsole
-from stormkit_action.reporting.outputs import Terminal
+from stormkit_action.reporting.outlets import Terminal
 from tests.fake_clock import FakeClock
 
 

@@ -8,7 +8,7 @@ from stormkit_action.later import Later
 from stormkit_action.reporting.comment_body import read_rows
 from stormkit_action.reporting.console import PlainConsole
 from stormkit_action.reporting.live import LiveReport, Shown
-from stormkit_action.reporting.outputs import Terminal
+from stormkit_action.reporting.outlets import Terminal
 from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.models import Commit, Deployment, Status
 from stormkit_action.stormkit.schedule import Usual

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sandbox.web import Reply
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import ServerFault, StormkitError
-from stormkit_action.stormkit.client import Polled, StormkitClient, Triggered
-from stormkit_action.stormkit.models import Deployment, Status
+from stormkit_action.stormkit.client import StormkitClient
+from stormkit_action.stormkit.models import Deployment, Polled, Status
 from stormkit_action.stormkit.paging import MOST_FRUITLESS, PAGE_SIZE
 from stormkit_action.stormkit.transport import Answer, Call, Transport
 from tests.fake_clock import FakeClock
@@ -61,8 +61,8 @@ def test_what_calls_return():
         page(ROW, more=True),
     ) as server:
         stormkit = client(server.url)
-        assert stormkit.deploy("main") == Triggered(id="8241")
-        assert stormkit.deploy("main") == Triggered(id="8242")
+        assert stormkit.deploy("main") == "8241"
+        assert stormkit.deploy("main") == "8242"
         assert stormkit.poll("8241") == Polled(status=Status.SUCCESS)
         assert stormkit.poll("8241") == Polled(status=Status.RUNNING, unknown_status="verifying")
         listed = stormkit.deployments()

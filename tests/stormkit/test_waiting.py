@@ -10,8 +10,7 @@ import pytest
 
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import Busy, Cancelled, NoAnswer, NotFound, Refused, Rejected, ServerFault
-from stormkit_action.stormkit.client import Polled
-from stormkit_action.stormkit.models import Commit, Deployment, LogStep, Page, Status
+from stormkit_action.stormkit.models import Commit, Deployment, LogStep, Page, Polled, Status
 from stormkit_action.stormkit.waiting import HEARTBEAT, LOOK_LIMIT, RESTART_LAG, BuildWait, Progress
 from tests.fake_clock import FakeClock
 
