@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,14 @@ def test_hostile_values_make_no_other_output(files):
     read = read_files(files)
     assert not read.errors
     assert set(read.outputs) == set(OUTPUTS)
+
+
+def test_no_value_can_know_its_delimiter(files):
+    for _ in range(2):
+        StepFiles().write({"status": "success", "reason": ""})
+    delimiters = re.findall(r"^\w+<<(\S+)$", files[FileCommand.OUTPUT].read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(set(delimiters)) == 4
+    assert all(len(each) > 32 for each in delimiters)
 
 
 def test_state_and_summary(files):
