@@ -38,12 +38,12 @@ class Ending:
     def _deliver(self, result: Result, *, cancelled: bool) -> int:
         """Outputs first: what comes after them may take a while, or be cut off. Raises Cancelled before the cancel."""
         inputs = self._known.inputs
-        code = self._write_outputs(result, Written()) or result.exit_code
+        unwritable = self._write_outputs(result, Written())
         if cancelled:
             written = self._tell_github(result, self._clock.uncancelled(), CANCEL_BUDGET)
         else:
             written = self._tell_github(result, self._clock, BUDGET)
-        if written.comment_url or written.github_deployment_ids:
+        if not unwritable and (written.comment_url or written.github_deployment_ids):
             self._write_outputs(result, written)
         if inputs is None or inputs.job_summary:
             guarded(lambda: self._write_summary(result), self._console)
@@ -51,7 +51,7 @@ class Ending:
         # What a cancel left no time for is done by the post step.
         unfinished = loose or (cancelled and not written.settled)
         self._outlet.save_state(FINISHED, "" if unfinished else "true")
-        return code
+        return unwritable or result.exit_code
 
     def _write_summary(self, result: Result) -> None:
         try:

@@ -52,8 +52,8 @@ def failure(answer: Failure) -> StormkitError:
         return Refused(_refusal(status, what), status=status, words=words)
     if status == 404:
         return NotFound(
-            f"Stormkit found nothing there {what} Check env-id and the ids; with an app, team or user key env-id is"
-            " needed.",
+            f"Stormkit found nothing there {what} Check env-id, the ids and the branch; with an app, team or user key"
+            " env-id is needed.",
             status=status,
             words=words,
         )

@@ -165,7 +165,8 @@ def test_a_tag_is_no_branch(stormkit, step):
 def test_outputs_that_cannot_be_written_are_printed_and_fail_the_step(stormkit, step, path):
     finished = step(env={"GITHUB_OUTPUT": path}).run()
     assert finished.exit_code == 1
-    assert "GITHUB_OUTPUT" in finished.annotated("error")[0]
+    (error,) = finished.annotated("error")
+    assert "GITHUB_OUTPUT" in error
     assert f"preview-url={stormkit.url}/preview/{stormkit.deployments[0].id}/" in finished.log
 
 

@@ -39,7 +39,7 @@ def refused(status: int, data: Any = None, *, location: str = "", retry_after: f
         (403, None, Refused, "", "with an app, team or user key check env-id too"),
         (403, {"error": "No.", "code": "forbidden", "docs": "https://x"}, Refused, "No.", "repository secret"),
         (404, None, NotFound, "", "env-id is needed"),
-        (404, {"error": "gone", "code": "not-found"}, NotFound, "gone", "Check env-id and the ids"),
+        (404, {"error": "gone", "code": "not-found"}, NotFound, "gone", "Check env-id, the ids and the branch"),
         (405, None, Rejected, "", "Correct what it names"),
         (418, {"error": ""}, Rejected, "", "Correct what it names"),
         (429, {"error": "too-many-requests"}, Busy, "too-many-requests", "Run again later"),
