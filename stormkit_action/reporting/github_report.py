@@ -84,7 +84,8 @@ class GitHubReport:
         self._close(deadline.within(budget / 2))
         if self.deployments.wanted and not self._cleanup:
             self.deployments.end(self._github.within(deadline.within(budget / 3)), result.deployments)
-        ids = {name: str(number) for name, number in self.deployments.ids.items()}
+        # A copy: a worker that did not end in time may still add to them.
+        ids = {name: str(number) for name, number in self.deployments.ids.copy().items()}
         change = change_of(result, run=self._event.run, now=now, github_ids=ids, cleanup=self._cleanup)
         told = Told()
         if self.comment.wanted and change.rows:
