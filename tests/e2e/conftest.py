@@ -4,25 +4,10 @@ import itertools
 
 import pytest
 
-from sandbox.github import TOKEN, GitHub
+from sandbox.github import TOKEN
 from sandbox.runner import Runner
-from sandbox.stormkit import Build, Generation, Stormkit
 
 KEYS = {"environment key": {"api-key": "SK_sandbox"}, "user key": {"api-key": "SK_user", "env-id": "305"}}
-
-
-@pytest.fixture
-def stormkit(request):
-    """Builds are quick. Parametrize it indirectly with a Generation; it is the newer one otherwise."""
-    with Stormkit(generation=getattr(request, "param", Generation.NEWER)) as server:
-        server.default_build = Build(seconds=0.3)
-        yield server
-
-
-@pytest.fixture
-def github():
-    with GitHub() as server:
-        yield server
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ from collections.abc import Callable
 import pytest
 
 from sandbox.container import ContainerRunner, docker
-from sandbox.github import GitHub
-from sandbox.stormkit import Build, Stormkit
 from tests.image.building import BARE, Builder
 
 KEY = "SK_sandbox"
@@ -51,21 +49,6 @@ def python(image) -> Python:
         return docker("run", "--rm", "--network=none", "--entrypoint=/opt/venv/bin/python", image, "-Ec", script)
 
     return run
-
-
-@pytest.fixture
-def stormkit():
-    """A Stormkit whose builds are over in a moment."""
-    with Stormkit() as server:
-        server.default_build = Build(seconds=0.2)
-        yield server
-
-
-@pytest.fixture
-def github():
-    """A GitHub with the pull request of the events."""
-    with GitHub() as server:
-        yield server
 
 
 @pytest.fixture

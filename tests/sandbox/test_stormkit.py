@@ -8,27 +8,9 @@ import requests
 
 from sandbox.events import BASE_SHA, HEAD_BRANCH, HEAD_SHA
 from sandbox.stormkit import ENV_ID, Generation, KeyScope, Stormkit
-from tests.fake_clock import FakeClock
 from tests.sandbox.stormkit_requests import call, read, trigger
 
 PUSHED = "0123456789abcdef0123456789abcdef01234567"
-
-
-@pytest.fixture
-def clock():
-    return FakeClock()
-
-
-@pytest.fixture(params=list(Generation))
-def stormkit(request, clock):
-    with Stormkit(generation=request.param, clock=clock.monotonic) as server:
-        yield server
-
-
-@pytest.fixture
-def newer(clock):
-    with Stormkit(generation=Generation.NEWER, clock=clock.monotonic) as server:
-        yield server
 
 
 def test_a_build_from_trigger_to_success(stormkit, clock):

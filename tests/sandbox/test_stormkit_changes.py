@@ -2,34 +2,10 @@
 
 import pytest
 
-from sandbox.stormkit import Generation, Stormkit
-from tests.fake_clock import FakeClock
+from sandbox.stormkit import Generation
 from tests.sandbox.stormkit_requests import call, read, trigger
 
 PUSHED = "0123456789abcdef0123456789abcdef01234567"
-
-
-@pytest.fixture
-def clock():
-    return FakeClock()
-
-
-@pytest.fixture(params=list(Generation))
-def stormkit(request, clock):
-    with Stormkit(generation=request.param, clock=clock.monotonic) as server:
-        yield server
-
-
-@pytest.fixture
-def newer(clock):
-    with Stormkit(generation=Generation.NEWER, clock=clock.monotonic) as server:
-        yield server
-
-
-@pytest.fixture
-def older(clock):
-    with Stormkit(generation=Generation.OLDER, clock=clock.monotonic) as server:
-        yield server
 
 
 def test_publishing_on_older_servers(older, clock):

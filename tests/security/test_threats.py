@@ -3,9 +3,9 @@
 import pytest
 
 from sandbox.events import HEAD_BRANCH, HEAD_SHA
-from sandbox.github import TOKEN, GitHub
+from sandbox.github import TOKEN
 from sandbox.runner import Runner
-from sandbox.stormkit import ENV_KEY, Build, Stormkit
+from sandbox.stormkit import ENV_KEY
 from sandbox.web import Recorded, Reply, Server
 
 HOSTILE = (
@@ -20,21 +20,6 @@ class Recorder(Server):
 
     def handle(self, request: Recorded) -> Reply:
         return self.reply
-
-
-@pytest.fixture
-def stormkit():
-    """A Stormkit whose builds are over in a moment."""
-    with Stormkit() as server:
-        server.default_build = Build(seconds=0.1)
-        yield server
-
-
-@pytest.fixture
-def github():
-    """A GitHub with the pull request of the events."""
-    with GitHub() as server:
-        yield server
 
 
 @pytest.fixture

@@ -1,0 +1,29 @@
+"""A local Stormkit of each generation, on a clock that nobody waits for."""
+
+import pytest
+
+from sandbox.stormkit import Generation, Stormkit
+from tests.fake_clock import FakeClock
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture(params=list(Generation))
+def stormkit(request, clock):
+    with Stormkit(generation=request.param, clock=clock.monotonic) as server:
+        yield server
+
+
+@pytest.fixture
+def newer(clock):
+    with Stormkit(generation=Generation.NEWER, clock=clock.monotonic) as server:
+        yield server
+
+
+@pytest.fixture
+def older(clock):
+    with Stormkit(generation=Generation.OLDER, clock=clock.monotonic) as server:
+        yield server
