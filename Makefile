@@ -81,5 +81,8 @@ lock: ## Lock the newest dependencies, with hashes, in requirements.txt and requ
 			$(UPGRADE) $$each.in --output-file $$each.txt || exit; \
 	done
 
+bench: $(READY) ## Measure how fast it is, and write docs/performance.md
+	$(BIN)/python -m bench
+
 reliability: $(READY) ## Run every fault of every call against the sandbox, and write docs/reliability.md
 	$(BIN)/python -m reliability

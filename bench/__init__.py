@@ -1,1 +1,1 @@
-"""Measurements, not tests. Each module prints a section of docs/performance.md."""
+"""Measurements, not tests. Each module makes a section of docs/performance.md, and prints it when it is run."""

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
@@ -28,6 +29,9 @@ from stormkit_action.reporting.comment_body import read_rows
 from stormkit_action.reporting.rows import Change, Row, State
 
 RUN = 4242
+
+# What each answer takes and up to how much more, in seconds, and the share of answers that are lost.
+LATENCY, JITTER, LOST = 0.05, 0.1, 0.05
 
 
 class _Clock(SystemClock):
@@ -122,34 +126,60 @@ def _problems(github: GitHub, jobs: int) -> list[str]:
     return [f"row {number} is {states.get(f'site {number:02}', 'missing')}" for number in missing]
 
 
+def play(
+    seeds: Sequence[int], *, at_once: int, jobs: int, latency: float, jitter: float, lost: float, apart: float
+) -> Iterator[tuple[int, Round]]:
+    """Rounds with those seeds. They mostly wait, so `at_once` go on at the same time, each in a process of its own."""
+    one = functools.partial(run, jobs=jobs, latency=latency, jitter=jitter, lost=lost, apart=apart)
+    with ProcessPoolExecutor(at_once) as pool:
+        yield from zip(seeds, pool.map(one, seeds), strict=True)
+
+
+def section(*, rounds: int = 12, jobs: int = 16) -> Iterator[str]:
+    """The section of docs/performance.md, line by line."""
+    played = [
+        one
+        for _, one in play(
+            range(1, rounds + 1), at_once=4, jobs=jobs, latency=LATENCY, jitter=JITTER, lost=LOST, apart=0.0
+        )
+    ]
+    held = sum(not each.problems for each in played)
+    requests = [count for each in played for count in each.requests]
+    yield f"## One comment, {jobs} jobs at the same moment\n"
+    yield f"Every job writes its row of the comment twice. Each answer takes {1000 * LATENCY:.0f} to"
+    yield f"{1000 * (LATENCY + JITTER):.0f} ms, and {100 * LOST:.0f} % of them are lost. Made by"
+    yield "`python -m bench.comment_race`.\n"
+    yield "| rounds | ended with one comment and every job's last word | requests a job, mean | most |"
+    yield "|---:|---:|---:|---:|"
+    yield f"| {rounds} | {held} | {statistics.mean(requests):.1f} | {max(requests)} |"
+
+
 def main() -> int:
     """Run the rounds and print what they cost."""
     parser = argparse.ArgumentParser(description="Let many jobs write one comment at the same moment.")
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--jobs", type=int, default=16)
-    parser.add_argument("--latency", type=float, default=0.05, help="seconds of every answer (%(default)s)")
-    parser.add_argument("--jitter", type=float, default=0.1, help="up to so many seconds more (%(default)s)")
-    parser.add_argument("--lost", type=float, default=0.05, help="share of answers that are lost (%(default)s)")
+    parser.add_argument("--latency", type=float, default=LATENCY, help="seconds of every answer (%(default)s)")
+    parser.add_argument("--jitter", type=float, default=JITTER, help="up to so many seconds more (%(default)s)")
+    parser.add_argument("--lost", type=float, default=LOST, help="share of answers that are lost (%(default)s)")
     parser.add_argument("--apart", type=float, default=0.0, help="seconds within which the jobs start (%(default)s)")
     parser.add_argument("--at-once", type=int, default=4, help="rounds that go on at the same time (%(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    play = functools.partial(
-        run,
+    played = play(
+        range(options.seed, options.seed + options.rounds),
+        at_once=options.at_once,
         jobs=options.jobs,
         latency=options.latency,
         jitter=options.jitter,
         lost=options.lost,
         apart=options.apart,
     )
-    seeds = range(options.seed, options.seed + options.rounds)
     rounds = []
-    # Rounds are mostly waiting: several go on at the same time, each in a process of its own.
-    with ProcessPoolExecutor(options.at_once) as pool:
-        for seed, one in zip(seeds, pool.map(play, seeds), strict=True):
-            rounds.append(one)
-            if one.problems:
-                print(f"round with seed {seed}: {'; '.join(one.problems)}", flush=True)
+    for seed, one in played:
+        rounds.append(one)
+        if one.problems:
+            print(f"round with seed {seed}: {'; '.join(one.problems)}", flush=True)
     held = sum(not each.problems for each in rounds)
     requests = [count for each in rounds for count in each.requests]
     print(f"{held} of {len(rounds)} rounds: one comment, {options.jobs} rows")

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 # GitHub, for the commands that ask it something; None outside of it.
 GitHub = Later["GitHubApi | None"]
 
-# How many environments are worked on at once.
-POOL = 16
+# How many environments are worked on at once. Their threads do little but wait for builds.
+POOL = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
