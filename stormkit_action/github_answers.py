@@ -73,7 +73,9 @@ class Failure:
             )
         if self.status == 401:
             return f"{text} The github-token is not valid: leave the input's default or pass a working token."
-        return f"{text} Run the job again later."
+        if self.passing:
+            return f"{text} Run the job again later."
+        return f"{text} Correct what it names, and run the job again."
 
 
 def failure(status: int, data: object, headers: Mapping[str, Any], *, now: float) -> Failure:

@@ -54,7 +54,6 @@ class Deploy:
 
     def _deploy(self, started: Started) -> DeploymentResult:
         self._trigger = started.trigger
-        self._say_notes()
         if started.problem is not None:
             raise started.problem
         self._build.adopt(started.deployment_id)
@@ -68,19 +67,17 @@ class Deploy:
         deployment = built.deployment
         if built.status is not Outcome.SUCCESS or deployment is None:
             return built
-        warning = _commit_warning(built)
-        if warning:
-            work.watcher.warning(warning)
-            built = replace(built, warning=warning)
+        built = replace(built, warning=_commit_warning(built))
+        refusal = _why_not_published(built) if work.inputs.publish else ""
+        if refusal or built.warning:
+            work.watcher.warning(refusal or built.warning)
         if work.inputs.health_check:
             unhealthy = self._unhealthy(deployment)
             if unhealthy:
                 return replace(built, status=Outcome.FAILED, reason=unhealthy)
         if not work.inputs.publish:
             return built
-        refusal = _why_not_published(built)
         if refusal:
-            work.watcher.warning(refusal)
             return replace(built, reason=refusal)
         self._publishing = True
         try:
@@ -120,13 +117,6 @@ class Deploy:
         if self._trigger is not None:
             with contextlib.suppress(Cancelled):
                 self._trigger.stop_strays()
-            self._say_notes()
-
-    def _say_notes(self) -> None:
-        if self._trigger is not None:
-            for note in self._trigger.notes:
-                self._work.watcher.line(note)
-            self._trigger.notes.clear()
 
     def _cancelled(self) -> DeploymentResult:
         result = self._build.result(Outcome.CANCELLED)

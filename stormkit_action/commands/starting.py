@@ -27,7 +27,9 @@ def start(work: Work) -> Started:
             from stormkit_action.commands import removing  # noqa: PLC0415 - few ask for it
 
             known = removing.stop_superseded(work, give_up)
-        trigger = Trigger(client=work.client, branch=work.plan.branch, clock=work.clock, known=known)
+        trigger = Trigger(
+            client=work.client, branch=work.plan.branch, clock=work.clock, known=known, say=work.watcher.line
+        )
         work.watcher.triggering(work.site)
         return Started(trigger=trigger, deployment_id=trigger.run(patience=give_up.remaining))
     except (ActionError, Cancelled) as problem:

@@ -11,7 +11,7 @@ of the same branch and no auto-deployment; and of that no more than our triggers
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,9 @@ LOOK = 12.0
 # reckoned by the server's own Date header (whole seconds, the web server's clock).
 CLOCK_TOLERANCE = 2.0
 
+# On one and the same clock it can lie before it only because it is cut to whole seconds.
+WHOLE_SECOND = 1.0
+
 # A request that was given up on may still be carried out for so long, in seconds. What appears later is no stray of
 # ours: it may be a newer push's.
 LATEST = 90.0
@@ -48,10 +51,16 @@ UNDO_PAUSE = 0.25
 
 
 class Trigger:
-    """One build of `branch`. `known` are ids of deployments that were there before; `notes` are for the log."""
+    """One build of `branch`. `known` are ids of deployments that were there before; `say` puts a line into the log."""
 
     def __init__(
-        self, *, client: StormkitClient, branch: str, clock: Clock, known: frozenset[str] = frozenset()
+        self,
+        *,
+        client: StormkitClient,
+        branch: str,
+        clock: Clock,
+        known: frozenset[str] = frozenset(),
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._branch = branch
@@ -61,7 +70,8 @@ class Trigger:
         self._doubts = 0
         self._in_flight = False
         self._late: list[Deployment] = []
-        self.notes: list[str] = []
+        self._say = say
+        self._said_trying = False
 
     @classmethod
     def sent_before(cls, seconds: float, *, client: StormkitClient, branch: str, clock: Clock) -> Trigger:
@@ -84,6 +94,7 @@ class Trigger:
             try:
                 ours = self._send(give_up)
             except StormkitError as error:
+                self._say_trying(error)
                 adopted = self._settle(error, give_up) if self.in_doubt else None
                 if adopted is not None:
                     return adopted
@@ -93,6 +104,12 @@ class Trigger:
             else:
                 self.stop_strays()
                 return ours
+
+    def _say_trying(self, error: StormkitError) -> None:
+        """Say once that it did not go through at once: the log would be silent for up to a minute."""
+        if may_repeat(error) and not self._said_trying:
+            self._said_trying = True
+            self._say(f"Still trying. {error.text}")
 
     def stop_strays(self) -> None:
         """Stop what a trigger in doubt has started besides the deployment that run() returned.
@@ -107,7 +124,7 @@ class Trigger:
             rows = [each for each in rows if each.running]
             strays = self._explained(rows)
             if sum(map(len, strays)) < len(rows):
-                self.notes.append(
+                self._say(
                     f"One of the deployments {', '.join(each.id for each in rows)} may be a second build of this step,"
                     " of a trigger whose answer was lost; which one is not known, so none was stopped."
                 )
@@ -181,7 +198,7 @@ class Trigger:
         # The newest: if one of them is another workflow's after all, no newer commit is stopped for an older one.
         newest = [each for one in found for each in one]
         adopted = next((each.id for each in reversed(newest) if each.status is not Status.STOPPED), newest[-1].id)
-        self.notes.append(f"The answer to the trigger was lost; found its deployment {adopted}.")
+        self._say(f"The answer to the trigger was lost; found its deployment {adopted}.")
         for one in found:
             self._stop_surplus([each for each in one if each.id != adopted], "a second build of the same trigger")
             self._settled(each.id for each in one)
@@ -211,7 +228,8 @@ class Trigger:
         client = self._client.within(give_up)
         while True:
             try:
-                found = self._look_once(client)
+                # What only the tolerance lets in is not taken while what is surely ours may still show.
+                found = self._look_once(client, tolerant=enough.over)
             except StormkitError as problem:
                 if not may_repeat(problem) or _no_time_left(problem, give_up):
                     raise unknown_whether_started(self._branch, error) from None
@@ -221,19 +239,28 @@ class Trigger:
                 return found
             self._clock.sleep(max(0.05, min(1.0, enough.remaining)))
 
-    def _look_once(self, client: StormkitClient, *, running: bool = False) -> list[list[Deployment]]:
+    def _look_once(
+        self, client: StormkitClient, *, running: bool = False, tolerant: bool = True
+    ) -> list[list[Deployment]]:
         """What our triggers in doubt explain, oldest first, a list for each trigger; if so only what is `running`."""
         if self._late:
             return [[each] for each in self._late]
         page = client.deployments(branch=self._branch, patience=0.0)
-        return self._explained([each for each in self._appeared(page) if each.running or not running])
+        return self._explained(
+            [each for each in self._appeared(page, tolerant=tolerant) if each.running or not running]
+        )
 
-    def _appeared(self, page: Page) -> list[Deployment]:
+    def _appeared(self, page: Page, *, tolerant: bool = True) -> list[Deployment]:
         """What can be ours: this branch's deployments that appeared since the first trigger, oldest first."""
         moment, now = self._clock.monotonic(), page.server_date or self._clock.now()
         since = now - timedelta(seconds=moment - self._first_sent + CLOCK_TOLERANCE)
         until = now - timedelta(seconds=moment - self._last_sent - LATEST)
-        return [each for each in reversed(page.deployments) if self._can_be_ours(each, since, until)]
+        rows = [each for each in reversed(page.deployments) if self._can_be_ours(each, since, until)]
+        likely = since + timedelta(seconds=CLOCK_TOLERANCE - WHOLE_SECOND)
+        ours = [each for each in rows if each.created_at and each.created_at >= likely]
+        if ours or not tolerant:
+            return ours
+        return [each for each in rows if each.stopped_at is None or each.stopped_at > likely]
 
     def _can_be_ours(self, deployment: Deployment, since: datetime, until: datetime) -> bool:
         return (
@@ -257,14 +284,15 @@ class Trigger:
     def _stop_surplus(self, surplus: list[Deployment], what: str) -> bool:
         """Whether all of them are stopped."""
         stopped = [each.id for each in surplus if self._stop(each.id)]
-        self.notes += [f"Stopped deployment {each}, {what}." for each in stopped]
+        for each in stopped:
+            self._say(f"Stopped deployment {each}, {what}.")
         return len(stopped) == len(surplus)
 
     def _stop(self, deployment_id: str) -> bool:
         try:
             self._client.stop(deployment_id, patience=STOP_PATIENCE)
         except StormkitError as error:
-            self.notes.append(f"Could not stop deployment {deployment_id}: {error.text}")
+            self._say(f"Could not stop deployment {deployment_id}: {error.text}")
             return False
         return True
 

@@ -144,28 +144,28 @@ def test_a_build_that_goes_on_is_adopted_although_the_second_trigger_is_refused(
 
 
 def test_a_stray_that_arrives_while_the_build_goes_on_is_stopped_at_its_end() -> None:
-    clock = FakeClock()
+    clock, said = FakeClock(), list[str]()
     server = ModelServer(clock=clock, fates=[Fate(answer=Answer.SILENCE, stored_after=45.0)])
-    trigger = Trigger(client=server, branch=BRANCH, clock=clock)  # type: ignore[arg-type]
+    trigger = Trigger(client=server, branch=BRANCH, clock=clock, say=said.append)  # type: ignore[arg-type]
     deployment_id = trigger.run()
     assert clock.passed < 45
     assert trigger.in_doubt
     wait_for_the_build(trigger, clock)
     assert server.building() == [deployment_id]
     assert not trigger.in_doubt
-    assert trigger.notes[-1].endswith("which an earlier trigger of this step had started late.")
+    assert said[-1].endswith("which an earlier trigger of this step had started late.")
 
 
 def test_another_workflow_s_build_is_left_alone_where_nobody_can_tell_whose_it_is() -> None:
-    clock = FakeClock()
+    clock, said = FakeClock(), list[str]()
     server = ModelServer(clock=clock, fates=[Fate(answer=Answer.SILENCE, stored_after=45.0)])
-    trigger = Trigger(client=server, branch=BRANCH, clock=clock)  # type: ignore[arg-type]
+    trigger = Trigger(client=server, branch=BRANCH, clock=clock, say=said.append)  # type: ignore[arg-type]
     deployment_id = trigger.run()
     foreign = server.add(clock.passed + 3, ours=False)
     wait_for_the_build(trigger, clock)
     assert not foreign.stopped
     assert deployment_id in server.building()
-    assert "which one is not known, so none was stopped" in trigger.notes[-1]
+    assert "which one is not known, so none was stopped" in said[-1]
 
 
 def test_a_newer_push_s_build_is_no_stray() -> None:

@@ -78,25 +78,44 @@ USUAL = {"usual": 45, "ready_at": int(NOW.timestamp()) + 45}
 FAILED = _row(
     State.FAILED,
     duration=19,
-    reason='The build step "npm run build" failed.',
+    reason="The build of deployment 8241 failed in npm run build: exit status 1",
     step="npm run build",
     tail=FAILING_OUTPUT.rstrip(),
     **GOOD,
 )
+
+
+def _late(number: int) -> str:
+    return f"Deployment {number} had not ended after 30m 00s (input timeout); it goes on (input on-timeout)."
+
+
 SITES = (
     _site("blog", State.BUILDING, 8243, usual=200, ready_at=int(NOW.timestamp()) + 100, **GOOD),
     _site("docs", State.READY, 8242, duration=38, preview_url="https://docs--8242.stormkit.dev"),
-    replace(FAILED, label="shop", deployment_id="8244", good_url="https://shop--8230.stormkit.dev"),
+    replace(
+        FAILED,
+        label="shop",
+        deployment_id="8244",
+        reason="The build of deployment 8244 failed in npm run build: exit status 1",
+        good_url="https://shop--8230.stormkit.dev",
+    ),
     _site("status", State.READY, 8245, duration=12, preview_url="https://status--8245.stormkit.dev", live=True),
 )
 
 EVERY_STATE = (
     *SITES,
-    _site("about", State.STOPPED, 8246, duration=8, reason="Deployment 8246 was stopped on Stormkit.", **GOOD),
-    _site("admin", State.TIMED_OUT, 8247, duration=1800, reason="The build did not end within 30m 00s.", **GOOD),
-    _site("api", State.CANCELLED, 8248, duration=15, reason="The job was cancelled; the deployment was stopped."),
+    _site(
+        "about",
+        State.STOPPED,
+        8246,
+        duration=8,
+        reason="Deployment 8246 was stopped by hand or by another program.",
+        **GOOD,
+    ),
+    _site("admin", State.TIMED_OUT, 8247, duration=1800, reason=_late(8247), **GOOD),
+    _site("api", State.CANCELLED, 8248, duration=15, reason="The job was cancelled and deployment 8248 stopped."),
     _site("events", State.SKIPPED, 8249, sha="", details_url="", reason="The pull request is from a fork."),
-    _site("jobs", State.REMOVED, 8250, sha="", details_url="", reason="3 deployments were deleted."),
+    _site("jobs", State.REMOVED, 8250, sha="", details_url=""),
 )
 
 COMMENTS: dict[str, tuple[Row, ...]] = {
@@ -114,11 +133,11 @@ COMMENTS: dict[str, tuple[Row, ...]] = {
     ),
     "live": (_row(State.READY, duration=42, preview_url=URL, live=True),),
     "failed": (FAILED,),
-    "stopped": (_row(State.STOPPED, duration=8, reason="Deployment 8241 was stopped on Stormkit.", **GOOD),),
-    "timed-out": (
-        _row(State.TIMED_OUT, duration=1800, reason="The build did not end within 30m 00s. It goes on.", **GOOD),
+    "stopped": (
+        _row(State.STOPPED, duration=8, reason="Deployment 8241 was stopped by hand or by another program.", **GOOD),
     ),
-    "cancelled": (_row(State.CANCELLED, duration=15, reason="The job was cancelled; the deployment was stopped."),),
+    "timed-out": (_row(State.TIMED_OUT, duration=1800, reason=_late(8241), **GOOD),),
+    "cancelled": (_row(State.CANCELLED, duration=15, reason="The job was cancelled and deployment 8241 stopped."),),
     "skipped": (
         _row(
             State.SKIPPED,
@@ -128,7 +147,7 @@ COMMENTS: dict[str, tuple[Row, ...]] = {
             reason="A pull request from a fork is never deployed.",
         ),
     ),
-    "removed": (_row(State.REMOVED, sha="", details_url="", reason="3 deployments were deleted."),),
+    "removed": (_row(State.REMOVED, sha="", details_url=""),),
     "several": SITES,
     "every-state": EVERY_STATE,
 }
@@ -174,7 +193,7 @@ FAILING_STEPS = (*STEPS[:2], replace(STEPS[2], title="npm run build", message=FA
 FAILED_RESULT = _result(
     _deployment(status=Status.FAILED, duration=19.0, logs=FAILING_STEPS, upload=None),
     status=Outcome.FAILED,
-    reason='The build step "npm run build" failed.',
+    reason="The build of deployment 8241 failed in npm run build: exit status 1",
 )
 HOSTILE_STEPS = tuple(
     LogStep(title=title, message="long\n" * 40_000 + HOSTILE[:900], ok=index % 2 == 0, duration=duration)
@@ -213,7 +232,7 @@ SUMMARIES: dict[str, Result] = {
     "running": results.of_deployments(
         (_result(_deployment(status=Status.RUNNING, duration=0.0, logs=(), upload=None), status=Outcome.RUNNING),)
     ),
-    "removed": results.of_deployments((_result(removed=True, reason="3 deployments were deleted."),), deleted=3),
+    "removed": results.of_deployments((_result(removed=True),), deleted=3),
     "skipped": results.skipped("A pull request from a fork is never deployed."),
     "error": results.failed(
         "Stormkit refused the API key (403).\nCreate one under Your App → Environment → Config → Other → API Keys,"

@@ -69,11 +69,12 @@ def trigger(server: Server, **options: Any) -> Trigger:
 
 def test_an_answer_is_all_it_takes():
     with Server(FakeClock(), STARTED) as server:
-        mine = trigger(server)
+        said: list[str] = []
+        mine = trigger(server, say=said.append)
         assert mine.run() == "8241"
         assert [request.path for request in server.requests] == ["/v1/deploy"]
     assert not mine.in_doubt
-    assert mine.notes == []
+    assert said == []
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404])
@@ -114,11 +115,22 @@ def test_a_lost_answer_is_looked_for_until_it_shows(shown_after):
     clock = FakeClock()
     with Server(clock, LOST, STARTED, rows=[row(8300)]) as server:
         server.shown_after = shown_after
-        mine = trigger(server)
-        assert mine.run() == "8300"
+        said: list[str] = []
+        assert trigger(server, say=said.append).run() == "8300"
         assert (server.triggers, server.stopped) == (1, [])
     assert clock.passed == shown_after
-    assert "found its deployment 8300" in mine.notes[0]
+    assert said[0].startswith("Still trying. ")
+    assert "found its deployment 8300" in said[-1]
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_deployment_of_a_moment_before_is_not_taken_for_ours(ended):
+    clock = FakeClock()
+    before = int(clock.now().timestamp()) - 2
+    old = row(8299, -2, **({"status": "success", "stoppedAt": str(before)} if ended else {}))
+    with Server(clock, LOST, STARTED, rows=[row(8300), old]) as server:
+        assert trigger(server).run() == "8300"
+        assert (server.triggers, server.stopped) == (1, [])
 
 
 def test_a_trigger_that_left_nothing_is_sent_again():
