@@ -7,8 +7,6 @@ import pytest
 from scripts.doc_tables import ROOT
 
 PAGES = sorted(path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / ".github").glob("*.md")))
-# Written by `make reliability` and `make bench` from measurements.
-MEASURED = {"reliability.md", "performance.md"}
 
 # The text may hold a link of its own, such as a badge's.
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -29,8 +27,6 @@ def test_links(page):
             continue
         target, _, anchor = link.partition("#")
         path = (page.parent / target).resolve() if target else page
-        if path.name in MEASURED and not path.exists():
-            continue
         assert path.exists(), link
         if anchor:
             assert anchor in anchors(path.read_text(encoding="utf-8")), link
