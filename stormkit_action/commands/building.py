@@ -239,17 +239,21 @@ def label(work: Work, deployment: Deployment | None) -> str:
     return work.site.name or work.inputs.label or told
 
 
+def check_restartable(deployment: Deployment) -> None:
+    """Raises CommandError unless `deployment` has failed: Stormkit restarts no other."""
+    if deployment.status is not Status.FAILED:
+        raise CommandError(
+            f"Deployment {deployment.id} can't be restarted: it is {deployment.status}, and Stormkit restarts only"
+            " failed builds. Nothing was changed. Deploy again instead."
+        )
+
+
 def restart(work: Work, deployment: Deployment) -> None:
-    """Build a failed deployment again. Raises CommandError for any other.
+    """Build a failed deployment again.
 
     A lost answer is settled by reading back: a restart that took is `running` again, or has a new `createdAt`. Like a
     trigger it is given up after about a minute.
     """
-    if deployment.status is not Status.FAILED:
-        raise CommandError(
-            f"Deployment {deployment.id} can't be restarted: it is {deployment.status}, and Stormkit restarts only"
-            " failed builds. Deploy again instead."
-        )
     give_up, pauses = work.deadline.within(PATIENCE), jittered_pauses()
     while True:
         try:

@@ -42,7 +42,11 @@ class Deploy:
             return self._build.result(Outcome.FAILED, reason=error.text)
 
     def restart(self, deployment: Deployment) -> DeploymentResult:
-        """The same from a failed deployment on: restart it, then wait as `deploy` does."""
+        """The same from a failed deployment on: restart it, then wait as `deploy` does.
+
+        Raises CommandError when it has not failed; then nothing is changed, and nothing told of it on GitHub.
+        """
+        building.check_restartable(deployment)
         try:
             self._build.adopt(deployment.id)
             self._build.restart(deployment)

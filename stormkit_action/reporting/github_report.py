@@ -58,6 +58,7 @@ class GitHubReport:
         self._github = github
         self._console = console
         self._event = event
+        self._command = plan.command
         self._cleanup = plan.command is Command.CLEANUP
         self._lock = threading.Lock()
         self._tasks: deque[Callable[[], object]] = deque()
@@ -79,6 +80,9 @@ class GitHubReport:
 
     def finish(self, result: Result, *, now: datetime, clock: Clock, budget: float) -> Written:
         """Tell the result, as the last word, within `budget` seconds. Raises Cancelled."""
+        if self._command not in (Command.DEPLOY, Command.CLEANUP):
+            # A command that was refused, or found nothing to act on, leaves what is shown of the site as it is.
+            result = replace(result, deployments=tuple(each for each in result.deployments if each.deployment))
         deadline = Deadline.after(clock, budget)
         # What is under way must not land after the last word.
         self._close(deadline.within(budget / 2))

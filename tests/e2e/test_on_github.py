@@ -246,3 +246,24 @@ def test_the_jobs_of_a_matrix_share_one_comment(stormkit, github, step):
     }
     assert states(github) == ["success"] * len(jobs)
     assert {each.outputs["comment-url"].rpartition("-")[2] for each in finished} == {str(comment.id)}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ({"command": "restart", "deployment_id": "8241"}, "restarts only failed builds"),
+        ({"command": "restart", "deployment_id": "9999"}, "no deployment 9999"),
+        ({"command": "publish", "deployment_id": "9999"}, "no deployment 9999"),
+        ({"command": "restart"}, "has no failed deployment"),
+    ],
+)
+def test_a_command_that_is_refused_leaves_what_is_shown_as_it_is(stormkit, github, step, inputs, words):
+    step().run()
+    (before,), (deployed,) = github.state.comments(), github.state.deployments
+    body, states = before.body, list(deployed.statuses)
+    finished = step(**inputs).run()
+    assert finished.exit_code == 1
+    assert words in finished.annotated("error")[0]
+    assert finished.problems == []
+    (after,), (still,) = github.state.comments(), github.state.deployments
+    assert (after.body, still.statuses) == (body, states)
