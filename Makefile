@@ -65,10 +65,10 @@ image: ## The image as stormkit-action:local, and what it adds to its base
 CHROMIUM ?= chromium
 pictures: ## Draw the pictures of docs/images from the tests' golden files
 	@command -v npm >/dev/null && command -v $(CHROMIUM) >/dev/null || { echo "npm and Chromium are needed: apt-get install npm chromium fonts-noto-color-emoji"; exit 1; }
-	cd pictures && npm ci --no-audit --no-fund --ignore-scripts && CHROMIUM=$$(command -v $(CHROMIUM)) node draw.mjs
+	cd tools/pictures && npm ci --no-audit --no-fund --ignore-scripts && CHROMIUM=$$(command -v $(CHROMIUM)) node draw.mjs
 
 tables: $(READY) ## Write the tables of inputs and outputs into README.md and docs/
-	$(BIN)/python -m scripts.doc_tables
+	$(BIN)/python -m tools.doc_tables
 
 # Locks everything for all Pythons and processors at once. UPGRADE= keeps what is locked and adds what is missing.
 UPGRADE ?= --upgrade
@@ -82,7 +82,7 @@ lock: ## Lock the newest dependencies, with hashes, in requirements.txt and requ
 	done
 
 bench: $(READY) ## Measure how fast it is, and write docs/performance.md
-	$(BIN)/python -m bench
+	$(BIN)/python -m tools.bench
 
 reliability: $(READY) ## Run every fault of every call against the sandbox, and write docs/reliability.md
-	$(BIN)/python -m reliability
+	$(BIN)/python -m tools.reliability

@@ -4,6 +4,6 @@
 import os
 
 if __name__ == "__main__" and os.environ.get("STATE_started") and os.environ.get("STATE_finished") != "true":
-    from stormkit_action.process import finish
+    from stormkit_action.__main__ import finish
 
     finish()

@@ -5,8 +5,8 @@ import threading
 from contextlib import ExitStack
 
 from sandbox.events import HEAD_BRANCH, PULL_REQUEST, REPOSITORY
-from sandbox.github import GitHub
-from sandbox.stormkit import Generation, Stormkit
+from sandbox.github.server import GitHub
+from sandbox.stormkit.server import Generation, Stormkit
 
 _GUIDE = """\
 A local Stormkit ({generation} servers' behavior) at {stormkit}

@@ -6,12 +6,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from sandbox import events, log_commands
+from sandbox import events
 from sandbox.events import BASE_BRANCH, HEAD_BRANCH
-from sandbox.github import GitHub
-from sandbox.runner import Runner
-from sandbox.step import Finished
-from sandbox.stormkit import Stormkit
+from sandbox.github.server import GitHub
+from sandbox.runner import commands as log_commands
+from sandbox.runner.runner import Runner
+from sandbox.runner.step import Finished
+from sandbox.stormkit.server import Stormkit
 
 # Actions of the pull request, and the exit code that each run ends with.
 _EXPECTED = {"opened": 0, "synchronize": 1}

@@ -9,7 +9,7 @@ from stormkit_action.errors import Cancelled
 from stormkit_action.main import main as run_step
 from stormkit_action.main import tell_bug
 from stormkit_action.reporting.console import GitHubConsole, PlainConsole
-from stormkit_action.reporting.outlets import StepFiles, Terminal
+from stormkit_action.reporting.step_files import StepFiles, Terminal
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str], cancellation: Cancellation) -> int:

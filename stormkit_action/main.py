@@ -9,6 +9,7 @@ from stormkit_action import event as events
 from stormkit_action import plan as plans
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.commands import starting
+from stormkit_action.context import Work
 from stormkit_action.errors import ActionError, Cancelled, InputError
 from stormkit_action.event import Event
 from stormkit_action.inputs import Command, Inputs
@@ -17,12 +18,11 @@ from stormkit_action.parsers import bare_key, insecure
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.known import Known
-from stormkit_action.reporting.live import LiveReport, Shown
-from stormkit_action.reporting.outlets import Outlet
-from stormkit_action.work import Work
+from stormkit_action.reporting.reporter import LiveReport, Shown
+from stormkit_action.reporting.step_files import Outlet
 
 if TYPE_CHECKING:
-    from stormkit_action.github_api import GitHubApi
+    from stormkit_action.github_api.api import GitHubApi
     from stormkit_action.reporting.github_report import GitHubReport
     from stormkit_action.result import Result
 
@@ -69,7 +69,7 @@ def _run(environ: Mapping[str, str], console: Console, outlet: Outlet, clock: Cl
     ]
     alone = len(works) == 1 and plan.command is Command.DEPLOY
     started = starting.start(works[0]) if alone else None
-    from stormkit_action import dispatch  # noqa: PLC0415 - everything else is needed once the trigger was sent
+    from stormkit_action.commands import dispatch  # noqa: PLC0415 - everything else is needed once the trigger was sent
 
     return dispatch.run(works, github=github, started=started)
 

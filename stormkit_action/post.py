@@ -14,19 +14,21 @@ from stormkit_action import event as events
 from stormkit_action import input_table, parsers, services
 from stormkit_action import plan as plans
 from stormkit_action.clock import Clock, Deadline
-from stormkit_action.commands import building, finding, stopping
+from stormkit_action.commands import build as building
+from stormkit_action.commands import find as finding
+from stormkit_action.context import Site, Watcher, Work
 from stormkit_action.errors import ActionError, NotFound
 from stormkit_action.inputs import Inputs, Remote
 from stormkit_action.later import Later
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.github_report import BUDGET, GitHubReport, guarded
-from stormkit_action.reporting.live import STARTED, LiveReport, Shown
-from stormkit_action.reporting.outlets import Outlet
+from stormkit_action.reporting.reporter import STARTED, LiveReport, Shown
+from stormkit_action.reporting.step_files import Outlet
 from stormkit_action.result import DeploymentResult, Outcome, Result
+from stormkit_action.stormkit import confirm as stopping
 from stormkit_action.stormkit.models import Deployment, Status
 from stormkit_action.stormkit.trigger import Trigger
-from stormkit_action.work import Site, Watcher, Work
 
 # What Stormkit gets for each deployment; GitHub gives all post steps together five minutes. Seconds.
 PATIENCE = 30.0

@@ -3,14 +3,14 @@
 from typing import TYPE_CHECKING
 
 from stormkit_action.clock import Clock
+from stormkit_action.context import Site
 from stormkit_action.event import Event
 from stormkit_action.inputs import Inputs
 from stormkit_action.stormkit.client import StormkitClient
-from stormkit_action.stormkit.transport import Transport
-from stormkit_action.work import Site
+from stormkit_action.stormkit.session import Transport
 
 if TYPE_CHECKING:
-    from stormkit_action.github_api import GitHubApi
+    from stormkit_action.github_api.api import GitHubApi
 
 
 def site(inputs: Inputs, clock: Clock, *, name: str = "", env_id: str = "") -> Site:
@@ -30,6 +30,6 @@ def github(inputs: Inputs, event: Event, clock: Clock) -> "GitHubApi | None":
     """GitHub; None outside of it."""
     if not event.on_github or not event.repository:
         return None
-    from stormkit_action.github_api import GitHubApi  # noqa: PLC0415 - nobody asks GitHub before the trigger
+    from stormkit_action.github_api.api import GitHubApi  # noqa: PLC0415 - nobody asks GitHub before the trigger
 
     return GitHubApi(token=inputs.github_token, repository=event.repository, api_url=event.api_url, clock=clock)

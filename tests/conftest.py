@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import settings
 
-from sandbox.github import GitHub
-from sandbox.stormkit import Build, Generation, Stormkit
+from sandbox.github.server import GitHub
+from sandbox.stormkit.server import Build, Generation, Stormkit
 
 # How long an example takes says how busy the machine is, and nothing else.
 settings.register_profile("any-machine", deadline=None)

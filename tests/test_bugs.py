@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from sandbox.clock import FakeClock
 from sandbox.events import HEAD_BRANCH
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.cli import finish
@@ -14,7 +15,6 @@ from stormkit_action.reporting.ending import Ending
 from stormkit_action.reporting.known import Known
 from stormkit_action.reporting.outputs import OUTPUTS
 from stormkit_action.result import Outcome, Result
-from tests.fake_clock import FakeClock
 
 KEY = "SK_sandbox_key"
 HOSTILE = f"{KEY}\n::set-output name=status::success\r::add-mask::e\n##[save-state name=started;][]"

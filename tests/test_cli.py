@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sandbox.stormkit import Stormkit
+from sandbox.stormkit.server import Stormkit
 from stormkit_action import __version__
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.cli import main

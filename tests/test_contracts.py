@@ -7,8 +7,8 @@ import tomllib
 import pytest
 
 import stormkit_action
-from sandbox import action_yml
-from sandbox.runner import ACTION
+from sandbox.runner import action_yml
+from sandbox.runner.runner import ACTION
 from stormkit_action.errors import InputError
 from stormkit_action.input_table import INPUTS, from_environment
 from stormkit_action.inputs import BuildLog, Command, Inputs, Remote, Switch

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench import memory
+from tools.bench import memory
 
 
 @pytest.mark.parametrize("build_log", ["failure", "stream"])

@@ -11,7 +11,7 @@ IMAGES = sorted((ROOT / "docs/images").glob("*.png"))
 
 
 def test_the_lock_names_no_registry() -> None:
-    lock = json.loads((ROOT / "pictures/package-lock.json").read_text())
+    lock = json.loads((ROOT / "tools/pictures/package-lock.json").read_text())
     packages = {name: entry for name, entry in lock["packages"].items() if name}
     assert packages
     assert not [name for name, entry in packages.items() if "resolved" in entry]

@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from sandbox.runner import ACTION
+from sandbox.runner.runner import ACTION
 
 LOCKS = ("requirements.txt", "requirements-dev.txt")
 

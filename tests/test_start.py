@@ -1,6 +1,6 @@
 """On the way to the trigger nothing is imported that is only needed after it."""
 
-from sandbox.runner import ACTION, Runner
+from sandbox.runner.runner import ACTION, Runner
 
 # Says what is imported at the moment when the first request would go out, and ends there.
 _PROBE = f"""
@@ -12,7 +12,7 @@ def sent(*_, **__):
 
 http.client.HTTPConnection.endheaders = sent
 sys.path.insert(0, {str(ACTION)!r})
-from stormkit_action.process import run
+from stormkit_action.__main__ import run
 run()
 """
 
@@ -22,8 +22,8 @@ LATER = {
     "concurrent.futures",
     "github",
     "stormkit_action.commands.deploy",
-    "stormkit_action.dispatch",
-    "stormkit_action.github_api",
+    "stormkit_action.commands.dispatch",
+    "stormkit_action.github_api.api",
     "stormkit_action.reporting.ending",
     "stormkit_action.reporting.github_report",
     "stormkit_action.result",

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stormkit_action.commands import finding
+from stormkit_action.commands import find as finding
+from stormkit_action.context import Work
 from stormkit_action.errors import ActionError, GitHubError
 from stormkit_action.inputs import Switch
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.text import one_line
-from stormkit_action.work import Work
 
 if TYPE_CHECKING:
-    from stormkit_action.github_api import GitHubApi
+    from stormkit_action.github_api.api import GitHubApi
 
 
 def run(work: Work, *, github: "GitHubApi | None") -> DeploymentResult:

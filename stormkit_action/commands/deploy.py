@@ -3,15 +3,17 @@
 import contextlib
 from dataclasses import replace
 
-from stormkit_action.commands import building, publishing, starting
+from stormkit_action.commands import build as building
+from stormkit_action.commands import publish as publishing
+from stormkit_action.commands import starting
 from stormkit_action.commands.starting import Started
+from stormkit_action.context import Work
 from stormkit_action.errors import ActionError, Cancelled
 from stormkit_action.inputs import Remote
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit import health
 from stormkit_action.stormkit.models import Deployment, Status
 from stormkit_action.stormkit.trigger import Trigger
-from stormkit_action.work import Work
 
 
 def run(work: Work, started: Started | None = None) -> DeploymentResult:

@@ -1,10 +1,11 @@
 """`publish` and `rollback`: which deployment is live."""
 
-from stormkit_action.commands import finding, publishing
+from stormkit_action.commands import find as finding
+from stormkit_action.commands import publish as publishing
+from stormkit_action.context import Work
 from stormkit_action.errors import CommandError
 from stormkit_action.result import DeploymentResult
 from stormkit_action.stormkit.models import Deployment, Status
-from stormkit_action.work import Work
 
 
 def publish(work: Work) -> DeploymentResult:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from stormkit_action.context import Work
 from stormkit_action.errors import ActionError, Cancelled
-from stormkit_action.stormkit.transport import PATIENCE
+from stormkit_action.stormkit.session import PATIENCE
 from stormkit_action.stormkit.trigger import Trigger
-from stormkit_action.work import Work
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,7 +24,7 @@ def start(work: Work) -> Started:
         give_up = work.deadline.within(PATIENCE)
         known: frozenset[str] = frozenset()
         if work.inputs.stop_superseded:
-            from stormkit_action.commands import removing  # noqa: PLC0415 - few ask for it
+            from stormkit_action.commands import cleanup as removing  # noqa: PLC0415 - few ask for it
 
             known = removing.stop_superseded(work, give_up)
         trigger = Trigger(

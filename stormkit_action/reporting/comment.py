@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import GitHubError
-from stormkit_action.github_answers import Comment
-from stormkit_action.github_api import GitHubApi
-from stormkit_action.github_connection import PAGE
+from stormkit_action.github_api.answers import Comment
+from stormkit_action.github_api.api import GitHubApi
+from stormkit_action.github_api.connection import PAGE
 from stormkit_action.reporting.comment_body import is_ours, read_rows, render
 from stormkit_action.reporting.rows import Change, Row, union
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from stormkit_action.reporting import markdown
-from stormkit_action.reporting.row_cells import HEAD, SAID, brief_cells, cells, word_of
 from stormkit_action.reporting.rows import Row, State, decode, encode
+from stormkit_action.reporting.table import HEAD, SAID, brief_cells, cells, word_of
 
 # GitHub refuses more (422). Counted in code points, which is safe under its limit in bytes too.
 LONGEST = 65_536

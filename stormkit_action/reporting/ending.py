@@ -8,9 +8,9 @@ from stormkit_action.reporting import log, outputs, summary
 from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.github_report import BUDGET, CANCEL_BUDGET, guarded
 from stormkit_action.reporting.known import Known
-from stormkit_action.reporting.live import FINISHED
-from stormkit_action.reporting.outlets import Outlet
 from stormkit_action.reporting.outputs import Written
+from stormkit_action.reporting.reporter import FINISHED
+from stormkit_action.reporting.step_files import Outlet
 from stormkit_action.result import Outcome, Result
 
 

@@ -10,20 +10,20 @@ from datetime import datetime
 from typing import TypeVar
 
 from stormkit_action.clock import Clock, Deadline
+from stormkit_action.context import Site
 from stormkit_action.errors import Cancelled
 from stormkit_action.event import Event
-from stormkit_action.github_api import GitHubApi
+from stormkit_action.github_api.api import GitHubApi
 from stormkit_action.inputs import Command, Inputs
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.comment import Told
 from stormkit_action.reporting.console import Console
-from stormkit_action.reporting.deployments import GitHubDeployments
+from stormkit_action.reporting.github_deployments import GitHubDeployments
 from stormkit_action.reporting.outputs import Written
 from stormkit_action.reporting.pull_request import PullRequestComment
 from stormkit_action.reporting.result_rows import change_of
 from stormkit_action.reporting.rows import Change, Row, active_ids, newer
 from stormkit_action.result import Result
-from stormkit_action.work import Site
 
 T = TypeVar("T")
 

@@ -3,7 +3,7 @@
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import GitHubError
 from stormkit_action.event import Event
-from stormkit_action.github_api import GitHubApi
+from stormkit_action.github_api.api import GitHubApi
 from stormkit_action.inputs import Command, Inputs, Switch
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.comment import StickyComment, Told

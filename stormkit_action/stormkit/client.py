@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from stormkit_action.clock import Deadline
-from stormkit_action.stormkit.transport import EXCHANGE_LIMIT, PATIENCE, Answer, Call, Transport
+from stormkit_action.stormkit.session import EXCHANGE_LIMIT, PATIENCE, Answer, Call, Transport
 from stormkit_action.text import one_line
 
 if TYPE_CHECKING:

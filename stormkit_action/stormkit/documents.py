@@ -6,7 +6,7 @@ from typing import Any
 
 from stormkit_action.errors import ServerFault
 from stormkit_action.stormkit.models import Deployment, Page, Polled, Status, parse_id
-from stormkit_action.stormkit.transport import Answer
+from stormkit_action.stormkit.session import Answer
 
 
 def triggered(answer: Answer) -> str:

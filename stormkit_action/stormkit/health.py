@@ -8,8 +8,8 @@ import requests
 from stormkit_action import __version__
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.parsers import StatusCodes
-from stormkit_action.stormkit.network import network_problem
-from stormkit_action.stormkit.transport import PlainSession
+from stormkit_action.stormkit.connection_errors import network_problem
+from stormkit_action.stormkit.session import PlainSession
 
 # Seconds: for one request, and between two at first and at most.
 REQUEST_LIMIT = 10.0

@@ -25,7 +25,7 @@ LEAST_SPREAD = 0.03
 
 # Pauses in units of sqrt(spread / hazard). It sets how many polls are spent around the usual end: about
 # 2 * sqrt(usual seconds), whatever the spread. With the few before it, builds from 15 s to 10 min cost on average no
-# more requests than a loop with pauses of 5 s (measured in bench/polling.py).
+# more requests than a loop with pauses of 5 s (measured in tools/bench/polling.py).
 PAUSE_FACTOR = 0.74
 
 # The probability that a build is unlike those before: it fails early, or its duration has changed for good.

@@ -19,7 +19,7 @@ from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import ServerFault, StormkitError
 from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.doubt import is_lost, may_have_started, may_still_start, unknown_whether_started
-from stormkit_action.stormkit.transport import EXCHANGE_LIMIT, PATIENCE, jittered_pauses, may_repeat
+from stormkit_action.stormkit.session import EXCHANGE_LIMIT, PATIENCE, jittered_pauses, may_repeat
 
 if TYPE_CHECKING:
     from stormkit_action.stormkit.models import Deployment, Page

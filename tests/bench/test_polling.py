@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.polling import LOOP, Measured, builds, every, optimum, polling_at, this_action
+from tools.bench.polling import LOOP, Measured, builds, every, optimum, polling_at, this_action
 
 SAMPLE = builds(0.1, count=1000)
 BY_LOOP = Measured.of([polling_at(lambda: every(LOOP))(each) for each in SAMPLE])

@@ -1,8 +1,8 @@
 """A deployment that is published keeps what was known of its build."""
 
-from sandbox.github import GitHub
-from sandbox.runner import Runner
-from sandbox.stormkit import Stormkit
+from sandbox.github.server import GitHub
+from sandbox.runner.runner import Runner
+from sandbox.stormkit.server import Stormkit
 
 
 def test_the_build_log_is_shown_although_it_was_read_back(tmp_path):

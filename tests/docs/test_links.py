@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from scripts.doc_tables import ROOT
+from tools.doc_tables import ROOT
 
 PAGES = sorted(path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / ".github").glob("*.md")))
 

@@ -4,8 +4,8 @@ import json
 import re
 import tomllib
 
-from scripts.doc_tables import ROOT
 from stormkit_action.reporting.outputs import OUTPUTS
+from tools.doc_tables import ROOT
 
 
 def read(name: str) -> str:

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from scripts.doc_tables import ROOT
+from tools.doc_tables import ROOT
 
 TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 THREATS = re.split(r"^### ", TEXT.partition("\n## Threats\n")[2].partition("\n## ")[0], flags=re.MULTILINE)[1:]

@@ -4,17 +4,17 @@ import re
 
 import pytest
 
-from sandbox import action_yml
-from sandbox.runner import ACTION
-from scripts import doc_tables
-from scripts.doc_tables import FILES, ROOT, filled, main
+from sandbox.runner import action_yml
+from sandbox.runner.runner import ACTION
+from tools import doc_tables
+from tools.doc_tables import FILES, ROOT, filled, main
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_s_tables_are_up_to_date(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     assert re.search("<!-- (in|out)puts -->", text)
-    assert filled(text) == text, "run: python -m scripts.doc_tables"
+    assert filled(text) == text, "run: python -m tools.doc_tables"
 
 
 def test_every_input_and_output_of_the_action_has_a_row():

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from scripts.doc_tables import ROOT
+from tools.doc_tables import ROOT
 
 HEADINGS = re.findall(r"^### (.+)$", (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8"), re.MULTILINE)
 # A symptom without a text of its own.

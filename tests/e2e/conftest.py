@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from sandbox.github import TOKEN
-from sandbox.runner import Runner
+from sandbox.github.server import TOKEN
+from sandbox.runner.runner import Runner
 
 KEYS = {"environment key": {"api-key": "SK_sandbox"}, "user key": {"api-key": "SK_user", "env-id": "305"}}
 

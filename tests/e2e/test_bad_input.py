@@ -6,7 +6,7 @@ import pytest
 
 from sandbox import events
 from sandbox.events import HEAD_BRANCH
-from sandbox.stormkit import KeyScope
+from sandbox.stormkit.server import KeyScope
 from tests.e2e.test_deploy import assert_sound
 
 WRONG = {

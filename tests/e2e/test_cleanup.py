@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from sandbox.events import HEAD_BRANCH
-from sandbox.stormkit import Generation
+from sandbox.stormkit.server import Generation
 from stormkit_action.reporting.comment_body import read_rows
 from stormkit_action.reporting.rows import State
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from sandbox.events import HEAD_BRANCH
-from sandbox.stormkit import Build, Generation, Step
+from sandbox.stormkit.server import Build, Generation, Step
 
 OTHER = "docs/typo"
 BOTH = pytest.mark.parametrize("stormkit", list(Generation), indirect=True)

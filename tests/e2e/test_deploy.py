@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sandbox.events import HEAD_BRANCH, HEAD_SHA
-from sandbox.stormkit import Generation, Step
+from sandbox.stormkit.server import Generation, Step
 from stormkit_action.reporting.outputs import OUTPUTS
 from tests.e2e.conftest import KEYS
 

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sandbox import events
+from sandbox.clock import FakeClock
 from sandbox.web import Recorded, Reply, Server
 from stormkit_action.input_table import INPUTS
 from stormkit_action.main import main
 from stormkit_action.reporting.console import GitHubConsole
 from stormkit_action.reporting.outputs import OUTPUTS
-from tests.fake_clock import FakeClock
 
 TEXT = st.text(max_size=60)
 WORDS = st.sampled_from(

@@ -10,8 +10,8 @@ import pytest
 
 from sandbox import events
 from sandbox.events import HEAD_BRANCH, HEAD_SHA
-from sandbox.github import ENTERPRISE
-from sandbox.step_log import Level
+from sandbox.github.server import ENTERPRISE
+from sandbox.runner.log import Level
 from stormkit_action.reporting.comment_body import read_rows, render
 from stormkit_action.reporting.rows import State
 

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from sandbox.runner import ACTION
-from sandbox.stormkit import Generation
+from sandbox.runner.runner import ACTION
+from sandbox.stormkit.server import Generation
 from stormkit_action.reporting.comment_body import read_rows
 from stormkit_action.reporting.rows import State
 

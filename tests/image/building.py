@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.runner import ACTION
+from sandbox.runner.runner import ACTION
 
 BASE = "python:3.13-slim"
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sandbox.container import ContainerRunner, docker
+from sandbox.runner.container import ContainerRunner, docker
 from tests.image.building import BARE, Builder
 
 KEY = "SK_sandbox"

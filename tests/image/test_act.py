@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import events
-from sandbox.runner import ACTION
+from sandbox.runner.runner import ACTION
 from tests.image.building import BASE
 from tests.image.conftest import KEY
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.container import RUNNER_UID, docker
 from sandbox.events import HEAD_BRANCH
-from sandbox.job_directory import JobDirectory
-from sandbox.runner import ACTION
+from sandbox.runner.container import RUNNER_UID, docker
+from sandbox.runner.directory import JobDirectory
+from sandbox.runner.runner import ACTION
 from tests.image.building import BASE
 from tests.image.conftest import KEY
 
@@ -134,8 +134,8 @@ def test_the_loopback_is_network_enough(job, tmp_path):
 
 SERVERS = """
 import json, threading
-from sandbox.github import GitHub
-from sandbox.stormkit import Stormkit
+from sandbox.github.server import GitHub
+from sandbox.stormkit.server import Stormkit
 with Stormkit() as stormkit, GitHub() as github:
     print(json.dumps({"stormkit": stormkit.url, "github": github.url}))
     threading.Event().wait(120)

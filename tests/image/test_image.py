@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import action_yml
-from sandbox.container import docker
-from sandbox.runner import ACTION
+from sandbox.runner import action_yml
+from sandbox.runner.container import docker
+from sandbox.runner.runner import ACTION
 from tests.image.building import BARE, BASE
 
 pytestmark = pytest.mark.docker

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from sandbox.container import docker
+from sandbox.runner.container import docker
 
 pytestmark = pytest.mark.docker
 

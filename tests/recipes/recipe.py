@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import events
-from sandbox.github import GitHub
-from sandbox.job_directory import JobDirectory
-from sandbox.runner import ACTION, Runner
-from sandbox.step import Finished
-from sandbox.stormkit import ENV_KEY, Stormkit
+from sandbox.github.server import GitHub
+from sandbox.runner.directory import JobDirectory
+from sandbox.runner.runner import ACTION, Runner
+from sandbox.runner.step import Finished
+from sandbox.stormkit.server import ENV_KEY, Stormkit
 from tests.recipes.expressions import as_text, condition, evaluate, filled
 from tests.workflows.linting import STAND_IN, load
 

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from sandbox.events import BASE_SHA, HEAD_BRANCH, HEAD_SHA
-from sandbox.runner import ACTION
-from sandbox.stormkit import ENV_ID, ENV_KEY
+from sandbox.runner.runner import ACTION
+from sandbox.stormkit.server import ENV_ID, ENV_KEY
 from tests.workflows.linting import load
 
 GITLAB = load(ACTION / "examples/gitlab-ci.yml")

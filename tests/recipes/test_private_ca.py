@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from sandbox.stormkit import Build, Stormkit
+from sandbox.stormkit.server import Build, Stormkit
 
 PUBLIC = Path("/etc/ssl/certs/ca-certificates.crt")
 

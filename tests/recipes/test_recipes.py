@@ -5,9 +5,9 @@ import re
 import pytest
 
 from sandbox.events import BASE_SHA, HEAD_BRANCH, HEAD_SHA
-from sandbox.github import ENTERPRISE
-from sandbox.runner import ACTION
-from sandbox.stormkit import ENV_ID, USER_KEY
+from sandbox.github.server import ENTERPRISE
+from sandbox.runner.runner import ACTION
+from sandbox.stormkit.server import ENV_ID, USER_KEY
 from tests.workflows.linting import EXAMPLES, OTHER_CI
 
 QUEUE = "gh-readonly-queue/main/pr-42-c3d0be41ecbe669545ee3e94d31ed9a4bc91ee3c"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sandbox.runner import ACTION
-from scripts.pin_image import main, pinned
+from sandbox.runner.runner import ACTION
+from tools.release.pin_image import main, pinned
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 IMAGE = f"ghcr.io/octocat/stormkit_action:v1.2.3@{DIGEST}"

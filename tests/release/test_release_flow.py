@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from sandbox.runner import ACTION
+from sandbox.runner.runner import ACTION
 from tests.workflows.linting import load
 
 STEPS = {
@@ -42,7 +42,7 @@ class Repository:
         (self._bin / "gh").chmod(0o755)
         (self._bin / "python").symlink_to(sys.executable)
         shutil.copy(ACTION / "action.yml", self.root)
-        for package in ("scripts", "stormkit_action"):
+        for package in ("tools", "stormkit_action"):
             shutil.copytree(ACTION / package, self.root / package, ignore=shutil.ignore_patterns("__pycache__"))
         (self.root / "stormkit_action/__init__.py").write_text('__version__ = "1.2.3"\n', encoding="utf-8")
         (self.root / "CHANGELOG.md").write_text(CHANGELOG, encoding="utf-8")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from scripts import release_check, release_notes
-from scripts.release_check import problems
-from scripts.release_notes import CHANGELOG, notes
+from tools.release import release_check, release_notes
+from tools.release.release_check import problems
+from tools.release.release_notes import CHANGELOG, notes
 
 TEXT = """\
 # Changelog

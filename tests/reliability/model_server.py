@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from sandbox.clock import FakeClock
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import Busy, NoAnswer, Refused, ServerFault, StormkitError
 from stormkit_action.stormkit.models import Deployment, Page, Status
-from tests.fake_clock import FakeClock
 
 BRANCH = "feature/preview-links"
 READ_TIMEOUT = 20.0

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from reliability.document import DOCUMENT, FAULTS, differences, row
-from reliability.expected import EXPECTED
-from reliability.running import run
-from reliability.scenarios import KINDS, SCENARIOS, Cell
-from sandbox.stormkit import FaultKind, Generation
+from sandbox.stormkit.server import FaultKind, Generation
+from tools.reliability.document import DOCUMENT, FAULTS, differences, row
+from tools.reliability.expected import EXPECTED
+from tools.reliability.running import run
+from tools.reliability.scenarios import KINDS, SCENARIOS, Cell
 
 SOME = (
     ("trigger", FaultKind.ANSWER_LOST),

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
+from sandbox.clock import FakeClock
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import Cancelled, StormkitError
-from stormkit_action.stormkit.transport import PATIENCE
+from stormkit_action.stormkit.session import PATIENCE
 from stormkit_action.stormkit.trigger import LATEST, Trigger
-from tests.fake_clock import FakeClock
 from tests.reliability.model_server import BRANCH, TURNED_AWAY, Answer, Fate, ModelServer
 
 LOST = (Answer.RESET, Answer.SILENCE, Answer.BAD_GATEWAY, Answer.GARBAGE)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.secret_masks import SecretMasker
-from sandbox.step_log import StepLog
+from sandbox.runner.log import StepLog
+from sandbox.runner.masks import SecretMasker
 from stormkit_action.reporting import build_log
 from stormkit_action.reporting.build_log import LiveBuildLog
 from stormkit_action.reporting.console import GitHubConsole

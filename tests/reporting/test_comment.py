@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from sandbox.github import TOKEN, GitHub
+from sandbox.clock import TODAY, FakeClock
+from sandbox.github.server import TOKEN, GitHub
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import GitHubError
-from stormkit_action.github_api import GitHubApi
+from stormkit_action.github_api.api import GitHubApi
 from stormkit_action.reporting.comment import ALONE, CONTENDED, FRESH, TURNS, StickyComment
 from stormkit_action.reporting.comment_body import marker, read_rows, render
 from stormkit_action.reporting.rows import Change, Row, State
-from tests.fake_clock import TODAY, FakeClock
 
 BOT = "github-actions[bot]"
 NOW = int(TODAY.timestamp())

@@ -1,10 +1,10 @@
-"""Sixteen jobs write one comment at the same moment, with lost answers; bench/comment_race.py does it more often."""
+"""Sixteen jobs write one comment at the same moment, with lost answers; `tools/bench` does it more often."""
 
 from functools import partial
 
 import pytest
 
-from bench.comment_race import run
+from tools.bench.comment_race import run
 
 # Everything happens this many times faster than it would: pauses, latency and all.
 SPEED = 5.0

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sandbox.secret_masks import SecretMasker
-from sandbox.step_log import StepLog
+from sandbox.runner.log import StepLog
+from sandbox.runner.masks import SecretMasker
 from stormkit_action.reporting import console as consoles
 from stormkit_action.reporting.console import BATCH, GitHubConsole, PlainConsole, inert
 

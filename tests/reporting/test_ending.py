@@ -2,10 +2,10 @@
 
 import pytest
 
+from sandbox.clock import FakeClock
 from stormkit_action import main
 from stormkit_action.reporting.console import PlainConsole
-from stormkit_action.reporting.outlets import Terminal
-from tests.fake_clock import FakeClock
+from stormkit_action.reporting.step_files import Terminal
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,16 @@ from datetime import UTC, datetime
 
 import pytest
 
+from sandbox.clock import TODAY, FakeClock
 from sandbox.events import HEAD_BRANCH, HEAD_SHA
-from sandbox.github import TOKEN, GitHub
+from sandbox.github.server import TOKEN, GitHub
 from stormkit_action import input_table
 from stormkit_action import result as results
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import SystemClock
+from stormkit_action.context import Site
 from stormkit_action.event import Event, Run
-from stormkit_action.github_api import GitHubApi
+from stormkit_action.github_api.api import GitHubApi
 from stormkit_action.inputs import Command
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.comment_body import read_rows, render
@@ -25,9 +27,7 @@ from stormkit_action.reporting.rows import State
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.models import Commit, Deployment, Status
-from stormkit_action.stormkit.transport import Transport
-from stormkit_action.work import Site
-from tests.fake_clock import TODAY, FakeClock
+from stormkit_action.stormkit.session import Transport
 
 URL = "https://docs.example.com"
 

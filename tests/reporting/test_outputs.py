@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sandbox.file_commands import FileCommand, create_files, read_files
+from sandbox.runner.files import FileCommand, create_files, read_files
 from stormkit_action import result as results
 from stormkit_action.errors import ActionError
-from stormkit_action.reporting.outlets import StepFiles, Terminal
 from stormkit_action.reporting.outputs import MOST_CHARACTERS, OUTPUTS, Written, values
+from stormkit_action.reporting.step_files import StepFiles, Terminal
 from stormkit_action.result import DeploymentResult, Outcome, Result
 from stormkit_action.stormkit.models import Commit, Deployment, Status
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.runner import Runner
-from sandbox.step import Finished
-from sandbox.stormkit import ENV_KEY, USER_KEY, Step, Stormkit
+from sandbox.runner.runner import Runner
+from sandbox.runner.step import Finished
+from sandbox.stormkit.server import ENV_KEY, USER_KEY, Step, Stormkit
 
 STEPS = (
     Step(title="npm ci", message="".join(f"install {number}\n" for number in range(40))),

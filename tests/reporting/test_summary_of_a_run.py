@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.runner import Runner
-from sandbox.stormkit import Stormkit
+from sandbox.runner.runner import Runner
+from sandbox.stormkit.server import Stormkit
 
 
 def _run(stormkit: Stormkit, directory: Path, **inputs: str) -> Runner:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sandbox.stormkit import Generation, Stormkit
-from tests.fake_clock import FakeClock
+from sandbox.clock import FakeClock
+from sandbox.stormkit.server import Generation, Stormkit
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from sandbox.events import BASE_SHA, HEAD_BRANCH, HEAD_SHA
-from sandbox.github import ENTERPRISE, TOKEN, GitHub
+from sandbox.github.server import ENTERPRISE, TOKEN, GitHub
 
 REPOSITORY = "/repos/octocat/hello-world"
 COMMENTS = f"{REPOSITORY}/issues/42/comments"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.job_directory import JobDirectory, in_container
-from sandbox.runner import NOWHERE, Runner, input_variables
-from sandbox.step import Finished
-from sandbox.step_log import Level
+from sandbox.runner.directory import JobDirectory, in_container
+from sandbox.runner.log import Level
+from sandbox.runner.runner import NOWHERE, Runner, input_variables
+from sandbox.runner.step import Finished
 
 METADATA = """\
 name: Greet

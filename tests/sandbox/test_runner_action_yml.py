@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sandbox import action_yml
-from sandbox.action_yml import ActionYmlError, Input
+from sandbox.runner import action_yml
+from sandbox.runner.action_yml import ActionYmlError, Input
 
 REAL = Path(__file__).parents[2] / "action.yml"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.file_commands import SUMMARY_LIMIT, FileCommand, MalformedFileError, create_files, pairs, read_files
+from sandbox.runner.files import SUMMARY_LIMIT, FileCommand, MalformedFileError, create_files, pairs, read_files
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import base64
 
 import pytest
 
-from sandbox.log_commands import Command, parse
-from sandbox.secret_masks import SecretMasker
-from sandbox.step_log import Level, StepLog
+from sandbox.runner.commands import Command, parse
+from sandbox.runner.log import Level, StepLog
+from sandbox.runner.masks import SecretMasker
 
 
 def log_of(*lines: str, secrets: tuple[str, ...] = (), debug: bool = False) -> StepLog:

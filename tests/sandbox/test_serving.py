@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from sandbox.runner import ACTION
+from sandbox.runner.runner import ACTION
 
 
 @pytest.fixture(name="serve")

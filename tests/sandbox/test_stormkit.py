@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from sandbox.events import BASE_SHA, HEAD_BRANCH, HEAD_SHA
-from sandbox.stormkit import ENV_ID, Generation, KeyScope, Stormkit
+from sandbox.stormkit.server import ENV_ID, Generation, KeyScope, Stormkit
 from tests.sandbox.stormkit_requests import call, read, trigger
 
 PUSHED = "0123456789abcdef0123456789abcdef01234567"

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from sandbox.stormkit import Build, Generation, Outcome, Step, Stormkit
-from sandbox.stormkit_builds import STOPPED, UPLOADING, Course
-from tests.fake_clock import FakeClock
+from sandbox.clock import FakeClock
+from sandbox.stormkit.builds import STOPPED, UPLOADING, Course
+from sandbox.stormkit.server import Build, Generation, Outcome, Step, Stormkit
 from tests.sandbox.stormkit_requests import call, read, trigger
 
 ONE, TWO = Step(title="one", message="a1\na2\n"), Step(title="two", message="0123456789", share=3)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.stormkit import Generation
+from sandbox.stormkit.server import Generation
 from tests.sandbox.stormkit_requests import call, read, trigger
 
 PUSHED = "0123456789abcdef0123456789abcdef01234567"

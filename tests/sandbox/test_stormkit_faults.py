@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from sandbox.stormkit import FaultKind, Generation, Stormkit
+from sandbox.stormkit.server import FaultKind, Generation, Stormkit
 
 STATUS = {
     FaultKind.ERROR_500: 500,

@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from sandbox.stormkit import Stormkit
+from sandbox.stormkit.server import Stormkit
 
 
 @pytest.fixture

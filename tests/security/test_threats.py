@@ -3,9 +3,9 @@
 import pytest
 
 from sandbox.events import HEAD_BRANCH, HEAD_SHA
-from sandbox.github import TOKEN
-from sandbox.runner import Runner
-from sandbox.stormkit import ENV_KEY
+from sandbox.github.server import TOKEN
+from sandbox.runner.runner import Runner
+from sandbox.stormkit.server import ENV_KEY
 from sandbox.web import Recorded, Reply, Server
 
 HOSTILE = (

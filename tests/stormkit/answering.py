@@ -7,7 +7,7 @@ from sandbox.web import Recorded, Reply, Server
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import Clock, SystemClock
 from stormkit_action.stormkit.client import StormkitClient
-from stormkit_action.stormkit.transport import Call, Transport
+from stormkit_action.stormkit.session import Call, Transport
 
 KEY = "SK_0123456789abcdef"
 READ = Call(method="GET", path="/v1/deployments/8241", action="reading deployment 8241")

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sandbox.clock import FakeClock
 from sandbox.web import Reply
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import ServerFault, StormkitError
 from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.models import Deployment, Polled, Status
 from stormkit_action.stormkit.paging import MOST_FRUITLESS, PAGE_SIZE
-from stormkit_action.stormkit.transport import Answer, Call, Transport
-from tests.fake_clock import FakeClock
+from stormkit_action.stormkit.session import Answer, Call, Transport
 from tests.stormkit.answering import Answering, client, page
 
 ROW = {"id": "8241", "status": "running"}

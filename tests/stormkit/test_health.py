@@ -4,13 +4,13 @@ import threading
 
 import pytest
 
+from sandbox.clock import FakeClock
 from sandbox.web import Recorded, Reply
 from stormkit_action import parsers
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import Deadline, SystemClock
 from stormkit_action.errors import Cancelled
 from stormkit_action.stormkit.health import FIRST_PAUSE, LONGEST_PAUSE, MOST_REDIRECTS, check_url, wait_until_healthy
-from tests.fake_clock import FakeClock
 from tests.stormkit.answering import Answering
 
 UP = Reply(status=200, body="fine")

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from sandbox.clock import FakeClock
 from sandbox.web import Recorded, Reply
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import Busy, NoAnswer, Refused, StormkitError
 from stormkit_action.stormkit.trigger import LOOK, Trigger
-from tests.fake_clock import FakeClock
 from tests.stormkit.answering import Answering, client
 
 STARTED = Reply(status=201, body={"id": "8241", "status": "running"})

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from sandbox.clock import FakeClock
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import Busy, Cancelled, NoAnswer, NotFound, Refused, Rejected, ServerFault
 from stormkit_action.stormkit.models import Commit, Deployment, LogStep, Page, Polled, Status
 from stormkit_action.stormkit.waiting import HEARTBEAT, LOOK_LIMIT, RESTART_LAG, BuildWait, Progress
-from tests.fake_clock import FakeClock
 
 SHA = "16ab41e8"
 

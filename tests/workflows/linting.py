@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from sandbox.runner import ACTION
+from sandbox.runner.runner import ACTION
 
 OWN = sorted((ACTION / ".github/workflows").glob("*.yml"))
 TEMPLATES = sorted((ACTION / "workflow-templates").glob("*.yml"))

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from sandbox import action_yml
-from sandbox.runner import ACTION
+from sandbox.runner import action_yml
+from sandbox.runner.runner import ACTION
 from stormkit_action.input_table import INPUTS
 from stormkit_action.reporting.outputs import OUTPUTS
 from tests.workflows.linting import (
@@ -184,5 +184,5 @@ def test_the_release_builds_what_the_action_is():
     assert action_yml.load(ACTION / "action.yml").post_entrypoint
     for path in re.findall(r"tests/\S+\.py", release):
         assert (ACTION / path).exists()
-    for module in re.findall(r"python -m scripts\.(\w+)", release):
-        assert (ACTION / f"scripts/{module}.py").exists()
+    for module in re.findall(r"python -m tools\.release\.(\w+)", release):
+        assert (ACTION / f"tools/release/{module}.py").exists()

@@ -1,0 +1,1 @@
+"""A local GitHub: its REST API, as far as the action uses it."""

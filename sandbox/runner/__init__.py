@@ -1,0 +1,1 @@
+"""A local GitHub runner: starts the action as a workflow step does."""

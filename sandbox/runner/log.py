@@ -1,0 +1,174 @@
+"""What GitHub's runner makes of a step's log: commands, annotations, masks, and the log that people see.
+
+Source: actions/runner, Runner.Worker/ActionCommandManager.cs and ExecutionContext.cs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from sandbox.runner.commands import REGISTERED, Command, parse
+from sandbox.runner.masks import SecretMasker, lines_of
+
+ANNOTATIONS_PER_LEVEL = 10
+"""Annotations of each level that a step may have; more are only lines in the log."""
+
+ANNOTATION_LIMIT = 4096
+"""Characters that are kept of an annotation's message."""
+
+_OMITTED_FROM_ECHO = {"add-mask", "debug", "error", "notice", "warning"}
+
+
+class Level(StrEnum):
+    """Severity of an annotation."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTICE = "notice"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Annotation:
+    """A message in the list of annotations of a run, with its secrets masked."""
+
+    level: Level
+    message: str
+    properties: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """Title that the command gave, or ""."""
+        return self.properties.get("title", "")
+
+
+class StepLog:
+    """Reads a step's lines, one by one, as the runner does."""
+
+    def __init__(self, masker: SecretMasker, *, debug: bool = False) -> None:
+        self.printed: list[str] = []
+        self.shown: list[str] = []
+        self.commands: list[Command] = []
+        self.annotations: list[Annotation] = []
+        self.dropped_annotations = 0
+        self.masks: list[str] = []
+        self.outputs: dict[str, str] = {}
+        self.state: dict[str, str] = {}
+        self.problems: list[str] = []
+        self.command_failed = False
+        self._masker = masker
+        self._debug = debug
+        self._echo = debug
+        self._stop_token = ""
+        self._shown_before_mask: list[tuple[str, int]] = []
+
+    def feed(self, text: str) -> None:
+        """Read one line, with its line ending if it has one."""
+        self.printed.append(text)
+        line = text.rstrip("\r\n")
+        registered = REGISTERED | {self._stop_token.lower()} if self._stop_token else REGISTERED
+        command = parse(line, registered)
+        if command is None or (self._stop_token and command.name != self._stop_token.lower()):
+            self._show(line)
+        elif self._stop_token:
+            self._show(line)
+            self._stop_token = ""
+        elif command.name == "stop-commands":
+            self._stop(line, command)
+        else:
+            self._execute(line, command)
+
+    def issue(self, level: Level, message: str, properties: dict[str, str] | None = None) -> None:
+        """Show a message in the log and, while there is room, among the annotations."""
+        self._show(f"##[{level}]{message}")
+        if sum(annotation.level is level for annotation in self.annotations) >= ANNOTATIONS_PER_LEVEL:
+            self.dropped_annotations += 1
+            return
+        message = self._masker.mask(message)[:ANNOTATION_LIMIT]
+        self.annotations.append(Annotation(level=level, message=message, properties=properties or {}))
+
+    def fail(self, *messages: str) -> None:
+        """Fail the step whatever its exit code, with an error for each message."""
+        self.command_failed = True
+        self.problems.append(" ".join(messages))
+        for message in messages:
+            self.issue(Level.ERROR, message)
+
+    def leaks(self) -> list[str]:
+        """Lines of the log that showed a secret before the command that masks it."""
+        return [
+            f"line {number} of the log shows a secret before its add-mask: {line!r}"
+            for secret, count in self._shown_before_mask
+            for number, line in enumerate(self.shown[:count], start=1)
+            if secret in line
+        ]
+
+    def _show(self, line: str) -> None:
+        self.shown.append(self._masker.mask(line))
+
+    def _stop(self, line: str, command: Command) -> None:
+        token = command.value
+        # Anybody could guess such a token, so the runner refuses it and goes on executing commands.
+        if not token or token.lower() in REGISTERED | {"pause-logging"}:
+            self.fail(f"Invalid stop-commands token {token!r}.")
+            return
+        self.commands.append(command)
+        self._stop_token = token
+        if len(token) > 6:
+            self._masker.add(token)
+        self._show(line)
+
+    def _execute(self, line: str, command: Command) -> None:
+        self.commands.append(command)
+        if self._echo and command.name not in _OMITTED_FROM_ECHO:
+            self._show(line)
+        execute: dict[str, Callable[[Command], None]] = {
+            "add-mask": self._add_mask,
+            "debug": self._show_debug,
+            "echo": self._set_echo,
+            "group": lambda group: self._show(f"##[group]{group.value}"),
+            "endgroup": lambda _: self._show("##[endgroup]"),
+            "set-output": lambda output: self._set(self.outputs, output),
+            "save-state": lambda state: self._set(self.state, state),
+            "set-env": self._refuse,
+            "add-path": self._refuse,
+            "error": self._annotate,
+            "warning": self._annotate,
+            "notice": self._annotate,
+        }
+        # Problem matchers are only recorded: nothing in a sandbox reads them.
+        if command.name in execute:
+            execute[command.name](command)
+
+    def _annotate(self, command: Command) -> None:
+        self.issue(Level(command.name), command.value, command.properties)
+
+    def _add_mask(self, command: Command) -> None:
+        if not command.value.strip():
+            self.issue(Level.WARNING, "Can't add secret mask for empty string in ##[add-mask] command.")
+            return
+        if self._echo:
+            self._show("::add-mask::***")
+        self._shown_before_mask += [(secret, len(self.shown)) for secret in lines_of(command.value)]
+        self.masks.append(command.value)
+        self._masker.add(command.value)
+
+    def _show_debug(self, command: Command) -> None:
+        if self._debug:
+            self._show(f"##[debug]{command.value}")
+
+    def _set_echo(self, command: Command) -> None:
+        switch = command.value.strip().lower()
+        if switch not in {"on", "off"}:
+            self.fail(f"Invalid echo command value {command.value!r}: it is 'on' or 'off'.")
+        self._echo = switch == "on" or (self._echo and switch != "off")
+
+    def _set(self, values: dict[str, str], command: Command) -> None:
+        name = command.property("name")
+        if not name:
+            self.fail(f"Required field 'name' is missing in ##[{command.name}] command.")
+            return
+        values[name] = command.value
+        self.issue(Level.WARNING, f"The `{command.name}` command is deprecated and will be disabled soon.")
+
+    def _refuse(self, command: Command) -> None:
+        self.fail(f"The `{command.name}` command is disabled.")

@@ -1,0 +1,197 @@
+"""Runs the action's entrypoint as GitHub's runner runs a container action, but as a process on this machine."""
+
+import json
+import re
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sandbox import events
+from sandbox.runner import action_yml
+from sandbox.runner.action_yml import ActionYml
+from sandbox.runner.directory import JobDirectory
+from sandbox.runner.files import FileCommand, create_files
+from sandbox.runner.log import Level, StepLog
+from sandbox.runner.masks import SecretMasker
+from sandbox.runner.step import Finished, Step
+
+ACTION = Path(__file__).parents[2]
+"""Directory of the action itself."""
+
+NOWHERE = "http://127.0.0.1:9"
+"""A GitHub that refuses connections, so that a run without a server of its own can't reach the real one."""
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_GITHUB_TOKEN = re.compile(r"\$\{\{\s*github\.token\s*\}\}")
+
+
+class Runner:
+    """Runs one step of a job, and what it leaves for after the job.
+
+    `event` is a name in `sandbox/events`, or a payload with its `event_name`. `inputs` are those that the
+    workflow gives; the others have action.yml's defaults. `env` is added last and overrides everything.
+    `token` and `secrets` are masked from the start, like a workflow's secrets.
+    """
+
+    def __init__(
+        self,
+        *,
+        event: str | Mapping[str, Any],
+        inputs: Mapping[str, str],
+        directory: Path,
+        event_name: str = "",
+        github_url: str = "",
+        token: str = "ghs_sandbox",
+        secrets: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        entrypoint: Path = ACTION / "entrypoint.py",
+        metadata: Path = ACTION / "action.yml",
+        python: str = sys.executable,
+    ) -> None:
+        self.payload = events.load(event) if isinstance(event, str) else dict(event)
+        self.event_name = event_name or (event if isinstance(event, str) else "")
+        self.action = action_yml.load(metadata)
+        self.directory = JobDirectory(root=directory)
+        self.state: dict[str, str] = {}
+        self._inputs = dict(inputs)
+        self._github_url = github_url
+        self._token = token
+        self._secrets = (token, *secrets)
+        self._env = dict(env or {})
+        self._entrypoint = entrypoint
+        self._python = python
+
+    def start(self) -> Step:
+        """Start the step."""
+        return self._start("", {})
+
+    def run(self, timeout: float = 60.0) -> Finished:
+        """Run the step to its end, for at most `timeout` seconds, and keep its state for `post`."""
+        finished = self.start().wait(timeout)
+        self.state = finished.state
+        return finished
+
+    def start_post(self, state: Mapping[str, str] | None = None) -> Step:
+        """Start what runs after the job, with the state of the last `run` or another one."""
+        if not self.action.post_entrypoint:
+            raise ValueError("action.yml has no post-entrypoint")
+        return self._start(self.action.post_entrypoint, self.state if state is None else state)
+
+    def post(self, timeout: float = 60.0, state: Mapping[str, str] | None = None) -> Finished:
+        """Run what runs after the job, for at most `timeout` seconds."""
+        return self.start_post(state).wait(timeout)
+
+    def prepare(self, state: Mapping[str, str] | None = None) -> tuple[dict[str, str], dict[FileCommand, Path]]:
+        """Lay out the job's directory, with fresh files for a step, and return its environment and those files.
+
+        Paths are the host's: for a container, pass the environment through `job_directory.in_container`.
+        """
+        self.directory.create()
+        self.directory.event.write_text(json.dumps(self.payload), encoding="utf-8")
+        files = create_files(self.directory.file_commands, str(uuid.uuid4()))
+        environment = step_environment(
+            action=self.action,
+            inputs=self._inputs,
+            token=self._token,
+            github=events.environment_for(self.event_name, self.payload),
+            github_url=self._github_url or NOWHERE,
+            directory=self.directory,
+            files=files,
+            state=state or {},
+        )
+        return environment | self._env, files
+
+    def open_log(self) -> tuple[StepLog, SecretMasker]:
+        """An empty log that masks the job's secrets and warns of inputs that the action doesn't have."""
+        masker = SecretMasker()
+        for secret in self._secrets:
+            masker.add(secret)
+        log = StepLog(masker, debug=self._env.get("RUNNER_DEBUG") == "1")
+        unknown = sorted(set(self._inputs) - set(self.action.inputs))
+        if unknown:
+            valid = ", ".join(f"'{name}'" for name in self.action.inputs)
+            names = ", ".join(f"'{name}'" for name in unknown)
+            log.issue(Level.WARNING, f"Unexpected input(s) {names}, valid inputs are [{valid}]")
+        return log, masker
+
+    def _start(self, post_entrypoint: str, state: Mapping[str, str]) -> Step:
+        """Start the step, or `post_entrypoint` if it isn't empty."""
+        # In the image that is an absolute path; here the file of that name lies beside the entrypoint.
+        name = Path(post_entrypoint).name
+        entrypoint = self._entrypoint.parent / name if name else self._entrypoint
+        environment, files = self.prepare(state)
+        log, masker = self.open_log()
+        return Step(
+            [self._python, "-Eu", str(entrypoint)],  # the image's ENTRYPOINT
+            environment=environment,
+            directory=self.directory.workspace,
+            files=files,
+            log=log,
+            masker=masker,
+        )
+
+
+def step_environment(
+    *,
+    action: ActionYml,
+    inputs: Mapping[str, str],
+    token: str,
+    github: Mapping[str, str],
+    github_url: str,
+    directory: JobDirectory,
+    files: Mapping[FileCommand, Path],
+    state: Mapping[str, str],
+) -> dict[str, str]:
+    """Whole environment of a step, with the paths of the host.
+
+    `github` are the variables that depend on the event. Source of the list: actions/runner, GitHubContext.cs,
+    RunnerContext.cs and Handlers/Handler.cs. There is no token in it but the one that is an input's default.
+    """
+    return {
+        "PATH": _PATH,
+        "HOME": str(directory.home),
+        "CI": "true",
+        "GITHUB_ACTIONS": "true",
+        **github,
+        **_urls(github_url),
+        "GITHUB_EVENT_PATH": str(directory.event),
+        "GITHUB_WORKSPACE": str(directory.workspace),
+        **{f"GITHUB_{command}": str(path) for command, path in files.items()},
+        "RUNNER_ARCH": "X64",
+        "RUNNER_ENVIRONMENT": "github-hosted",
+        "RUNNER_NAME": "GitHub Actions 1",
+        "RUNNER_OS": "Linux",
+        "RUNNER_TEMP": str(directory.temp),
+        "RUNNER_TOOL_CACHE": str(directory.tools),
+        "RUNNER_WORKSPACE": str(directory.workspace.parent),
+        **{f"STATE_{name}": value for name, value in state.items()},
+        **input_variables(action, inputs, token),
+    }
+
+
+def input_variables(action: ActionYml, inputs: Mapping[str, str], token: str) -> dict[str, str]:
+    """INPUT_* for every input: as given, else its default, in which `${{ github.token }}` is evaluated."""
+    values = {name: _evaluated(entry.default, token) for name, entry in action.inputs.items()} | dict(inputs)
+    # Spaces become underscores, hyphens stay: INPUT_API-KEY.
+    return {f"INPUT_{name.replace(' ', '_').upper()}": value for name, value in values.items()}
+
+
+def _evaluated(default: str, token: str) -> str:
+    value = _GITHUB_TOKEN.sub(lambda _: token, default)
+    if "${{" in value:
+        raise ValueError(f"the sandbox can't evaluate {default!r}")
+    return value
+
+
+def _urls(api_url: str) -> dict[str, str]:
+    api_url = api_url.rstrip("/")
+    # GitHub Enterprise Server has its API beneath the site's own address.
+    enterprise = api_url.endswith("/api/v3")
+    site = api_url.removesuffix("/api/v3") if enterprise else "https://github.com"
+    return {
+        "GITHUB_API_URL": api_url,
+        "GITHUB_GRAPHQL_URL": f"{site}/api/graphql" if enterprise else f"{api_url}/graphql",
+        "GITHUB_SERVER_URL": site,
+    }

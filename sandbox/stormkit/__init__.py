@@ -1,0 +1,1 @@
+"""A local Stormkit: API, builds and previews."""

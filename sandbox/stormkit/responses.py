@@ -1,0 +1,183 @@
+"""JSON as the two generations of Stormkit servers write it."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.stormkit.builds import Entry
+from sandbox.stormkit.records import Deployment
+from sandbox.stormkit.state import Generation, Refusal
+
+Json = dict[str, Any]
+
+DOCS = "https://www.stormkit.io/docs/api"
+CODES = {400: "bad-request", 402: "payment-required", 403: "forbidden", 404: "not-found"}
+WORDS = {
+    402: "You have exceeded your build minutes limit. Please upgrade your subscription to continue.",
+    403: "The API key is missing, invalid, or has no access to this resource.",
+    404: "The requested resource was not found.",
+}
+# Lines of the failing step in a `failureSummary`.
+SUMMARY_LINES = 20
+
+
+@dataclass(kw_only=True, slots=True)
+class Answers:
+    """How a server's answers differ from the usual ones.
+
+    `without` are fields that its deployments lack, `overrides` ones that they have instead or besides.
+    `abbreviated` cuts commits to that many digits, `stopped_status` is its word for a stopped deployment.
+    `documented_trigger` answers a trigger with the documented fields instead of the usual ones.
+    """
+
+    without: set[str] = field(default_factory=set)
+    overrides: Json = field(default_factory=dict)
+    abbreviated: int = 0
+    stopped_status: str = "failed"
+    previews: bool = True
+    documented_trigger: bool = False
+    dashboard_url: str = "https://app.stormkit.io"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Objects:
+    """Writes for one request. `origin` is where the caller reaches the server."""
+
+    generation: Generation
+    answers: Answers
+    origin: str
+
+    def deployment(self, deployment: Deployment, *, logs: bool = False) -> Json:
+        """What `GET /v1/deployments/{id}` holds, and everything else that is a deployment."""
+        env = deployment.env
+        details = f"/apps/{env.app.id}/environments/{env.id}/deployments/{deployment.id}"
+        entries, checks = (deployment.logs, deployment.checks) if logs else (None, None)
+        succeeded = deployment.status == "success"
+        body = {
+            "id": deployment.id,
+            "appId": env.app.id,
+            "envId": env.id,
+            "envName": env.name,
+            "displayName": env.app.name,
+            "repo": f"github/{env.app.repository.name}",
+            "branch": deployment.branch,
+            "status": self.status(deployment),
+            "error": deployment.error,
+            "isAutoDeploy": deployment.auto,
+            "isAutoPublish": deployment.should_publish,
+            "stoppedManually": deployment.stopped_manually,
+            "statusChecksPassed": deployment.checks_passed,
+            "apiPathPrefix": "",
+            "previewUrl": f"{self.origin}/preview/{deployment.id}/" if self.answers.previews else "",
+            "detailsUrl": details,
+            "duration": round(deployment.duration),
+            "createdAt": _seconds(deployment.created_at),
+            "stoppedAt": None if deployment.stopped_at is None else _seconds(deployment.stopped_at),
+            "commit": self._commit(deployment),
+            "snapshot": {
+                "build": {"buildCmd": "npm run build", "distFolder": "dist", "vars": {"NODE_ENV": "production"}},
+                "env": env.name,
+                "envId": env.id,
+            },
+            "logs": self._entries(entries),
+            "statusChecks": self._entries(checks),
+            "published": self._published(deployment),
+            "uploadResult": dict(deployment.course.build.upload) if succeeded else None,
+        }
+        if self.generation is Generation.NEWER:
+            body["isWarmingUp"] = deployment.warming_up
+            if deployment.status == "failed" and not deployment.stopped_manually:
+                body["failureSummary"] = failure_summary(deployment)
+                body["logsUrl"] = f"{self.answers.dashboard_url}{details}"
+        return self._altered(body)
+
+    def triggered(self, deployment: Deployment) -> Json:
+        """The answer to `POST /v1/deploy`."""
+        if not self.answers.documented_trigger:
+            return self.deployment(deployment)
+        env = deployment.env
+        return self._altered(
+            {
+                "id": deployment.id,
+                "appId": env.app.id,
+                "envId": env.id,
+                "branch": deployment.branch,
+                "checkoutRepo": f"github/{env.app.repository.name}",
+                "shouldPublish": deployment.should_publish,
+                "isAutoDeploy": deployment.auto,
+                "pullRequestNumber": None,
+                "isFork": False,
+                "commit": self._commit(deployment),
+                "createdAt": _seconds(deployment.created_at),
+                "stoppedAt": None,
+            }
+        )
+
+    def status(self, deployment: Deployment) -> str:
+        """The server's word for how it stands."""
+        return self.answers.stopped_status if deployment.stopped_manually else deployment.status
+
+    def _commit(self, deployment: Deployment) -> Json:
+        commit = deployment.commit
+        if commit is None:
+            return {"author": None, "message": None, "sha": None}
+        sha = commit.sha[: self.answers.abbreviated] if self.answers.abbreviated else commit.sha
+        return {"author": commit.author or None, "message": commit.message or None, "sha": sha}
+
+    def _published(self, deployment: Deployment) -> bool | list[Json]:
+        if self.generation is Generation.NEWER:
+            return deployment.published
+        return [{"envId": deployment.env.id, "percentage": 100}] if deployment.published else []
+
+    def _entries(self, entries: Iterable[Entry] | None) -> list[Json] | None:
+        """A log. Where there is nothing to tell, older servers say null."""
+        if entries is None:
+            return None
+        listed = [
+            {
+                "title": entry.title,
+                "message": entry.message,
+                "status": entry.status,
+                "payload": None,
+                "duration": round(entry.duration),
+            }
+            for entry in entries
+        ]
+        return listed or (None if self.generation is Generation.OLDER else [])
+
+    def _altered(self, body: Json) -> Json:
+        without = self.answers.without
+        return {name: value for name, value in {**body, **self.answers.overrides}.items() if name not in without}
+
+
+def failure_summary(deployment: Deployment) -> str:
+    """The last lines of what failed."""
+    failing = [entry for entry in (*deployment.logs, *deployment.checks) if not entry.status]
+    return "\n".join(failing[-1].message.splitlines()[-SUMMARY_LINES:]) if failing else ""
+
+
+def refusal(generation: Generation, refused: Refusal) -> Json | None:
+    """The body of an error; older servers leave it empty on 403 and 404."""
+    words = refused.words or WORDS.get(refused.status, "")
+    match refused.status:
+        case 400 if refused.field_name:
+            return {"errors": {refused.field_name: words}}
+        case 400:
+            return {"errors": [words]}
+        case 402:
+            return {"error": words}
+        case 500:
+            return {"ok": False, "error": "unexpected-error"}
+    if generation is Generation.OLDER:
+        return None
+    return {"error": words, "code": CODES.get(refused.status, "error"), "docs": DOCS}
+
+
+def encoded(body: Json) -> bytes:
+    """The body as JSON. What was not UTF-8 in a log still is not."""
+    return json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogateescape")
+
+
+def _seconds(wall: float) -> str:
+    return str(int(wall))

@@ -1,0 +1,293 @@
+"""A local Stormkit: its Deployments API over HTTP, with builds that take time, previews, and faults to order."""
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sandbox.events import HEAD_BRANCH, HEAD_SHA
+from sandbox.faults import Orders
+from sandbox.stormkit.api import Calls, route
+from sandbox.stormkit.builds import Build, Outcome, Step
+from sandbox.stormkit.faults import CARRIED_OUT, Fault, FaultKind, instead, spoiled, with_unknown_status
+from sandbox.stormkit.preview import Preview
+from sandbox.stormkit.records import App, Commit, Deployment, Environment, Publication, Record
+from sandbox.stormkit.responses import Answers, Objects, encoded, refusal
+from sandbox.stormkit.state import Generation, Key, KeyScope, Refusal, StormkitState
+from sandbox.web import Recorded, Reply, Server
+
+__all__ = [
+    "APP_ID",
+    "ENV_ID",
+    "ENV_KEY",
+    "TEAM_ID",
+    "USER_KEY",
+    "Answers",
+    "Build",
+    "Deployment",
+    "FaultKind",
+    "Generation",
+    "KeyScope",
+    "Outcome",
+    "Step",
+    "Stormkit",
+]
+
+ENV_ID, APP_ID, TEAM_ID = "305", "1510", "77"
+ENV_KEY, USER_KEY = "SK_sandbox", "SK_user"
+OPERATIONS = frozenset(
+    ("trigger", "poll", "read", "list", "publish", "restart", "stop", "delete", "preview", "prioritize", "runtime-logs")
+)
+
+# How long ago history ended, unless told. Seconds.
+AGO = 600.0
+
+
+class Stormkit(Server):
+    """A server with the app "hello-world", its environment "production" and a repository with two branches.
+
+    `clock` gives the monotonic seconds that builds take; `skew` is how far the server's wall clock goes fast.
+    `answers` is what is unusual about its answers, `latency` what every one of them takes besides.
+    """
+
+    name = "stormkit"
+
+    def __init__(
+        self,
+        *,
+        generation: Generation = Generation.NEWER,
+        clock: Callable[[], float] = time.monotonic,
+        skew: float = 0.0,
+        port: int = 0,
+        host: str = "127.0.0.1",
+    ) -> None:
+        super().__init__(port=port, host=host)
+        self.state = StormkitState(generation=Generation(generation), clock=clock, skew=skew)
+        self.answers = Answers()
+        self.default_build = Build()
+        self.latency = 0.0
+        self._app = App(id=APP_ID, name="hello-world", team_id=TEAM_ID, repository=self.state.repository)
+        self._next_builds: deque[Build] = deque()
+        self._faults: Orders[Fault] = Orders()
+        self._meanwhile: Orders[Callable[[], object]] = Orders()
+        self._preview = Preview()
+        self._calls = Calls(self.state, self._started_build)
+        self.add_environment(ENV_ID, name="production")
+        self.add_key(ENV_KEY)
+        self.add_key(USER_KEY, scope=KeyScope.USER)
+
+    @property
+    def builds(self) -> int:
+        """How many builds were ever started, restarts included."""
+        return self.state.builds
+
+    @property
+    def deployments(self) -> list[Deployment]:
+        """Every deployment as it stands now, oldest first, with those that are `deleted`."""
+        with self.state.lock:
+            self.state.settle()
+            return [self.state.look(record) for record in self.state.records.values()]
+
+    def deployment(self, deployment_id: str) -> Deployment:
+        """That deployment as it stands now."""
+        with self.state.lock:
+            self.state.settle()
+            return self.state.look(self.state.records[deployment_id])
+
+    def live(self, env_id: str = ENV_ID) -> str:
+        """Id of the deployment that is live in that environment, "" when its site is down."""
+        with self.state.lock:
+            self.state.settle()
+            return self.state.environments[env_id].live(self.state.clock())
+
+    def add_environment(
+        self,
+        env_id: str,
+        *,
+        name: str,
+        app_id: str = APP_ID,
+        app_name: str = "hello-world",
+        team_id: str = TEAM_ID,
+        auto_publish: bool = False,
+    ) -> Environment:
+        """Create an environment, of the same app unless told."""
+        app = replace(self._app, id=app_id, name=app_name, team_id=team_id)
+        environment = Environment(id=env_id, name=name, app=app, auto_publish=auto_publish)
+        self.state.environments[env_id] = environment
+        return environment
+
+    def remove_environment(self, env_id: str = ENV_ID) -> None:
+        """Delete an environment; its keys stay."""
+        del self.state.environments[env_id]
+
+    def add_key(
+        self, value: str, *, scope: KeyScope | str = KeyScope.ENVIRONMENT, env_id: str = "", owner: str = ""
+    ) -> None:
+        """Accept a key. `owner` is an id: of the environment, app or team it is for, the usual one unless told."""
+        owners = {KeyScope.ENVIRONMENT: env_id or ENV_ID, KeyScope.APP: APP_ID, KeyScope.TEAM: TEAM_ID}
+        scope = KeyScope(scope)
+        self.state.keys[value] = Key(value=value, scope=scope, owner=owner or owners.get(scope, ""))
+
+    def push(
+        self, branch: str, sha: str, *, author: str = "The Octocat", message: str = "Work", deploy: bool = False
+    ) -> None:
+        """Create or move a branch; `deploy` it as Stormkit does by itself, in every environment of the repository."""
+        self.state.move(branch, Commit(sha=sha, author=author, message=message))
+        if deploy:
+            with self.state.lock:
+                for environment in self.state.environments.values():
+                    self._calls.start(environment, branch, auto=True, should_publish=environment.auto_publish)
+
+    def delete_branch(self, branch: str) -> None:
+        """Delete a branch. Builds that have not checked it out yet fail."""
+        self.state.move(branch, None)
+
+    def next_build(self, **changes: Any) -> None:
+        """Say how the next build that starts goes: fields of Build that are not as in `default_build`.
+
+        Several calls are for several builds; a restart is one.
+        """
+        self._next_builds.append(_build(self.default_build, changes))
+
+    def add_deployment(
+        self,
+        branch: str = HEAD_BRANCH,
+        status: str = "success",
+        duration: float = 42.0,
+        *,
+        published: bool = False,
+        created_at: datetime | float | None = None,
+        env_id: str = ENV_ID,
+        auto: bool = False,
+        **build: Any,
+    ) -> Deployment:
+        """Add history: a deployment that is `success`, `failed`, `stopped` or `timeout`, or still `running` (for ever).
+
+        `created_at` is a datetime or Unix seconds; so long ago that it ended ten minutes ago unless told.
+        `build` are fields of Build, `sha` above all.
+        """
+        state, environment = self.state, self.state.environments[env_id]
+        endless = status in ("running", "stopped")
+        if isinstance(created_at, datetime):
+            created_at = created_at.timestamp()
+        with state.lock:
+            now = state.clock()
+            tip = environment.app.repository.tip(branch, now)
+            usual = {"seconds": math.inf if endless else duration, "sha": tip.sha if tip else HEAD_SHA, "queued": 0.0}
+            if status in set(Outcome):
+                usual["outcome"] = status
+            elif not endless:
+                raise ValueError(f"a deployment is never {status!r}")
+            started = now - AGO - duration if created_at is None else state.moment(created_at)
+            record = Record(
+                id=state.next_id(),
+                env=environment,
+                branch=branch,
+                build=_build(Build(), {**usual, **build}),
+                started=started,
+                auto=auto,
+                stopped=started + duration if status == "stopped" else None,
+            )
+            if published:
+                environment.publications.append(Publication(id=record.id, warms_from=now, at=now))
+            return state.look(state.store(record))
+
+    def fault(
+        self,
+        operation: str,
+        kind: FaultKind | str,
+        *,
+        times: int = 1,
+        after: int = 0,
+        seconds: float = 0.0,
+        hidden: bool = False,
+    ) -> None:
+        """Order a fault: for that operation, not the first `after` times, but the next `times`. See Fault."""
+        kind = FaultKind(kind)
+        if kind is FaultKind.GHOST and operation != "trigger":
+            raise ValueError("only a trigger leaves a ghost behind")
+        self._faults.add(_known(operation), Fault(kind=kind, seconds=seconds, hidden=hidden), times=times, after=after)
+
+    def mend(self) -> None:
+        """Let no fault happen any more."""
+        self._faults = Orders()
+
+    def meanwhile(self, operation: str, action: Callable[[], object], *, times: int = 1, after: int = 0) -> None:
+        """Do something between that operation and its answer's way out: move a branch, delete a row."""
+        self._meanwhile.add(_known(operation), action, times=times, after=after)
+
+    def preview(self, status: int = 200, after: int = 0, **changes: Any) -> None:
+        """Say what the previews answer, after `after` requests that find them not up yet. See Preview."""
+        self._preview = Preview(status=status, after=after, **changes)
+
+    def now(self) -> float:
+        """Unix time of the `Date` header."""
+        return self.state.wall(self.state.clock())
+
+    def handle(self, request: Recorded) -> Reply:
+        operation, deployment_id = route(request)
+        fault = self._faults.due(operation)
+        if fault is None:
+            reply = self._reply(operation, deployment_id, request)
+        elif fault.kind in CARRIED_OUT:
+            unknown = fault.kind is FaultKind.UNKNOWN_STATUS
+            reply = spoiled(fault, self._reply(operation, deployment_id, request, unknown=unknown))
+        else:
+            if fault.kind is FaultKind.GHOST:
+                self._reply("ghost", "", request)
+            elif fault.kind is FaultKind.LATE:
+                threading.Thread(target=self._later, args=(fault, operation, deployment_id, request)).start()
+            elif fault.hidden:
+                self._reply(operation, deployment_id, request)
+            reply = _sent(instead(fault, self.state.generation))
+        action = self._meanwhile.due(operation)
+        if action:
+            action()
+        return replace(reply, delay=reply.delay + self.latency)
+
+    def _later(self, fault: Fault, operation: str, deployment_id: str, request: Recorded) -> None:
+        if not self.closing.wait(fault.seconds):
+            self._reply(operation, deployment_id, request)
+
+    def _reply(self, operation: str, deployment_id: str, request: Recorded, *, unknown: bool = False) -> Reply:
+        """The usual answer, in bytes."""
+        try:
+            with self.state.lock:
+                self.state.settle()
+                if operation == "preview":
+                    return self._preview.answer(deployment_id, self.state)
+                origin = f"http://{request.headers.get('host') or self.url.partition('://')[2]}"
+                objects = Objects(generation=self.state.generation, answers=self.answers, origin=origin)
+                status, body = self._calls.answer(operation, deployment_id, request, objects)
+        except Refusal as refused:
+            return _sent(Reply(status=refused.status, body=refusal(self.state.generation, refused)))
+        return _sent(Reply(status=status, body=with_unknown_status(body) if unknown else body))
+
+    def _started_build(self) -> Build:
+        """How the build that starts now goes."""
+        self.state.builds += 1
+        return self._next_builds.popleft() if self._next_builds else self.default_build
+
+
+def _sent(reply: Reply) -> Reply:
+    """The reply with its JSON as the bytes that go out."""
+    if reply.body is None or isinstance(reply.body, str | bytes):
+        return reply
+    return replace(reply, body=encoded(reply.body), headers={"content-type": "application/json", **reply.headers})
+
+
+def _build(build: Build, changes: dict[str, Any]) -> Build:
+    if "outcome" in changes:
+        changes = {**changes, "outcome": Outcome(changes["outcome"])}
+    return replace(build, **changes)
+
+
+def _known(operation: str) -> str:
+    """The pattern that finds that operation alone."""
+    if operation not in OPERATIONS:
+        raise ValueError(f"{operation!r} is no operation; there are {', '.join(sorted(OPERATIONS))}")
+    return f"^{operation}$"

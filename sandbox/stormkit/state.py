@@ -1,0 +1,158 @@
+"""A local Stormkit's memory: environments, keys, deployments. Nothing runs: how a build stands is reckoned."""
+
+import itertools
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from sandbox.events import BASE_BRANCH, BASE_SHA, HEAD_BRANCH, HEAD_SHA, REPOSITORY
+from sandbox.stormkit.builds import Build
+from sandbox.stormkit.records import Commit, Deployment, Environment, Publication, Record, Repository
+
+FIRST_ID = 8241
+INITIAL_BRANCHES = (
+    (BASE_BRANCH, BASE_SHA, "Merge pull request #41 from octocat/readme"),
+    (HEAD_BRANCH, HEAD_SHA, "Show a preview link on every pull request"),
+)
+
+
+class Generation(StrEnum):
+    """Which Stormkit: older and newer servers differ in error bodies, publishing and a few fields."""
+
+    OLDER = "older"
+    NEWER = "newer"
+
+
+class KeyScope(StrEnum):
+    """What a key reaches. All but an environment's own key need an `envId`."""
+
+    ENVIRONMENT = "environment"
+    APP = "app"
+    TEAM = "team"
+    USER = "user"
+
+
+class Refusal(Exception):
+    """A call that Stormkit refuses."""
+
+    def __init__(self, status: int, words: str = "", field_name: str = "") -> None:
+        super().__init__(words)
+        self.status, self.words, self.field_name = status, words, field_name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Key:
+    """An API key. `owner` is the id of its environment, app or team; a user's key has none and reaches all teams."""
+
+    value: str = field(repr=False)
+    scope: KeyScope
+    owner: str
+
+
+class StormkitState:
+    """All of it. `clock` gives monotonic seconds; `skew` is how far the server's wall clock goes fast."""
+
+    def __init__(
+        self, *, generation: Generation, clock: Callable[[], float] = time.monotonic, skew: float = 0.0
+    ) -> None:
+        self.lock = threading.RLock()
+        self.generation = generation
+        self.clock = clock
+        self.environments: dict[str, Environment] = {}
+        self.keys: dict[str, Key] = {}
+        self.records: dict[str, Record] = {}
+        self.repository = Repository(name=REPOSITORY)
+        self.build_minutes_used_up = False
+        self.builds = 0
+        self._epoch = time.time() + skew - clock()
+        self._to_publish: list[Record] = []
+        self._ids = itertools.count(FIRST_ID)
+        for branch, sha, message in INITIAL_BRANCHES:
+            self.repository.tips[branch] = [(-math.inf, Commit(sha=sha, author="The Octocat", message=message))]
+
+    def wall(self, moment: float) -> float:
+        """Unix seconds of a moment."""
+        return self._epoch + moment
+
+    def moment(self, wall: float) -> float:
+        """The moment of those Unix seconds."""
+        return wall - self._epoch
+
+    def move(self, branch: str, commit: Commit | None) -> None:
+        """Create or move a branch; without a commit it is deleted."""
+        with self.lock:
+            self.repository.tips.setdefault(branch, []).append((self.clock(), commit))
+
+    def store(self, record: Record) -> Record:
+        """Remember a new deployment."""
+        self.records[record.id] = record
+        if record.should_publish:
+            self._to_publish.append(record)
+        return record
+
+    def next_id(self) -> str:
+        """A deployment's id: a decimal string, larger than those before."""
+        return str(next(self._ids))
+
+    def publish(self, record: Record, moment: float) -> None:
+        """Make it live: at once on older servers, when it has warmed up on newer ones."""
+        build = record.build
+        warms_from = moment + (build.warm_up_after if self.generation is Generation.NEWER else 0.0)
+        at = warms_from + build.warm_up if self.generation is Generation.NEWER else moment
+        comes_up = build.comes_up or self.generation is Generation.OLDER
+        record.env.publications.append(
+            Publication(id=record.id, warms_from=warms_from, at=at, comes_up=comes_up),
+        )
+
+    def restart(self, record: Record, build: Build) -> None:
+        """Build it again, under the same id."""
+        record.started, record.build = self.clock(), build
+        record.stopped = record.prioritized = None
+        record.ghost = False
+        record.restarts += 1
+        if record.should_publish:
+            self._to_publish.append(record)
+
+    def settle(self) -> None:
+        """Publish what was to be published when it had succeeded, and has by now."""
+        now = self.clock()
+        for record in list(self._to_publish):
+            if record.deleted or not record.running(now):
+                self._to_publish.remove(record)
+                if not record.deleted and record.status(now) == "success":
+                    self.publish(record, record.started + record.course.end)
+
+    def look(self, record: Record) -> Deployment:
+        """How it stands now."""
+        now = self.clock()
+        running, course = record.running(now), record.course
+        last = (now if record.stopped is None else record.stopped) - record.started
+        status = record.status(now)
+        duration = 0.0 if running else course.duration(min(last, course.end))
+        created_at = self.wall(record.started)
+        stopped = record.stopped is not None
+        return Deployment(
+            id=record.id,
+            env=record.env,
+            branch=record.branch,
+            status=status,
+            stopped_manually=stopped,
+            error=course.build.failure if status == "failed" and not stopped else "",
+            auto=record.auto,
+            should_publish=record.should_publish,
+            created_at=created_at,
+            stopped_at=None if running else created_at + duration,
+            duration=duration,
+            commit=record.commit(now),
+            checks_passed=status == "success",
+            published=not record.deleted and record.env.live(now) == record.id,
+            warming_up=not record.deleted and record.env.warming(record.id, now),
+            deleted=record.deleted,
+            ghost=record.ghost,
+            restarts=record.restarts,
+            course=course,
+            last=last,
+        )

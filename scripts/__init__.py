@@ -1,1 +1,0 @@
-"""What a release and the documentation run: `python -m scripts.NAME`."""

@@ -1,0 +1,1 @@
+"""GitHub's side: its REST API, through PyGithub."""

@@ -1,0 +1,486 @@
+"""HTTP with Stormkit over real connections: what is sent, what comes of every kind of answer and of none."""
+
+import base64
+import ipaddress
+import logging
+import socket
+import ssl
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from sandbox.clock import FakeClock
+from sandbox.web import Recorded, Reply
+from stormkit_action import __version__
+from stormkit_action.cancellation import Cancellation
+from stormkit_action.clock import Deadline, SystemClock
+from stormkit_action.errors import (
+    Busy,
+    Cancelled,
+    NoAnswer,
+    NotFound,
+    Refused,
+    Rejected,
+    ServerFault,
+    StormkitError,
+)
+from stormkit_action.stormkit.session import (
+    Answer,
+    Call,
+    jittered_pauses,
+    may_repeat,
+)
+from tests.stormkit.answering import KEY, READ, Answering, transport
+
+FINE = Reply(body={"ok": True})
+DOWN = Reply(status=502, body="<html>Bad Gateway</html>")
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch):
+    for name in ("http", "https", "all", "no"):
+        monkeypatch.delenv(f"{name}_proxy", raising=False)
+        monkeypatch.delenv(f"{name}_PROXY".upper(), raising=False)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(name="closed_port")
+def _closed_port() -> Iterator[int]:
+    """A port of the loopback that refuses every connection: it is bound and nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def failed(origin: str, call: Call = READ, **options: float) -> StormkitError:
+    with pytest.raises(StormkitError) as caught:
+        transport(origin).attempt(call, **options)
+    assert_no_key(caught.value)
+    return caught.value
+
+
+def assert_no_key(error: BaseException) -> None:
+    told = "".join(traceback.format_exception(error)) + repr(error) + str(error) + repr(vars(error))
+    assert KEY not in told
+    assert "SK_" not in told
+
+
+def test_what_is_sent():
+    call = Call(method="POST", path="/v1/deploy", action="x", query={"envId": "305"}, body={"branch": "ü&x"})
+    with Answering(FINE) as server:
+        assert transport(server.url).attempt(call).data == {"ok": True}
+        (request,) = server.requests
+    assert (request.method, request.path, request.query) == ("POST", "/v1/deploy", {"envId": "305"})
+    assert request.body == {"branch": "ü&x"}
+    assert request.headers["authorization"] == KEY
+    assert request.headers["user-agent"] == f"stormkit-action/{__version__}"
+    assert request.headers["accept"] == "application/json"
+    assert request.headers["content-type"] == "application/json"
+
+
+def test_a_get_has_no_body_and_one_session_serves_all():
+    with Answering(FINE) as server:
+        session = transport(server.url)
+        for _ in range(3):
+            session.attempt(READ)
+        assert {request.content for request in server.requests} == {b""}
+
+
+def test_the_servers_clock_is_handed_on():
+    with Answering(FINE, Reply(body={}, headers={"Date": "no date"})) as server:
+        date = transport(server.url).attempt(READ).date
+        assert date is not None
+        assert abs(date.timestamp() - time.time()) < 60
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (Reply(status=400, body={"errors": ["no"]}), Rejected),
+        (Reply(status=402, body={"error": "no"}), Refused),
+        (Reply(status=403), Refused),
+        (Reply(status=404), NotFound),
+        (Reply(status=429), Busy),
+        (Reply(status=500, body={"ok": False, "error": "unexpected-error"}), ServerFault),
+        (DOWN, ServerFault),
+        (Reply(status=503, body="<html>" + "x" * 2_000_000), ServerFault),
+        # Answers that are none, although the status says so.
+        (Reply(body="<html>A single-page application</html>"), ServerFault),
+        (Reply(body=None), ServerFault),
+        (Reply(body=[]), ServerFault),
+        (Reply(body="null"), ServerFault),
+        (Reply(body=b'{"id": '), ServerFault),
+        (Reply(body=b"[" * 100_000), ServerFault),
+        (Reply(body=b'{"a":' * 100_000), ServerFault),
+        (Reply(body=b'{"n": ' + b"9" * 5000 + b"}"), ServerFault),
+        (Reply(body=b"\xff\xfe\x00"), ServerFault),
+        (Reply(status=204), ServerFault),
+    ],
+    ids=lambda each: str(each)[:60],
+)
+def test_what_answers_mean(reply, kind):
+    with Answering(reply) as server:
+        error = failed(server.url)
+    assert type(error) is kind
+    assert error.status == reply.status
+    assert "reading deployment 8241" in error.text
+    assert len(error.text) < 700
+
+
+def test_a_web_page_instead_of_the_api_says_what_to_check():
+    with Answering(Reply(body="<html>")) as server:
+        assert "Check that api-url is the API's origin and not a web page's." in failed(server.url).text
+
+
+def test_bodies_that_are_big_or_not_quite_text():
+    big = "x" * 3_000_000
+    with Answering(
+        Reply(body={"text": big}),
+        Reply(body=b'{"text": "caf\xe9"}'),
+        Reply(body=b'\xef\xbb\xbf{"text": "marked"}'),
+        Reply(body=b'{"text": "half \\ud800"}'),
+    ) as server:
+        session = transport(server.url)
+        assert "".join(session.attempt(READ).data["text"].pieces()) == big
+        assert session.attempt(READ).data["text"] == "caf�"
+        assert session.attempt(READ).data["text"] == "marked"
+        assert session.attempt(READ).data["text"] == "half ?"
+
+
+def test_secrets_that_the_server_repeats_are_redacted_everywhere():
+    said = {"error": f"the key {KEY} and ghs_0123456789 are wrong", KEY: [KEY]}
+    with Answering(Reply(status=403, body=said), Reply(body=said)) as server:
+        session = transport(server.url, secrets=["ghs_0123456789"])
+        with pytest.raises(Refused) as caught:
+            session.attempt(READ)
+        assert "the key *** and *** are wrong" in caught.value.text
+        assert_no_key(caught.value)
+        assert session.attempt(READ).data == {"error": "the key *** and *** are wrong", "***": ["***"]}
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_redirects_are_never_followed(status, method):
+    with Answering(FINE) as elsewhere:
+        moved = Reply(status=status, headers={"Location": f"{elsewhere.url}/v1/deployments?key={KEY}"})
+        with Answering(moved) as server:
+            error = failed(server.url, Call(method=method, path="/v1/x", action="trying"))
+        assert elsewhere.requests == []
+    assert type(error) is Rejected
+    assert f"a redirect to {elsewhere.url}/v1/deployments?key=***" in error.text
+
+
+@pytest.mark.parametrize("target", ["//[", "http://[::1", "http://x:port/", "\xff\xfe", "ftp://x", ""])
+def test_a_redirect_to_nowhere_is_one_too(target):
+    with Answering(Reply(status=302, headers={"Location": target})) as server:
+        assert type(failed(server.url)) is Rejected
+
+
+def test_the_endless_body_of_a_redirect_is_not_awaited():
+    reply = Reply(status=302, body=b"x" * 60, headers={"Location": "/elsewhere"}, drip=60)
+    with Answering(reply) as server, pytest.raises(NoAnswer):
+        transport(server.url).attempt(READ, limit=0.3)
+
+
+def test_a_netrc_file_is_never_used(tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login monalisa password word\ndefault login octocat password word\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with Answering(FINE) as server:
+        transport(server.url).attempt(READ)
+        assert server.requests[0].headers["authorization"] == KEY
+
+
+def test_a_proxy_is_used_and_its_password_never_shown(monkeypatch, closed_port):
+    with Answering(FINE, DOWN) as proxy:
+        with_password = proxy.url.replace("://", "://monalisa:proxy-word@")
+        monkeypatch.setenv("HTTP_PROXY", with_password)
+        monkeypatch.setenv("http_proxy", with_password)
+        assert transport("http://stormkit.example.com").attempt(READ).data == {"ok": True}
+        (request,) = proxy.requests
+        assert request.headers["host"] == "stormkit.example.com"
+        expected = base64.b64encode(b"monalisa:proxy-word").decode()
+        assert request.headers["proxy-authorization"] == f"Basic {expected}"
+        assert "proxy-word" not in failed("http://stormkit.example.com").text
+    monkeypatch.setenv("http_proxy", f"http://monalisa:proxy-word@127.0.0.1:{closed_port}")
+    error = failed("http://stormkit.example.com")
+    assert isinstance(error, NoAnswer)
+    assert (error.sent, error.permanent) == (False, False)
+    assert "the proxy did not let the request through" in error.text
+    assert "proxy-word" not in error.text
+
+
+@pytest.mark.parametrize("proxy", ["http://[", "http://x:port", "http://", "nonsense://x"])
+def test_a_proxy_variable_that_is_no_url(monkeypatch, proxy):
+    monkeypatch.setenv("http_proxy", proxy)
+    error = failed("http://stormkit.example.com")
+    assert isinstance(error, NoAnswer)
+    assert not error.sent
+
+
+def test_a_certificate_bundle_that_is_not_there(monkeypatch, tmp_path):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
+    error = failed("https://127.0.0.1:9")
+    assert isinstance(error, NoAnswer)
+    assert (error.sent, error.permanent) == (False, True)
+    assert "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names a file that can't be read" in error.text
+
+
+def test_a_certificate_bundle_that_is_none(monkeypatch, tmp_path):
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text("this is no certificate\n")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    with Answering(FINE) as server:
+        error = failed(server.url.replace("http:", "https:"))
+    assert isinstance(error, NoAnswer)
+    assert (error.sent, error.permanent) == (False, True)
+    assert "REQUESTS_CA_BUNDLE" in error.text
+
+
+def test_a_server_that_speaks_no_tls():
+    with Answering(FINE) as server:
+        error = failed(server.url.replace("http:", "https:"))
+    assert isinstance(error, NoAnswer)
+    assert (error.sent, error.permanent) == (False, False)
+    assert "the TLS connection failed" in error.text
+
+
+def test_a_private_certificate_authority(monkeypatch, tmp_path):
+    certificate = tmp_path / "server.pem"
+    certificate.write_bytes(_self_signed())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server = Answering(FINE)
+    server._server.socket = context.wrap_socket(server._server.socket, server_side=True)
+    with server:
+        origin = server.url.replace("http:", "https:")
+        error = failed(origin)
+        assert isinstance(error, NoAnswer)
+        assert (error.sent, error.permanent) == (False, True)
+        assert "its TLS certificate is not trusted here" in error.text
+        assert "a private certificate authority goes into REQUESTS_CA_BUNDLE" in error.text
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        assert transport(origin).attempt(READ).data == {"ok": True}
+
+
+def _self_signed() -> bytes:
+    """A key and its certificate for 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sandbox")])
+    now = datetime.now(UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    unprotected = serialization.NoEncryption()
+    return certificate.public_bytes(pem) + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, unprotected)
+
+
+def test_nobody_listens(closed_port):
+    error = failed(f"http://127.0.0.1:{closed_port}")
+    assert isinstance(error, NoAnswer)
+    assert (error.sent, error.permanent) == (False, False)
+    assert "the connection was refused" in error.text
+    assert "Check that api-url is right" in error.text
+
+
+def test_a_host_that_does_not_exist():
+    error = failed("http://stormkit.invalid")
+    assert isinstance(error, NoAnswer)
+    assert (error.sent, error.permanent) == (False, False)
+    assert "its host name could not be resolved" in error.text
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (Reply(dropped=True), "the connection broke before the answer came"),
+        (Reply(body=b"{", headers={"content-length": "100"}), "broke"),
+        (Reply(body=b"no gzip", headers={"content-encoding": "gzip"}), "the answer can't be decoded"),
+    ],
+)
+def test_answers_that_break_off_may_have_been_carried_out(reply, words):
+    with Answering(lambda request: reply) as server:
+        if "content-length" in reply.headers:
+            threading.Timer(0.1, server.closing.set).start()
+        error = failed(server.url, limit=1.0)
+    assert isinstance(error, NoAnswer)
+    assert (error.sent, error.permanent) == (True, False)
+    assert words in error.text or "did not finish its answer" in error.text
+
+
+def test_no_answer_in_time():
+    with Answering(Reply(body={}, delay=30)) as server:
+        began = time.monotonic()
+        error = failed(server.url, limit=0.3)
+        assert time.monotonic() - began < 5
+    assert isinstance(error, NoAnswer)
+    assert error.sent
+
+
+def test_an_answer_that_trickles_in_ends_with_the_limit():
+    """Each byte comes in time, all of them never."""
+    with Answering(Reply(body={"text": "x" * 100}, drip=30)) as server:
+        error = failed(server.url, limit=0.3)
+    assert isinstance(error, NoAnswer)
+    assert error.sent
+    assert "did not finish its answer within 0.3 s while reading deployment 8241" in error.text
+
+
+def test_a_cancel_ends_a_slow_request_and_its_answer_is_handed_on():
+    cancellation = Cancellation()
+    arrived = threading.Event()
+    late: list[Answer] = []
+
+    def slow(_: Recorded) -> Reply:
+        cancellation.request()
+        return Reply(body={"id": "8241"}, delay=0.1)
+
+    def hand_over(answer: Answer) -> None:
+        late.append(answer)
+        arrived.set()
+
+    with Answering(slow) as server:
+        session = transport(server.url, SystemClock(cancellation))
+        with pytest.raises(Cancelled):
+            session.attempt(READ, late=hand_over)
+        assert arrived.wait(5)
+    assert late[0].data == {"id": "8241"}
+
+
+def test_an_answer_in_time_is_not_late():
+    late: list[Answer] = []
+    with Answering(FINE) as server:
+        transport(server.url).attempt(READ, late=late.append)
+    assert late == []
+
+
+def test_repeating_until_it_works():
+    clock = FakeClock()
+    with Answering(DOWN, Reply(status=503), Reply(dropped=True), Reply(status=429), FINE) as server:
+        assert transport(server.url, clock).repeat(READ).data == {"ok": True}
+        assert len(server.requests) == 5
+    assert len(clock.slept) == 4
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 301, 405])
+def test_what_is_not_repeated(status):
+    clock = FakeClock()
+    with Answering(Reply(status=status, headers={"Location": "/x"})) as server:
+        with pytest.raises(StormkitError):
+            transport(server.url, clock).repeat(READ)
+        assert len(server.requests) == 1
+    assert clock.slept == []
+
+
+def test_repeating_ends_after_about_a_minute():
+    clock = FakeClock()
+    with Answering(DOWN) as server, pytest.raises(ServerFault):
+        transport(server.url, clock).repeat(READ)
+    assert 40 < clock.passed <= 60
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(status=429, headers={"Retry-After": "7"}),
+        Reply(status=429, body={"retry": 7}),
+        Reply(status=503, headers={"Retry-After": "7"}),
+    ],
+)
+def test_the_server_says_how_long_to_wait(reply):
+    clock = FakeClock()
+    with Answering(reply, FINE) as server:
+        transport(server.url, clock).repeat(READ)
+    assert clock.slept == [7.0]
+
+
+def test_a_date_to_wait_for():
+    clock = FakeClock()
+    with Answering(Reply(status=429, headers={"Retry-After": "Sat, 14 Mar 2026 09:27:13 GMT"}), FINE) as server:
+        transport(server.url, clock).repeat(READ)
+    assert clock.slept == [20.0]
+
+
+def test_a_wait_beyond_the_patience_is_not_begun():
+    clock = FakeClock()
+    with Answering(Reply(status=429, headers={"Retry-After": "56"})) as server, pytest.raises(Busy) as caught:
+        transport(server.url, clock).repeat(READ)
+    assert clock.slept == []
+    assert caught.value.retry_after == 56
+
+
+def test_a_cancel_ends_the_pause():
+    clock = FakeClock(cancel_after=3)
+    with Answering(Reply(status=429, headers={"Retry-After": "30"})) as server, pytest.raises(Cancelled):
+        transport(server.url, clock).repeat(READ)
+    assert clock.passed == 3
+
+
+def test_the_deadline_ends_every_call():
+    clock = FakeClock()
+    with Answering(DOWN) as server:
+        session = transport(server.url, clock).within(Deadline.after(clock, 5))
+        with pytest.raises(ServerFault):
+            session.repeat(READ)
+        assert clock.passed <= 5
+        # After it one short attempt is still made.
+        with pytest.raises(ServerFault):
+            session.attempt(READ)
+
+
+def test_pauses_grow_with_full_jitter():
+    rows = [[next(pauses) for _ in range(8)] for pauses in (jittered_pauses() for _ in range(300))]
+    for position, most in enumerate((0.5, 1, 2, 4, 8, 8, 8, 8)):
+        column = [row[position] for row in rows]
+        assert 0 <= min(column) < most * 0.1
+        assert most * 0.9 < max(column) <= most
+        assert most * 0.35 < sum(column) / len(column) < most * 0.65
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (NoAnswer("x", sent=True), True),
+        (NoAnswer("x", sent=False), True),
+        (NoAnswer("x", sent=False, permanent=True), False),
+        (Busy("x", status=429), True),
+        (ServerFault("x", status=500), True),
+        (ServerFault("x", status=200), True),
+        (Refused("x", status=403), False),
+        (NotFound("x", status=404), False),
+        (Rejected("x", status=400), False),
+    ],
+)
+def test_what_may_be_repeated(error, again):
+    assert may_repeat(error) is again
+
+
+def test_the_key_is_in_no_representation_and_in_no_log(caplog):
+    caplog.set_level(logging.DEBUG)
+    with Answering(FINE, Reply(dropped=True), DOWN) as server:
+        session = transport(server.url)
+        session.attempt(READ)
+        failed(server.url)
+        failed(server.url)
+    assert KEY not in repr(session) + repr(vars(session)["_session"].auth) + caplog.text

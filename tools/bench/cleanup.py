@@ -1,0 +1,97 @@
+"""Deleting many deployments of a branch: `python -m tools.bench.cleanup` prints markdown.
+
+The action runs as a process. It is compared with a loop that lists the branch's deployments and deletes one after the
+other, over one connection, without looking whether one was published meanwhile or whether it is gone then.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from sandbox.events import HEAD_BRANCH
+from sandbox.runner.runner import Runner
+from sandbox.stormkit.server import ENV_KEY, Stormkit
+
+NUMBERS = (100, 1000)
+
+# What every answer takes. Seconds.
+LATENCY = 0.02
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """One way to delete them all. Seconds, and requests."""
+
+    seconds: float
+    requests: int
+
+
+def action(number: int) -> Measured:
+    """The whole step, from its start to its exit."""
+    with tempfile.TemporaryDirectory() as directory, _stormkit(number) as stormkit:
+        finished = Runner(
+            event="pull_request_closed",
+            inputs={
+                "api-key": ENV_KEY,
+                "api-url": stormkit.url,
+                "command": "cleanup",
+                "comment": "false",
+                "github-deployment": "false",
+                "github-token": "",
+            },
+            directory=Path(directory),
+            secrets=[ENV_KEY],
+        ).run(timeout=300)
+        assert finished.exit_code == 0, finished.log
+        assert finished.outputs["deleted"] == str(number), finished.log
+        assert all(each.deleted for each in stormkit.deployments)
+        return Measured(seconds=finished.seconds, requests=len(stormkit.requests))
+
+
+def loop(number: int) -> Measured:
+    """List, then delete one after the other."""
+    with _stormkit(number) as stormkit, requests.Session() as session:
+        session.headers["Authorization"] = ENV_KEY
+        began = time.monotonic()
+        found: list[str] = []
+        has_next = True
+        while has_next:
+            query = {"branch": HEAD_BRANCH, "from": str(len(found))}
+            page = session.get(f"{stormkit.url}/v1/deployments", params=query, timeout=30).json()
+            found += [each["id"] for each in page["deployments"]]
+            has_next = page["hasNextPage"]
+        for each in found:
+            session.delete(f"{stormkit.url}/v1/deployments/{each}", timeout=30).raise_for_status()
+        seconds = time.monotonic() - began
+        assert all(each.deleted for each in stormkit.deployments)
+        return Measured(seconds=seconds, requests=len(stormkit.requests))
+
+
+def _stormkit(number: int) -> Stormkit:
+    stormkit = Stormkit()
+    stormkit.latency = LATENCY
+    for _ in range(number):
+        stormkit.add_deployment()
+    return stormkit
+
+
+def section() -> Iterator[str]:
+    """The section, line by line."""
+    yield "## `cleanup` of many deployments\n"
+    yield "The whole step, over a loop that lists the branch's deployments and deletes one after the other without"
+    yield "looking at any. The step reads each before it deletes it, in case it was published meanwhile, and the list"
+    yield f"again at the end. Each answer takes {1000 * LATENCY:.0f} ms. Made by `python -m tools.bench.cleanup`.\n"
+    yield "| deployments | time over the loop's | requests | the loop's |"
+    yield "|---:|---:|---:|---:|"
+    for number in NUMBERS:
+        step, one_by_one = action(number), loop(number)
+        ratio = step.seconds / one_by_one.seconds
+        yield f"| {number:,} | {ratio:.2f} | {step.requests:,} | {one_by_one.requests:,} |"
+
+
+if __name__ == "__main__":
+    print("\n".join(section()))

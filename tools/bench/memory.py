@@ -1,0 +1,93 @@
+"""Peak memory of the whole process with a big build log: `python -m tools.bench.memory` prints markdown."""
+
+import random
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.github.server import GitHub
+from sandbox.runner.runner import ACTION, Runner
+from sandbox.stormkit.server import ENV_KEY, Step, Stormkit
+
+SIZE = 20_000_000
+LIMIT = 80 * 1024 * 1024
+
+# Starts the action as a child, so that its memory can be told from everybody else's; ru_maxrss is in KiB on Linux.
+_WRAPPER = """
+import os, sys
+child = os.posix_spawn(sys.executable, [sys.executable, "-u", {entrypoint!r}], os.environ)
+_, status, usage = os.wait4(child, 0)
+with open({report!r}, "w") as report:
+    report.write(str(usage.ru_maxrss * 1024))
+os._exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """One deploy. `peak` is in bytes, `log` the step's log as printed."""
+
+    peak: int
+    exit_code: int
+    log: str
+
+
+def plain_log(size: int = SIZE) -> str:
+    """A log like a package manager's, which compresses well."""
+    return "".join(
+        f"{number:07d} npm http fetch GET 200 https://registry.example.com/p\n" for number in range(size // 63)
+    )
+
+
+def random_log(size: int = SIZE) -> str:
+    """A log of random hexadecimal digits, which hardly compresses."""
+    chance = random.Random(1)
+    return "".join(f"{chance.randbytes(36).hex()}\n" for _ in range(size // 73))
+
+
+def unicode_log(size: int = SIZE) -> str:
+    """A log in which every line holds characters of two, three and four bytes."""
+    return "".join(f"✓ {number:07d} 😀 {'é' * 30}\n" for number in range(size // 80))
+
+
+def deploy(message: str, *, build_log: str, ok: bool = True) -> Run:
+    """Deploy with that build log, comment and all."""
+    with tempfile.TemporaryDirectory() as name, Stormkit() as stormkit, GitHub() as github:
+        directory = Path(name)
+        entrypoint, report = directory / "entrypoint.py", directory / "peak"
+        entrypoint.write_text(_WRAPPER.format(entrypoint=str(ACTION / "entrypoint.py"), report=str(report)))
+        stormkit.next_build(
+            seconds=1.0,
+            outcome="success" if ok else "failed",
+            steps=[Step(title="npm ci", message="ok\n"), Step(title="npm run build", message=message, ok=ok)],
+        )
+        finished = Runner(
+            event="pull_request_opened",
+            inputs={"api-key": ENV_KEY, "api-url": stormkit.url, "build-log": build_log, "poll-interval": "0.2s"},
+            directory=directory / "job",
+            github_url=github.url,
+            secrets=[ENV_KEY],
+            entrypoint=entrypoint,
+        ).run(timeout=120)
+        return Run(peak=int(report.read_text()), exit_code=finished.exit_code, log=finished.log)
+
+
+def section() -> Iterator[str]:
+    """The section, line by line."""
+    yield f"## Peak memory with a build log of {SIZE // 1_000_000} MB\n"
+    yield "The whole process, comment and summary included; made by `python -m tools.bench.memory` on"
+    yield f"Python {sys.version_info.major}.{sys.version_info.minor}. The aim is less than {LIMIT // 1024**2} MB.\n"
+    yield "| log | `build-log` | peak |"
+    yield "|---|---|---:|"
+    yield f"| one line | `failure` | {deploy('ok', build_log='failure').peak / 1024**2:.0f} MB |"
+    for name, make in (("plain text", plain_log), ("random digits", random_log), ("emoji and accents", unicode_log)):
+        message = make()
+        for build_log in ("failure", "stream"):
+            peak = deploy(message, build_log=build_log, ok=False).peak
+            yield f"| {name}, the build fails | `{build_log}` | {peak / 1024**2:.0f} MB |"
+
+
+if __name__ == "__main__":
+    print("\n".join(section()))

@@ -1,0 +1,105 @@
+// Draws the pictures of docs/images from the golden files of the tests: `make pictures`.
+// What they show is therefore what the code writes. Chromium renders it as GitHub does: GitHub-flavored markdown,
+// GitHub's allowlist of HTML, GitHub's stylesheet, mermaid diagrams. Every golden file is rendered, drawn or not.
+
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { chromium } from "playwright-core";
+import rehypeRaw from "rehype-raw";
+import rehypeSanitize from "rehype-sanitize";
+import rehypeStringify from "rehype-stringify";
+import remarkGfm from "remark-gfm";
+import remarkParse from "remark-parse";
+import remarkRehype from "remark-rehype";
+import { unified } from "unified";
+import UPNG from "upng-js";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const golden = join(here, "../../tests/reporting/golden");
+const images = join(here, "../../docs/images");
+
+const DESKTOP = 820;
+const PHONE = 390;
+const COLORS = 64;
+const LARGEST = 100_000; // bytes of a picture
+
+// name: the golden file; how wide and at how many pixels a point; whether folded parts are open.
+const PICTURES = {
+  "comment-ready": { shows: "comment-ready" },
+  "comment-several": { shows: "comment-several", open: true },
+  "comment-states": { shows: "comment-every-state", scale: 1.5 },
+  "comment-phone": { shows: "comment-several", width: PHONE },
+  summary: { shows: "summary-several", scale: 1.5 },
+};
+
+const markdown = unified().use(remarkParse).use(remarkGfm).use(remarkRehype, { allowDangerousHtml: true }).use(rehypeRaw);
+
+/** A golden file's HTML. Throws when GitHub would take anything of it away, or foreign text became a link. */
+async function html(name) {
+  const text = await readFile(join(golden, `${name}.md`), "utf8");
+  const written = await markdown().use(withoutComments).use(rehypeStringify).process(text);
+  const left = await markdown().use(rehypeSanitize).use(rehypeStringify).process(text);
+  if (String(written) !== String(left)) throw new Error(`GitHub's allowlist removes something from ${name}.md`);
+  if (/href="[^"]*evil/.test(left)) throw new Error(`foreign text became a link in ${name}.md`);
+  return String(left).replaceAll(/<pre><code class="language-(mermaid)">(.*?)<\/code><\/pre>/gs, '<pre class="$1">$2</pre>');
+}
+
+function withoutComments() {
+  const prune = (node) => {
+    node.children = node.children?.filter((child) => child.type !== "comment");
+    node.children?.forEach(prune);
+  };
+  return prune;
+}
+
+function page(name, content, scheme) {
+  const head = name.startsWith("comment") ? "<b>github-actions</b> <i>bot</i> <span>commented</span>" : "<b>preview</b> <span>summary</span>";
+  return `<!doctype html>
+<html lang="en"><meta charset="utf-8">
+<link rel="stylesheet" href="node_modules/github-markdown-css/github-markdown.css">
+<link rel="stylesheet" href="frame.css">
+<section><header>${head}</header><article class="markdown-body">${content}</article></section>
+<script src="node_modules/mermaid/dist/mermaid.min.js"></script>
+<script>
+  mermaid.initialize({ startOnLoad: false, theme: "${scheme === "dark" ? "dark" : "default"}", securityLevel: "strict" });
+  window.drawn = document.fonts.ready.then(() => mermaid.run());
+</script>`;
+}
+
+/** A screenshot of a golden file. Throws when a diagram can't be drawn. */
+async function render(browser, name, { scheme = "light", width = DESKTOP, scale = 1, open = false }) {
+  const content = await html(name);
+  const source = join(here, "page.html");
+  await writeFile(source, page(name, open ? content.replaceAll("<details>", "<details open>") : content, scheme));
+  const tab = await browser.newPage({ viewport: { width, height: 100 }, colorScheme: scheme, deviceScaleFactor: scale });
+  await tab.goto(pathToFileURL(source).href);
+  await tab.evaluate("drawn");
+  const shot = await tab.screenshot({ fullPage: true });
+  await tab.close();
+  await rm(source);
+  return shot;
+}
+
+async function draw(browser, name, { shows, scale = 2, ...how }) {
+  for (const scheme of ["light", "dark"]) {
+    const png = UPNG.decode(await render(browser, shows, { ...how, scale, scheme }));
+    const small = Buffer.from(UPNG.encode(UPNG.toRGBA8(png), png.width, png.height, COLORS));
+    await writeFile(join(images, `${name}-${scheme}.png`), small);
+    console.log(`docs/images/${name}-${scheme}.png, ${Math.round(small.length / 1000)} kB`);
+    if (small.length > LARGEST) throw new Error(`${name}-${scheme}.png has more than ${LARGEST} bytes`);
+  }
+}
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM,
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync"],
+});
+try {
+  for (const file of await readdir(golden)) await render(browser, file.replace(/\.md$/, ""), {});
+  await mkdir(images, { recursive: true });
+  for (const [name, how] of Object.entries(PICTURES)) await draw(browser, name, how);
+} finally {
+  await browser.close();
+}

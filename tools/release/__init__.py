@@ -1,0 +1,1 @@
+"""What a release runs: `python -m tools.release.NAME`."""

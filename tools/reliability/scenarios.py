@@ -1,0 +1,172 @@
+"""What is run: a command, the call that goes wrong on its way, and what was there before."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from sandbox.stormkit.server import Build, FaultKind, Stormkit
+
+BRANCH = "feature/preview-links"
+
+# Ids of the history that every run finds: see prepare().
+LIVE, OTHER_BRANCH, OLD = "8241", "8242", "8243"
+
+# Seconds that a build takes.
+BUILD = 20.0
+
+# Seconds that a slow answer takes: longer than anybody waits for one.
+SLOW = 45.0
+
+# Seconds that a busy server asks to wait.
+BUSY = 3.0
+
+
+def _nothing(stormkit: Stormkit) -> None:
+    """No more history than prepare() makes."""
+    del stormkit
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scenario:
+    """A command whose calls of `operation` go wrong. `title` is the heading in the document, `about` what it shows."""
+
+    name: str
+    operation: str
+    title: str
+    about: str
+    inputs: Mapping[str, str]
+    prepare: Callable[[Stormkit], object] = _nothing
+    kinds: tuple[FaultKind, ...] = ()
+
+
+def prepare(stormkit: Stormkit) -> None:
+    """An environment with a live deployment of the branch, one of another branch, and one that may be deleted."""
+    stormkit.default_build = Build(seconds=BUILD)
+    stormkit.add_deployment(BRANCH, published=True, created_at=stormkit.now() - 7200)
+    stormkit.add_deployment("main", "running", created_at=stormkit.now() - 5400)
+    stormkit.add_deployment(BRANCH, created_at=stormkit.now() - 3600)
+
+
+def _running(stormkit: Stormkit) -> None:
+    stormkit.add_deployment(BRANCH, "running", created_at=stormkit.now() - 60)
+
+
+KINDS: tuple[FaultKind, ...] = tuple(kind for kind in FaultKind if kind is not FaultKind.GHOST)
+_DEPLOY = {"command": "deploy"}
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario(
+        name="trigger",
+        operation="trigger",
+        title="The trigger (`deploy`)",
+        about="One build, whatever becomes of the request and its answer. A ghost is a deployment that Stormkit stored"
+        " and could not queue: it would be shown as running for ever.",
+        inputs=_DEPLOY,
+        kinds=(*KINDS, FaultKind.GHOST),
+    ),
+    Scenario(
+        name="lost-list",
+        operation="list",
+        title="The list, after a trigger whose answer was lost (`deploy`)",
+        about="Where neither the trigger nor the list answers, nobody knows whether a build runs: the step says so and "
+        "fails rather than risk a second build.",
+        inputs=_DEPLOY,
+        prepare=lambda stormkit: stormkit.fault("trigger", FaultKind.ANSWER_LOST),
+    ),
+    Scenario(
+        name="poll",
+        operation="poll",
+        title="Polling (`deploy`)",
+        about="No error decides the outcome, but 403 and 404, which no waiting mends.",
+        inputs=_DEPLOY,
+    ),
+    Scenario(
+        name="read",
+        operation="read",
+        title="Reading the deployment (`deploy`)",
+        about="The same.",
+        inputs=_DEPLOY,
+    ),
+    Scenario(
+        name="publish",
+        operation="publish",
+        title="Publishing (`deploy` with `publish: true`)",
+        about="An answer proves nothing either way: the deployment is read back.",
+        inputs={**_DEPLOY, "publish": "true"},
+    ),
+    Scenario(
+        name="restart",
+        operation="restart",
+        title="Restarting (`deploy` with `retries: 1`, whose first build fails)",
+        about="A restart is repeated only when reading back shows that it had no effect.",
+        inputs={**_DEPLOY, "retries": "1"},
+        prepare=lambda stormkit: stormkit.next_build(outcome="failed"),
+    ),
+    Scenario(
+        name="timeout-stop",
+        operation="stop",
+        title="Stopping after a timeout (`deploy` with `on-timeout: stop`, `timeout: 1m`, and a build of an hour)",
+        about="The verdict stays the timeout; the reason says whether the stop was confirmed.",
+        inputs={**_DEPLOY, "on-timeout": "stop", "timeout": "1m"},
+        prepare=lambda stormkit: stormkit.next_build(seconds=3600.0),
+    ),
+    Scenario(
+        name="stop",
+        operation="stop",
+        title="`stop`",
+        about="Confirmed by reading back.",
+        inputs={"command": "stop"},
+        prepare=_running,
+    ),
+    Scenario(
+        name="delete",
+        operation="delete",
+        title="`delete`",
+        about="Gone is gone: a deletion whose answer was lost is a deletion.",
+        inputs={"command": "delete", "deployment-id": OLD, "branch": ""},
+    ),
+    Scenario(
+        name="cleanup-list",
+        operation="list",
+        title="The list (`cleanup`)",
+        about="Nothing is deleted before the whole list was read, and nothing counts as deleted that is still listed.",
+        inputs={"command": "cleanup"},
+    ),
+    Scenario(
+        name="cleanup-delete",
+        operation="delete",
+        title="Deleting (`cleanup`)",
+        about="What could not be deleted fails the step; the others are deleted all the same.",
+        inputs={"command": "cleanup"},
+    ),
+    Scenario(
+        name="cleanup-read",
+        operation="read",
+        title="Reading before deleting (`cleanup`)",
+        about="Each deployment is looked at once more before it is deleted: it may have been published meanwhile.",
+        inputs={"command": "cleanup"},
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """One run: a scenario, what goes wrong, and whether it does so once or always."""
+
+    scenario: Scenario = field(repr=False)
+    kind: FaultKind
+    always: bool
+
+    @property
+    def name(self) -> str:
+        """For people and for test ids."""
+        return f"{self.scenario.name}-{self.kind}-{'always' if self.always else 'once'}"
+
+
+def cells() -> list[Cell]:
+    """Every run there is."""
+    return [
+        Cell(scenario=scenario, kind=kind, always=always)
+        for scenario in SCENARIOS
+        for kind in scenario.kinds or KINDS
+        for always in (False, True)
+    ]
