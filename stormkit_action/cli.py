@@ -7,9 +7,9 @@ from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import SystemClock
 from stormkit_action.errors import Cancelled
 from stormkit_action.main import main as run_step
-from stormkit_action.main import tell_bug
+from stormkit_action.main import report_bug
 from stormkit_action.reporting.console import GitHubConsole, PlainConsole
-from stormkit_action.reporting.step_files import StepFiles, Terminal
+from stormkit_action.reporting.step_files import JsonOutput, RunnerFiles
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str], cancellation: Cancellation) -> int:
@@ -17,12 +17,12 @@ def main(arguments: Sequence[str], environ: Mapping[str, str], cancellation: Can
     _print_anything()
     clock = SystemClock(cancellation)
     if environ.get("GITHUB_ACTIONS") == "true" and not arguments:
-        return run_step(environ, console=GitHubConsole(), outlet=StepFiles(), clock=clock)
+        return run_step(environ, console=GitHubConsole(), files=RunnerFiles(), clock=clock)
     from stormkit_action import flags  # noqa: PLC0415 - a GitHub step has none
 
     given = flags.read(arguments)
-    outlet = Terminal(as_json=given.pop("json"))
-    return run_step(flags.as_inputs(given, environ), console=PlainConsole(), outlet=outlet, clock=clock)
+    files = JsonOutput(as_json=given.pop("json"))
+    return run_step(flags.as_inputs(given, environ), console=PlainConsole(), files=files, clock=clock)
 
 
 def finish(environ: Mapping[str, str], cancellation: Cancellation) -> int:
@@ -32,12 +32,12 @@ def finish(environ: Mapping[str, str], cancellation: Cancellation) -> int:
     _print_anything()
     console = GitHubConsole()
     try:
-        return post.finish(environ, console=console, outlet=StepFiles(), clock=SystemClock(cancellation))
+        return post.finish(environ, console=console, files=RunnerFiles(), clock=SystemClock(cancellation))
     except Cancelled:
         console.error("Cancelled before the deployments of the step were stopped for certain. Look at the dashboard.")
         return 130
     except Exception:
-        tell_bug(environ, console)
+        report_bug(environ, console)
         return 3
 
 

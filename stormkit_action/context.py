@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Site:
+class Environment:
     """One Stormkit environment: its client, and what the workflow's author calls it (empty without `environments`)."""
 
     client: StormkitClient
@@ -22,7 +22,7 @@ class Site:
     env_id: str = ""
 
 
-class Watcher(Protocol):
+class Reporter(Protocol):
     """Who hears how a command gets on. Nothing it does may fail the command."""
 
     def line(self, text: str) -> None:
@@ -33,25 +33,25 @@ class Watcher(Protocol):
         """Say something that a person should look at."""
         ...
 
-    def triggering(self, site: Site) -> None:
+    def triggering(self, environment: Environment) -> None:
         """A trigger is about to be sent: from now on a build may exist."""
         ...
 
-    def triggered(self, site: Site, deployment_id: str) -> None:
+    def triggered(self, environment: Environment, deployment_id: str) -> None:
         """A deployment was triggered (or adopted)."""
         ...
 
-    def progress(self, site: Site, progress: "Progress") -> None:
+    def progress(self, environment: Environment, progress: "Progress") -> None:
         """How the build stands."""
         ...
 
-    def build_log(self, site: Site, deployment: "Deployment", *, complete: bool) -> None:
+    def build_log(self, environment: Environment, deployment: "Deployment", *, complete: bool) -> None:
         """The build log as far as it has come; no more comes once it is `complete`."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
+class Context:
     """Everything a command gets: what was asked for, whom to ask, until when, and who listens.
 
     `clock`'s waits end when the job is cancelled; `deadline` is the step's timeout.
@@ -59,12 +59,12 @@ class Work:
 
     inputs: Inputs
     plan: Plan
-    site: Site
+    environment: Environment
     clock: Clock
     deadline: Deadline
-    watcher: Watcher
+    reporter: Reporter
 
     @property
     def client(self) -> StormkitClient:
         """The site's client, every call of which ends with the step's deadline."""
-        return self.site.client.within(self.deadline)
+        return self.environment.client.within(self.deadline)

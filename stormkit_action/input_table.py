@@ -10,7 +10,7 @@ from typing import Any
 
 from stormkit_action import parsers
 from stormkit_action.errors import InputError
-from stormkit_action.inputs import BuildLog, Command, Environment, Inputs, Remote, Switch
+from stormkit_action.inputs import BuildLog, Command, Environment, Inputs, OnGivingUp, Switch
 from stormkit_action.text import redact
 
 
@@ -116,13 +116,13 @@ INPUTS: tuple[Input, ...] = (
         name="on-timeout",
         default="leave",
         help="leave or stop the remote deployment when the time is over.",
-        parse=parsers.one_of(Remote),
+        parse=parsers.one_of(OnGivingUp),
     ),
     Input(
         name="on-cancel",
         default="stop",
         help="stop or leave the remote deployment when the job is cancelled.",
-        parse=parsers.one_of(Remote),
+        parse=parsers.one_of(OnGivingUp),
     ),
     Input(
         name="retries",

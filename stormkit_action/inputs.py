@@ -31,7 +31,7 @@ class Switch(StrEnum):
     FALSE = "false"
 
 
-class Remote(StrEnum):
+class OnGivingUp(StrEnum):
     """What becomes of the remote deployment when this step gives up on it."""
 
     STOP = "stop"
@@ -69,8 +69,8 @@ class Inputs:
     publish: bool
     wait: bool
     timeout: timedelta
-    on_timeout: Remote
-    on_cancel: Remote
+    on_timeout: OnGivingUp
+    on_cancel: OnGivingUp
     retries: int
     poll_interval: timedelta
     stop_superseded: bool

@@ -9,7 +9,7 @@ from stormkit_action import event as events
 from stormkit_action import plan as plans
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.commands import starting
-from stormkit_action.context import Work
+from stormkit_action.context import Context
 from stormkit_action.errors import ActionError, Cancelled, InputError
 from stormkit_action.event import Event
 from stormkit_action.inputs import Command, Inputs
@@ -18,8 +18,8 @@ from stormkit_action.parsers import bare_key, insecure
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.known import Known
-from stormkit_action.reporting.reporter import LiveReport, Shown
-from stormkit_action.reporting.step_files import Outlet
+from stormkit_action.reporting.reporter import Shown, StepReporter
+from stormkit_action.reporting.step_files import StepFiles
 
 if TYPE_CHECKING:
     from stormkit_action.github_api.api import GitHubApi
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     from stormkit_action.result import Result
 
 
-def main(environ: Mapping[str, str], *, console: Console, outlet: Outlet, clock: Clock) -> int:
+def main(environ: Mapping[str, str], *, console: Console, files: StepFiles, clock: Clock) -> int:
     """Run one step. The exit code: 0, 1, 130 when cancelled, 3 for a bug."""
     for secret in input_table.secrets_in(environ):
         console.mask(secret)
     known = Known(event=Event())
     try:
-        result = _run(environ, console, outlet, clock, known)
+        result = _run(environ, console, files, clock, known)
     except (Cancelled, Exception) as error:
         result = _ended_by(error, environ, console)
     from stormkit_action.reporting.ending import Ending  # noqa: PLC0415 - the trigger need not wait for it
 
-    return Ending(known=known, console=console, outlet=outlet, clock=clock).tell(result)
+    return Ending(known=known, console=console, files=files, clock=clock).tell(result)
 
 
-def _run(environ: Mapping[str, str], console: Console, outlet: Outlet, clock: Clock, known: Known) -> "Result":
+def _run(environ: Mapping[str, str], console: Console, files: StepFiles, clock: Clock, known: Known) -> "Result":
     console.line(f"stormkit_action {__version__}")
     inputs, event = _read(environ, known)
     if inputs is None:
@@ -62,16 +62,16 @@ def _run(environ: Mapping[str, str], console: Console, outlet: Outlet, clock: Cl
         lambda: _github_report(github.get(), inputs=inputs, event=event, plan=plan, clock=clock, console=console)
     )
     shown = Shown.of(inputs, event, plan)
-    watcher = LiveReport(console=console, outlet=outlet, clock=clock, github=report, shown=shown)
-    works = [
-        Work(inputs=inputs, plan=plan, site=site, clock=clock, deadline=deadline, watcher=watcher)
-        for site in services.sites(inputs, clock)
+    reporter = StepReporter(console=console, files=files, clock=clock, github=report, shown=shown)
+    contexts = [
+        Context(inputs=inputs, plan=plan, environment=environment, clock=clock, deadline=deadline, reporter=reporter)
+        for environment in services.environments(inputs, clock)
     ]
-    alone = len(works) == 1 and plan.command is Command.DEPLOY
-    started = starting.start(works[0]) if alone else None
+    alone = len(contexts) == 1 and plan.command is Command.DEPLOY
+    started = starting.start(contexts[0]) if alone else None
     from stormkit_action.commands import dispatch  # noqa: PLC0415 - everything else is needed once the trigger was sent
 
-    return dispatch.run(works, github=github, started=started)
+    return dispatch.run(contexts, github=github, started=started)
 
 
 def _skipped(reason: str) -> "Result":
@@ -88,7 +88,7 @@ def _ended_by(error: BaseException, environ: Mapping[str, str], console: Console
         return results.Result(status=results.Outcome.CANCELLED, reason=reason, exit_code=130)
     if isinstance(error, ActionError):
         return results.failed(error.text)
-    tell_bug(environ, console)
+    report_bug(environ, console)
     return results.Result(status=results.Outcome.FAILED, reason="A bug in the action; see the step's log.", exit_code=3)
 
 
@@ -138,7 +138,7 @@ def _github_report(
     return GitHubReport(github=github, inputs=inputs, event=event, plan=plan, clock=clock, console=console)
 
 
-def tell_bug(environ: Mapping[str, str], console: Console) -> None:
+def report_bug(environ: Mapping[str, str], console: Console) -> None:
     """Print the exception at hand. Its text may hold anything, so the console makes it harmless."""
     console.line(traceback.format_exc().rstrip())
     repository = environ.get("GITHUB_ACTION_REPOSITORY") or "the action's repository"

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from stormkit_action.text import one_line, plain
+from stormkit_action.text import one_line, strip_controls
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -164,7 +164,7 @@ def line(most: int) -> Callable[[str], str]:
     """A parser for one line of at most `most` characters."""
 
     def parse(text: str) -> str:
-        if len(text) > most or plain(text) != text or "\n" in text or "\t" in text:
+        if len(text) > most or strip_controls(text) != text or "\n" in text or "\t" in text:
             raise ValueError(f"it is one line of at most {most} characters, without control and invisible characters")
         return text
 

@@ -16,15 +16,15 @@ from stormkit_action import plan as plans
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.commands import build as building
 from stormkit_action.commands import find as finding
-from stormkit_action.context import Site, Watcher, Work
+from stormkit_action.context import Context, Environment, Reporter
 from stormkit_action.errors import ActionError, NotFound
-from stormkit_action.inputs import Inputs, Remote
+from stormkit_action.inputs import Inputs, OnGivingUp
 from stormkit_action.later import Later
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.github_report import BUDGET, GitHubReport, guarded
-from stormkit_action.reporting.reporter import STARTED, LiveReport, Shown
-from stormkit_action.reporting.step_files import Outlet
+from stormkit_action.reporting.reporter import STARTED, Shown, StepReporter
+from stormkit_action.reporting.step_files import StepFiles
 from stormkit_action.result import DeploymentResult, Outcome, Result
 from stormkit_action.stormkit import confirm as stopping
 from stormkit_action.stormkit.models import Deployment, Status
@@ -53,7 +53,7 @@ class Started:
     sent_at: int
 
 
-def finish(environ: Mapping[str, str], *, console: Console, outlet: Outlet, clock: Clock) -> int:
+def finish(environ: Mapping[str, str], *, console: Console, files: StepFiles, clock: Clock) -> int:
     """Finish the step. The exit code: 0, or 1 when a deployment may still run."""
     for secret in input_table.secrets_in(environ):
         console.mask(secret)
@@ -64,12 +64,12 @@ def finish(environ: Mapping[str, str], *, console: Console, outlet: Outlet, cloc
         # The step itself said so, and began nothing.
         console.line(error.text)
         return 0
-    watcher = LiveReport(
-        console=console, outlet=outlet, clock=clock, github=Later(lambda: None), shown=Shown.of(inputs, event, plan)
+    reporter = StepReporter(
+        console=console, files=files, clock=clock, github=Later(lambda: None), shown=Shown.of(inputs, event, plan)
     )
     begun = [each for each in _read(environ.get(f"STATE_{STARTED}", "")) if _belongs(each, inputs, plan)]
     with ThreadPoolExecutor(POOL) as pool:
-        results = list(pool.map(lambda started: _finish(started, inputs, plan, watcher, clock), begun))
+        results = list(pool.map(lambda started: _finish(started, inputs, plan, reporter, clock), begun))
     for result in results:
         (console.error if result.loose else console.line)(result.reason or f"Deployment {result.deployment_id} ended.")
     github = services.github(inputs, event, clock)
@@ -114,73 +114,73 @@ def _belongs(started: Started, inputs: Inputs, plan: Plan) -> bool:
     return started.env_id in env_ids and plan.branch in ("", started.branch)
 
 
-def _finish(started: Started, inputs: Inputs, plan: Plan, watcher: Watcher, clock: Clock) -> DeploymentResult:
+def _finish(started: Started, inputs: Inputs, plan: Plan, reporter: Reporter, clock: Clock) -> DeploymentResult:
     deadline = Deadline.after(clock, PATIENCE)
-    site = _site(started, inputs, clock)
-    work = Work(
+    environment = _site(started, inputs, clock)
+    context = Context(
         inputs=replace(inputs, deployment_id=started.deployment_id),
         plan=replace(plan, branch=started.branch or plan.branch),
-        site=site,
+        environment=environment,
         clock=clock,
         deadline=deadline,
-        watcher=watcher,
+        reporter=reporter,
     )
     try:
-        return _ended(work, started)
+        return _ended(context, started)
     except ActionError as error:
-        unknown = finding.result_of(work, None, status=Outcome.CANCELLED)
+        unknown = finding.result_of(context, None, status=Outcome.CANCELLED)
         reason = f"The job was cancelled, and whether its deployment was stopped is not known. {error.text}"
-        return replace(unknown, reason=reason, loose=inputs.on_cancel is Remote.STOP)
+        return replace(unknown, reason=reason, loose=inputs.on_cancel is OnGivingUp.STOP)
 
 
-def _site(started: Started, inputs: Inputs, clock: Clock) -> Site:
+def _site(started: Started, inputs: Inputs, clock: Clock) -> Environment:
     name = next((each.name for each in inputs.environments if each.env_id == started.env_id), "")
-    return services.site(inputs, clock, name=name, env_id=started.env_id)
+    return services.environment(inputs, clock, name=name, env_id=started.env_id)
 
 
-def _ended(work: Work, started: Started) -> DeploymentResult:
+def _ended(context: Context, started: Started) -> DeploymentResult:
     """How the deployment ended, stopping it if it has not. Raises ActionError."""
-    stops = work.inputs.on_cancel is Remote.STOP
+    stops = context.inputs.on_cancel is OnGivingUp.STOP
     if not started.deployment_id:
-        return _undone(work, started) if stops else _left(work, None)
+        return _undone(context, started) if stops else _left(context, None)
     try:
-        deployment = work.client.deployment(started.deployment_id)
+        deployment = context.client.deployment(started.deployment_id)
     except NotFound:
-        gone = finding.result_of(work, None, status=Outcome.STOPPED)
+        gone = finding.result_of(context, None, status=Outcome.STOPPED)
         return replace(gone, reason=f"Deployment {started.deployment_id} was deleted.")
     if deployment.status is Status.STOPPED and stops:
         # By the step, before it was killed, or by an earlier post step.
-        return _stopped(work, deployment)
+        return _stopped(context, deployment)
     if not deployment.running:
-        ended = finding.result_of(work, deployment)
+        ended = finding.result_of(context, deployment)
         said = building.why_failed(deployment) if ended.status is Outcome.FAILED else ""
         return replace(ended, reason=said)
     if not stops:
-        return _left(work, deployment)
-    return _stopped(work, stopping.stop(work.site.client, deployment.id, work.deadline))
+        return _left(context, deployment)
+    return _stopped(context, stopping.stop(context.environment.client, deployment.id, context.deadline))
 
 
-def _stopped(work: Work, deployment: Deployment) -> DeploymentResult:
-    stopped = finding.result_of(work, deployment, status=Outcome.CANCELLED)
+def _stopped(context: Context, deployment: Deployment) -> DeploymentResult:
+    stopped = finding.result_of(context, deployment, status=Outcome.CANCELLED)
     return replace(stopped, reason=f"The job was cancelled and deployment {deployment.id} stopped.")
 
 
-def _undone(work: Work, started: Started) -> DeploymentResult:
+def _undone(context: Context, started: Started) -> DeploymentResult:
     """The end of a trigger whose answer nobody saw."""
-    clock = work.clock
+    clock = context.clock
     ago = max(0.0, clock.now().timestamp() - started.sent_at)
-    trigger = Trigger.sent_before(ago, client=work.client, branch=work.plan.branch, clock=clock)
-    stopped = trigger.undo(work.deadline.within(UNDO))
+    trigger = Trigger.sent_before(ago, client=context.client, branch=context.plan.branch, clock=clock)
+    stopped = trigger.undo(context.deadline.within(UNDO))
     if not stopped:
         ended = trigger.left_behind()
         if ended:
-            return _ended(work, replace(started, deployment_id=ended[0]))
-        result = finding.result_of(work, None, status=Outcome.CANCELLED)
+            return _ended(context, replace(started, deployment_id=ended[0]))
+        result = finding.result_of(context, None, status=Outcome.CANCELLED)
         return replace(result, reason="The job was cancelled; no deployment of it was found.")
-    result = finding.result_of(work, work.client.deployment(stopped[0]), status=Outcome.CANCELLED)
+    result = finding.result_of(context, context.client.deployment(stopped[0]), status=Outcome.CANCELLED)
     return replace(result, reason=f"The job was cancelled and deployment {', '.join(stopped)} stopped.")
 
 
-def _left(work: Work, deployment: Deployment | None) -> DeploymentResult:
-    left = finding.result_of(work, deployment, status=Outcome.CANCELLED)
+def _left(context: Context, deployment: Deployment | None) -> DeploymentResult:
+    left = finding.result_of(context, deployment, status=Outcome.CANCELLED)
     return replace(left, reason="The job was cancelled; the deployment goes on (input on-cancel).")

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from stormkit_action.clock import Clock
-from stormkit_action.context import Site
+from stormkit_action.context import Environment
 from stormkit_action.event import Event
 from stormkit_action.inputs import Inputs
 from stormkit_action.stormkit.client import StormkitClient
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from stormkit_action.github_api.api import GitHubApi
 
 
-def site(inputs: Inputs, clock: Clock, *, name: str = "", env_id: str = "") -> Site:
+def environment(inputs: Inputs, clock: Clock, *, name: str = "", env_id: str = "") -> Environment:
     """One environment, with a session of its own."""
     transport = Transport(origin=inputs.api_url, api_key=inputs.api_key, clock=clock, secrets=(inputs.github_token,))
-    return Site(client=StormkitClient(transport, env_id=env_id), name=name, env_id=env_id)
+    return Environment(client=StormkitClient(transport, env_id=env_id), name=name, env_id=env_id)
 
 
-def sites(inputs: Inputs, clock: Clock) -> tuple[Site, ...]:
+def environments(inputs: Inputs, clock: Clock) -> tuple[Environment, ...]:
     """The environments this step is about."""
     if not inputs.environments:
-        return (site(inputs, clock, env_id=inputs.env_id),)
-    return tuple(site(inputs, clock, name=each.name, env_id=each.env_id) for each in inputs.environments)
+        return (environment(inputs, clock, env_id=inputs.env_id),)
+    return tuple(environment(inputs, clock, name=each.name, env_id=each.env_id) for each in inputs.environments)
 
 
 def github(inputs: Inputs, event: Event, clock: Clock) -> "GitHubApi | None":

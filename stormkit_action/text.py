@@ -17,7 +17,7 @@ _INVISIBLE = re.compile(
 _ANSI = re.compile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|[@-Z\\\\-_])")
 
 
-def plain(text: str) -> str:
+def strip_controls(text: str) -> str:
     """`text` without terminal codes, control and invisible characters; line ends become line feeds."""
     lines = _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
     return _INVISIBLE.sub("", _CONTROL.sub("", lines))
@@ -26,14 +26,14 @@ def plain(text: str) -> str:
 def one_line(text: str, limit: int = 200) -> str:
     """`text` as one plain line of at most `limit` characters."""
     # A message can be megabytes: cut it before anything walks over every character.
-    line = " ".join(plain(text[: 20 * limit + 1000]).split())
+    line = " ".join(strip_controls(text[: 20 * limit + 1000]).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def tail(text: str, *, lines: int, characters: int) -> str:
     """The end of `text`: at most `lines` lines and `characters` characters, trailing blank lines dropped."""
     # A log can be megabytes: cut it before anything walks over every character.
-    kept = plain(text[-4 * characters :]).rstrip().split("\n")[-lines:]
+    kept = strip_controls(text[-4 * characters :]).rstrip().split("\n")[-lines:]
     return "\n".join(kept)[-characters:]
 
 
@@ -45,15 +45,15 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
-def scrub(value: Any, secrets: tuple[str, ...]) -> Any:
+def redact_json(value: Any, secrets: tuple[str, ...]) -> Any:
     """A JSON value with every string redacted and free of lone surrogates, which no file could be written with."""
     if isinstance(value, str):
         clean = value if value.isascii() else value.encode("utf-8", "replace").decode()
         return redact(clean, secrets)
     if isinstance(value, list):
-        return [scrub(entry, secrets) for entry in value]
+        return [redact_json(entry, secrets) for entry in value]
     if isinstance(value, dict):
-        return {scrub(key, secrets): scrub(entry, secrets) for key, entry in value.items()}
+        return {redact_json(key, secrets): redact_json(entry, secrets) for key, entry in value.items()}
     return value
 
 

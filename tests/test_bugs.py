@@ -22,7 +22,7 @@ HOSTILE = f"{KEY}\n::set-output name=status::success\r::add-mask::e\n##[save-sta
 INPUTS = {"INPUT_API-KEY": KEY, "INPUT_BRANCH": HEAD_BRANCH, "INPUT_API-URL": "http://127.0.0.1:9"}
 
 
-class Outlet:
+class StepFiles:
     """Remembers the outputs; its summary has a bug if it is told so."""
 
     def __init__(self, summary: Exception | None = None) -> None:
@@ -53,21 +53,23 @@ def harmless(printed: str) -> bool:
 
 @pytest.mark.parametrize("console", [GitHubConsole, PlainConsole])
 def test_a_bug_is_told_and_its_text_does_nothing(capfd, console):
-    outlet = Outlet()
-    code = main(INPUTS, console=console(), outlet=outlet, clock=BrokenClock())
+    files = StepFiles()
+    code = main(INPUTS, console=console(), files=files, clock=BrokenClock())
     printed = "".join(capfd.readouterr())
     assert code == 3
     assert "Traceback" in printed
     assert "This is a bug in stormkit_action" in printed
     assert harmless(printed)
-    assert outlet.texts.keys() == OUTPUTS.keys()
-    assert outlet.texts["status"] == "failed"
+    assert files.texts.keys() == OUTPUTS.keys()
+    assert files.texts["status"] == "failed"
 
 
 def test_a_bug_in_the_summary_changes_nothing_else(capfd):
     console = GitHubConsole()
     console.mask(KEY)
-    ending = Ending(known=Known(event=Event()), console=console, outlet=Outlet(ValueError(HOSTILE)), clock=FakeClock())
+    ending = Ending(
+        known=Known(event=Event()), console=console, files=StepFiles(ValueError(HOSTILE)), clock=FakeClock()
+    )
     assert ending.tell(Result(status=Outcome.SUCCESS)) == 0
     printed = "".join(capfd.readouterr())
     assert "Traceback" in printed

@@ -11,7 +11,7 @@ from sandbox.runner import action_yml
 from sandbox.runner.runner import ACTION
 from stormkit_action.errors import InputError
 from stormkit_action.input_table import INPUTS, from_environment
-from stormkit_action.inputs import BuildLog, Command, Inputs, Remote, Switch
+from stormkit_action.inputs import BuildLog, Command, Inputs, OnGivingUp, Switch
 from stormkit_action.reporting.outputs import OUTPUTS
 from stormkit_action.result import Outcome
 
@@ -79,7 +79,7 @@ def test_values():
     assert " ".join(Command) == commands
     assert sorted(Outcome) == ["cancelled", "failed", "running", "skipped", "stopped", "success", "timed-out"]
     assert sorted(BuildLog) == ["always", "failure", "never", "stream"]
-    assert sorted(Remote) == ["leave", "stop"]
+    assert sorted(OnGivingUp) == ["leave", "stop"]
     assert sorted(Switch) == ["auto", "false", "true"]
 
 

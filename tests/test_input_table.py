@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stormkit_action import input_table
 from stormkit_action.errors import InputError
 from stormkit_action.input_table import INPUTS, from_environment, secrets_in
-from stormkit_action.inputs import BuildLog, Command, Environment, Inputs, Remote, Switch
+from stormkit_action.inputs import BuildLog, Command, Environment, Inputs, OnGivingUp, Switch
 
 KEY = "SK_0123456789abcdef"
 
@@ -44,8 +44,8 @@ def test_defaults():
         publish=False,
         wait=True,
         timeout=timedelta(minutes=30),
-        on_timeout=Remote.LEAVE,
-        on_cancel=Remote.STOP,
+        on_timeout=OnGivingUp.LEAVE,
+        on_cancel=OnGivingUp.STOP,
         retries=0,
         poll_interval=timedelta(seconds=2),
         stop_superseded=False,

@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from stormkit_action.clock import Deadline
-from stormkit_action.context import Work
+from stormkit_action.context import Context
 from stormkit_action.errors import ActionError, Busy, CommandError, NoAnswer, NotFound, ServerFault, StormkitError
-from stormkit_action.inputs import BuildLog, Remote
+from stormkit_action.inputs import BuildLog, OnGivingUp
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit import confirm as stopping
 from stormkit_action.stormkit.models import Deployment, Status
@@ -26,13 +26,13 @@ TIMEOUT_STOP_BUDGET = 10.0
 class Build:
     """One deployment that is being built. Knows at every moment what can be said about it."""
 
-    def __init__(self, work: Work) -> None:
-        self._work = work
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._id = ""
         self._last: Deployment | None = None
         self._streamed: Deployment | None = None
         self.restarting = False
-        self._began = work.clock.monotonic()
+        self._began = context.clock.monotonic()
 
     @property
     def known(self) -> bool:
@@ -42,30 +42,30 @@ class Build:
     def adopt(self, deployment_id: str) -> None:
         """From now on this is about `deployment_id`."""
         self._id = deployment_id
-        self._work.watcher.triggered(self._work.site, deployment_id)
+        self._context.reporter.triggered(self._context.environment, deployment_id)
 
     def result(self, status: Outcome, *, reason: str = "") -> DeploymentResult:
         """A result with everything that is known."""
-        work = self._work
+        context = self._context
         return DeploymentResult(
             status=status,
             reason=reason,
-            label=label(work, self._last),
-            name=work.site.name,
-            env_id=work.site.env_id or (self._last.env_id if self._last else ""),
+            label=label(context, self._last),
+            name=context.environment.name,
+            env_id=context.environment.env_id or (self._last.env_id if self._last else ""),
             deployment_id=self._id,
-            branch=work.plan.branch or (self._last.branch if self._last else ""),
-            expected_sha=work.plan.expected_sha,
+            branch=context.plan.branch or (self._last.branch if self._last else ""),
+            expected_sha=context.plan.expected_sha,
             deployment=self._last,
-            dashboard_url=work.inputs.dashboard_url,
-            elapsed=work.clock.monotonic() - self._began,
+            dashboard_url=context.inputs.dashboard_url,
+            elapsed=context.clock.monotonic() - self._began,
             live=bool(self._last and self._last.published),
         )
 
     def read_once(self) -> DeploymentResult:
         """Its result without waiting for the end."""
         with contextlib.suppress(StormkitError):
-            self._last = self._work.client.deployment(self._id, patience=5.0)
+            self._last = self._context.client.deployment(self._id, patience=5.0)
         return self.result(Outcome.RUNNING)
 
     def wait(self, *, restarted: Deployment | None = None) -> DeploymentResult:
@@ -73,24 +73,24 @@ class Build:
 
         `restarted` is how it had failed, where it was restarted before.
         """
-        work = self._work
+        context = self._context
         wait = BuildWait(
-            client=work.client,
+            client=context.client,
             deployment_id=self._id,
-            clock=work.clock,
-            deadline=work.deadline,
-            shortest_pause=work.inputs.poll_interval.total_seconds(),
+            clock=context.clock,
+            deadline=context.deadline,
+            shortest_pause=context.inputs.poll_interval.total_seconds(),
             report=self._report,
-            live_log=self._live_log if work.inputs.build_log is BuildLog.STREAM else None,
+            live_log=self._live_log if context.inputs.build_log is BuildLog.STREAM else None,
             # The job summary draws the steps of a build that succeeded too.
-            log_at_end=work.inputs.job_summary or work.inputs.build_log is BuildLog.ALWAYS,
+            log_at_end=context.inputs.job_summary or context.inputs.build_log is BuildLog.ALWAYS,
         )
         try:
             ended = self._wait_once(wait, restarted)
-            for left in range(work.inputs.retries, 0, -1):
-                if ended is None or ended.status is not Status.FAILED or work.deadline.over:
+            for left in range(context.inputs.retries, 0, -1):
+                if ended is None or ended.status is not Status.FAILED or context.deadline.over:
                     break
-                work.watcher.warning(f"The build of deployment {ended.id} failed: restarting it ({left} left).")
+                context.reporter.warning(f"The build of deployment {ended.id} failed: restarting it ({left} left).")
                 self.restart(ended)
                 ended = self._wait_once(wait, ended)
         except NotFound as error:
@@ -104,7 +104,7 @@ class Build:
         # From here on it may be running.
         self._last, self.restarting = replace(failed, status=Status.RUNNING), True
         try:
-            restart(self._work, failed)
+            restart(self._context, failed)
         except StormkitError as error:
             self._last = failed
             raise CommandError(f"{why_failed(failed)}. Restarting it did not work: {error.text}") from None
@@ -112,17 +112,17 @@ class Build:
 
     def _wait_once(self, wait: BuildWait, restarted: Deployment | None) -> Deployment | None:
         """One build's end, with its log where somebody will read it."""
-        work = self._work
+        context = self._context
         ended = wait.run(restarted=restarted)
         self._last = ended or self._last
         if ended is None or ended.running or wait.log_is_read:
             return ended
-        in_log = ended.status is Status.FAILED or work.inputs.build_log in (BuildLog.ALWAYS, BuildLog.STREAM)
-        if in_log or work.inputs.job_summary:
-            read = with_logs(work.client, ended, work.deadline)
+        in_log = ended.status is Status.FAILED or context.inputs.build_log in (BuildLog.ALWAYS, BuildLog.STREAM)
+        if in_log or context.inputs.job_summary:
+            read = with_logs(context.client, ended, context.deadline)
             if read is ended and in_log:
-                work.watcher.line(f"The build log of deployment {ended.id} could not be read; see the dashboard.")
-            elif work.inputs.build_log is BuildLog.STREAM:
+                context.reporter.line(f"The build log of deployment {ended.id} could not be read; see the dashboard.")
+            elif context.inputs.build_log is BuildLog.STREAM:
                 self._live_log(read)
             self._last = ended = read
         return ended
@@ -132,7 +132,7 @@ class Build:
 
         None when nothing had been triggered.
         """
-        deadline = Deadline.after(self._work.clock.uncancelled(), CANCEL_BUDGET)
+        deadline = Deadline.after(self._context.clock.uncancelled(), CANCEL_BUDGET)
         stopped = [self._id] if self._id and self._stopped_for_certain(deadline) else []
         if trigger is not None and trigger.in_doubt:
             stopped += trigger.undo(deadline)
@@ -142,7 +142,7 @@ class Build:
 
     def _stopped_for_certain(self, deadline: Deadline) -> bool:
         try:
-            self._last = stopping.stop(self._work.site.client, self._id, deadline)
+            self._last = stopping.stop(self._context.environment.client, self._id, deadline)
         except NotFound:
             return True
         except ActionError:
@@ -151,25 +151,25 @@ class Build:
 
     def live_after_cancel(self) -> bool:
         """Whether it is live after a cancel while it was being published; False where nobody tells in time."""
-        deadline = Deadline.after(self._work.clock.uncancelled(), CANCEL_BUDGET)
+        deadline = Deadline.after(self._context.clock.uncancelled(), CANCEL_BUDGET)
         try:
-            read = self._work.site.client.within(deadline).deployment(self._id, patience=CANCEL_BUDGET)
+            read = self._context.environment.client.within(deadline).deployment(self._id, patience=CANCEL_BUDGET)
         except StormkitError:
             return False
         return read.published is True
 
     def _report(self, progress: Progress) -> None:
         self._last = progress.deployment or self._last
-        self._work.watcher.progress(self._work.site, progress)
+        self._context.reporter.progress(self._context.environment, progress)
 
     def _live_log(self, deployment: Deployment) -> None:
         self._last = self._streamed = deployment
-        self._work.watcher.build_log(self._work.site, deployment, complete=not deployment.running)
+        self._context.reporter.build_log(self._context.environment, deployment, complete=not deployment.running)
 
     def _end_live_log(self) -> None:
         """Show what was held back of a log that is not read any further."""
         if self._streamed is not None and self._streamed.running:
-            self._work.watcher.build_log(self._work.site, self._streamed, complete=True)
+            self._context.reporter.build_log(self._context.environment, self._streamed, complete=True)
 
     def _gone(self, error: NotFound) -> DeploymentResult:
         """The result when Stormkit no longer knows the deployment."""
@@ -191,8 +191,8 @@ class Build:
         return self.result(Outcome.FAILED, reason=why_failed(last))
 
     def _timed_out(self) -> DeploymentResult:
-        limit = duration(self._work.inputs.timeout.total_seconds())
-        leave = self._work.inputs.on_timeout is Remote.LEAVE
+        limit = duration(self._context.inputs.timeout.total_seconds())
+        leave = self._context.inputs.on_timeout is OnGivingUp.LEAVE
         fate = "it goes on (input on-timeout)" if leave else self._stopped_in_time()
         result = self.result(
             Outcome.TIMED_OUT,
@@ -202,9 +202,9 @@ class Build:
 
     def _stopped_in_time(self) -> str:
         """Stop it after a timeout; what came of that, as read back."""
-        deadline = Deadline.after(self._work.clock, TIMEOUT_STOP_BUDGET)
+        deadline = Deadline.after(self._context.clock, TIMEOUT_STOP_BUDGET)
         try:
-            self._last = stopping.stop(self._work.site.client, self._id, deadline)
+            self._last = stopping.stop(self._context.environment.client, self._id, deadline)
         except NotFound:
             self._last = self._last and replace(self._last, status=Status.STOPPED, preview_url="")
             return "it was deleted on Stormkit"
@@ -218,7 +218,7 @@ class Build:
 
     def _who_stopped(self, last: Deployment) -> str:
         with contextlib.suppress(StormkitError):
-            page = self._work.client.deployments(branch=last.branch, patience=5.0)
+            page = self._context.client.deployments(branch=last.branch, patience=5.0)
             for each in page.deployments:
                 if _supersedes(each, last):
                     return f"Deployment {last.id} was stopped: deployment {each.id} of the same branch superseded it."
@@ -233,10 +233,10 @@ def _supersedes(other: Deployment, stopped: Deployment) -> bool:
     return other.created_at > stopped.created_at and in_time
 
 
-def label(work: Work, deployment: Deployment | None) -> str:
+def label(context: Context, deployment: Deployment | None) -> str:
     """What people call it: the name in `environments`, else the input, else what Stormkit calls it."""
     told = deployment.name if deployment else ""
-    return work.site.name or work.inputs.label or told
+    return context.environment.name or context.inputs.label or told
 
 
 def check_restartable(deployment: Deployment) -> None:
@@ -248,27 +248,27 @@ def check_restartable(deployment: Deployment) -> None:
         )
 
 
-def restart(work: Work, deployment: Deployment) -> None:
+def restart(context: Context, deployment: Deployment) -> None:
     """Build a failed deployment again.
 
     A lost answer is settled by reading back: a restart that took is `running` again, or has a new `createdAt`. Like a
     trigger it is given up after about a minute.
     """
-    give_up, pauses = work.deadline.within(PATIENCE), jittered_pauses()
+    give_up, pauses = context.deadline.within(PATIENCE), jittered_pauses()
     while True:
         try:
-            work.client.restart(deployment.id)
+            context.client.restart(deployment.id)
         except (Busy, NoAnswer, ServerFault) as error:
             if not may_repeat(error):
                 raise
             if not isinstance(error, Busy):
-                seen = work.client.deployment(deployment.id, patience=max(1.0, give_up.remaining))
+                seen = context.client.deployment(deployment.id, patience=max(1.0, give_up.remaining))
                 if seen.running or seen.created_at != deployment.created_at:
                     return
             pause = max(1.0, next(pauses), error.retry_after)
             if pause >= give_up.remaining:
                 raise
-            work.clock.sleep(pause)
+            context.clock.sleep(pause)
         else:
             return
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stormkit_action.commands import find as finding
-from stormkit_action.context import Work
+from stormkit_action.context import Context
 from stormkit_action.errors import ActionError, GitHubError
 from stormkit_action.inputs import Switch
 from stormkit_action.result import DeploymentResult, Outcome
@@ -15,39 +15,39 @@ if TYPE_CHECKING:
     from stormkit_action.github_api.api import GitHubApi
 
 
-def run(work: Work, *, github: "GitHubApi | None") -> DeploymentResult:
+def run(context: Context, *, github: "GitHubApi | None") -> DeploymentResult:
     """Look at everything a deploy needs. `github` is None outside GitHub."""
     problems: list[str] = []
-    page = work.client.deployments()
+    page = context.client.deployments()
     newest = page.deployments[0] if page.deployments else None
-    result = finding.result_of(work, newest, status=Outcome.SUCCESS)
-    say = work.watcher.line
+    result = finding.result_of(context, newest, status=Outcome.SUCCESS)
+    say = context.reporter.line
     say("✓ Stormkit accepts the API key.")
     environment = result.label or (f"environment {result.env_id}" if result.env_id else "the key's own environment")
     say(f"✓ Environment: {environment}.")
     if github is not None:
-        problems += _check_branch(work, github, say)
-        problems += _check_comment(work, github, say)
-        problems += _check_deployment(work, github, say)
+        problems += _check_branch(context, github, say)
+        problems += _check_comment(context, github, say)
+        problems += _check_deployment(context, github, say)
     else:
-        say(f"? Whether branch {one_line(work.plan.branch)} exists was not looked up: this is not a step on GitHub.")
-    say(_intention(work, environment))
+        say(f"? Whether branch {one_line(context.plan.branch)} exists was not looked up: this is not a step on GitHub.")
+    say(_intention(context, environment))
     for problem in problems:
-        work.watcher.warning(problem)
+        context.reporter.warning(problem)
     return replace(
         result,
         status=Outcome.FAILED if problems else Outcome.SUCCESS,
         reason=problems[0] if problems else "",
         deployment=None,
         deployment_id="",
-        branch=work.plan.branch,
-        expected_sha=work.plan.expected_sha,
+        branch=context.plan.branch,
+        expected_sha=context.plan.expected_sha,
         live=False,
     )
 
 
-def _check_branch(work: Work, github: "GitHubApi", say: Callable[[str], None]) -> list[str]:
-    branch, expected = work.plan.branch, work.plan.expected_sha
+def _check_branch(context: Context, github: "GitHubApi", say: Callable[[str], None]) -> list[str]:
+    branch, expected = context.plan.branch, context.plan.expected_sha
     try:
         tip = github.branch_tip(branch)
     except GitHubError as error:
@@ -64,17 +64,17 @@ def _check_branch(work: Work, github: "GitHubApi", say: Callable[[str], None]) -
     return []
 
 
-def _check_comment(work: Work, github: "GitHubApi", say: Callable[[str], None]) -> list[str]:
-    if work.inputs.comment is Switch.FALSE or work.plan.pull_request is None:
-        say("- No comment would be written: " + _why_no_comment(work))
+def _check_comment(context: Context, github: "GitHubApi", say: Callable[[str], None]) -> list[str]:
+    if context.inputs.comment is Switch.FALSE or context.plan.pull_request is None:
+        say("- No comment would be written: " + _why_no_comment(context))
         return []
     try:
-        allowed = github.may_comment(work.plan.pull_request)
+        allowed = github.may_comment(context.plan.pull_request)
     except ActionError as error:
         say(f"? Whether the token may comment could not be found out: {error.text}")
         return []
     if allowed:
-        say(f"✓ The token may comment on pull request {work.plan.pull_request}.")
+        say(f"✓ The token may comment on pull request {context.plan.pull_request}.")
         return []
     return [
         "The token may not comment on the pull request: add `permissions: { pull-requests: write }` to the job"
@@ -82,9 +82,9 @@ def _check_comment(work: Work, github: "GitHubApi", say: Callable[[str], None]) 
     ]
 
 
-def _check_deployment(work: Work, github: "GitHubApi", say: Callable[[str], None]) -> list[str]:
-    if work.inputs.github_deployment is Switch.FALSE or not work.plan.expected_sha:
-        why = "no commit is known." if work.inputs.github_deployment is not Switch.FALSE else "the input is false."
+def _check_deployment(context: Context, github: "GitHubApi", say: Callable[[str], None]) -> list[str]:
+    if context.inputs.github_deployment is Switch.FALSE or not context.plan.expected_sha:
+        why = "no commit is known." if context.inputs.github_deployment is not Switch.FALSE else "the input is false."
         say(f"- No GitHub Deployment would be written: {why}")
         return []
     try:
@@ -96,17 +96,17 @@ def _check_deployment(work: Work, github: "GitHubApi", say: Callable[[str], None
         say("✓ The token may create GitHub Deployments.")
         return []
     missing = "The token may not create GitHub Deployments: add `permissions: { deployments: write }` to the job"
-    if work.inputs.github_deployment is Switch.TRUE:
+    if context.inputs.github_deployment is Switch.TRUE:
         return [f"{missing} (naming one permission sets all others to none), or set github-deployment: false."]
     say(f"- {missing} to have them.")
     return []
 
 
-def _why_no_comment(work: Work) -> str:
-    return "input comment is false." if work.inputs.comment is Switch.FALSE else "no pull request is known."
+def _why_no_comment(context: Context) -> str:
+    return "input comment is false." if context.inputs.comment is Switch.FALSE else "no pull request is known."
 
 
-def _intention(work: Work, environment: str) -> str:
-    commit = f", expecting commit {work.plan.expected_sha[:7]}" if work.plan.expected_sha else ""
-    live = " and publish it once everything has passed" if work.inputs.publish else " and publish nothing"
-    return f"A deploy would build branch {one_line(work.plan.branch)} in {environment}{commit}{live}."
+def _intention(context: Context, environment: str) -> str:
+    commit = f", expecting commit {context.plan.expected_sha[:7]}" if context.plan.expected_sha else ""
+    live = " and publish it once everything has passed" if context.inputs.publish else " and publish nothing"
+    return f"A deploy would build branch {one_line(context.plan.branch)} in {environment}{commit}{live}."

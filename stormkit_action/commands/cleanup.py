@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from stormkit_action.clock import Deadline
 from stormkit_action.commands import find as finding
-from stormkit_action.context import Work
+from stormkit_action.context import Context
 from stormkit_action.errors import ActionError, Cancelled, CommandError, NotFound, StormkitError
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit import confirm as stopping
@@ -31,28 +31,30 @@ class Removed:
     deleted: int = 0
 
 
-def stop(work: Work) -> DeploymentResult:
+def stop(context: Context) -> DeploymentResult:
     """Stop the named deployment, or every running one of the branch."""
-    if work.inputs.deployment_id:
-        found = [finding.named(work)]
+    if context.inputs.deployment_id:
+        found = [finding.named(context)]
     else:
         found = [
-            each for each in _of_branch(work, work.client.all_deployments(branch=work.plan.branch)) if each.running
+            each
+            for each in _of_branch(context, context.client.all_deployments(branch=context.plan.branch))
+            if each.running
         ]
-    stopped, failures = _stop_all(work, [each for each in found if each.running])
+    stopped, failures = _stop_all(context, [each for each in found if each.running])
     if failures:
         raise CommandError("; ".join(failures))
     if not stopped:
-        work.watcher.line("Nothing was running: nothing was left to stop.")
-    return finding.result_of(work, next(iter(stopped or found), None))
+        context.reporter.line("Nothing was running: nothing was left to stop.")
+    return finding.result_of(context, next(iter(stopped or found), None))
 
 
-def stop_superseded(work: Work, give_up: Deadline) -> frozenset[str]:
+def stop_superseded(context: Context, give_up: Deadline) -> frozenset[str]:
     """Before a trigger: stop what still runs for this branch. The ids of what was there before it.
 
     Raises StormkitError when the list can't be read. What can't be stopped is only warned of.
     """
-    listed = work.client.within(give_up).all_deployments(branch=work.plan.branch)
+    listed = context.client.within(give_up).all_deployments(branch=context.plan.branch)
     known: set[str] = set()
     running: list[Deployment] = []
     quiet = 0
@@ -64,45 +66,45 @@ def stop_superseded(work: Work, give_up: Deadline) -> frozenset[str]:
         # Running ones are the newest: a page's worth without any ends the search.
         if quiet >= PAGE_SIZE:
             break
-    for failure in _stop_all(work, _of_branch(work, running))[1]:
-        work.watcher.warning(f"A superseded deployment goes on. {failure}")
+    for failure in _stop_all(context, _of_branch(context, running))[1]:
+        context.reporter.warning(f"A superseded deployment goes on. {failure}")
     return frozenset(known)
 
 
-def delete(work: Work) -> Removed:
+def delete(context: Context) -> Removed:
     """Delete the named deployment. Refuses a published one; one that is gone already is success."""
     try:
-        deployment = work.client.deployment(work.inputs.deployment_id)
+        deployment = context.client.deployment(context.inputs.deployment_id)
     except NotFound:
-        work.watcher.line(f"Deployment {work.inputs.deployment_id} is not there: nothing was left to delete.")
-        return Removed(result=finding.result_of(work, None))
+        context.reporter.line(f"Deployment {context.inputs.deployment_id} is not there: nothing was left to delete.")
+        return Removed(result=finding.result_of(context, None))
     if deployment.published is not False:
         state = "is published" if deployment.published else "may be published (Stormkit does not tell)"
         raise CommandError(
             f"Deployment {deployment.id} {state}: deleting it would take the site down, so nothing was changed. Publish"
             " another deployment first."
         )
-    _stop_and_delete(work, deployment)
-    _confirm_gone(work, deployment.id)
-    work.watcher.line(f"Deleted deployment {deployment.id}.")
-    return Removed(result=finding.result_of(work, deployment, status=Outcome.SUCCESS), deleted=1)
+    _stop_and_delete(context, deployment)
+    _confirm_gone(context, deployment.id)
+    context.reporter.line(f"Deleted deployment {deployment.id}.")
+    return Removed(result=finding.result_of(context, deployment, status=Outcome.SUCCESS), deleted=1)
 
 
-def cleanup(work: Work) -> Removed:
+def cleanup(context: Context) -> Removed:
     """Stop what runs of the branch, and delete all of it but the published ones and the `keep-latest` newest."""
-    branch = work.plan.branch
+    branch = context.plan.branch
     # Collect first, then act: rows move while they are paged, and one that came late may be the newest.
-    found = [each for each in work.client.all_deployments(branch=branch) if each.branch == branch]
+    found = [each for each in context.client.all_deployments(branch=branch) if each.branch == branch]
     found.sort(key=lambda each: each.created_at or datetime.min.replace(tzinfo=UTC), reverse=True)
-    newest = found[: work.inputs.keep_latest]
-    doomed = [each for each in found[work.inputs.keep_latest :] if not each.published]
+    newest = found[: context.inputs.keep_latest]
+    doomed = [each for each in found[context.inputs.keep_latest :] if not each.published]
     kept = len(found) - len(doomed)
-    work.watcher.line(f"Deployments of branch {branch}: {len(found)} found, {len(doomed)} to delete, {kept} kept.")
-    tally = _Tally(work, len(doomed))
+    context.reporter.line(f"Deployments of branch {branch}: {len(found)} found, {len(doomed)} to delete, {kept} kept.")
+    tally = _Tally(context, len(doomed))
     status = Outcome.SUCCESS
     try:
-        tally.failures += _stop_all(work, [each for each in newest if each.running and not each.published])[1]
-        _each(doomed, tally.remove, cancelled=lambda: work.clock.sleep(0.0))
+        tally.failures += _stop_all(context, [each for each in newest if each.running and not each.published])[1]
+        _each(doomed, tally.remove, cancelled=lambda: context.clock.sleep(0.0))
         if tally.deleted:
             tally.confirm(branch)
     except Cancelled:
@@ -112,9 +114,9 @@ def cleanup(work: Work) -> Removed:
         reason = tally.summary()
         status = Outcome.FAILED if reason else Outcome.SUCCESS
         if not doomed:
-            work.watcher.line("Nothing was left to delete.")
+            context.reporter.line("Nothing was left to delete.")
     result = replace(
-        finding.result_of(work, found[0] if found else None),
+        finding.result_of(context, found[0] if found else None),
         status=status,
         reason=reason,
         deployment=None,
@@ -128,8 +130,8 @@ def cleanup(work: Work) -> Removed:
 class _Tally:
     """Removes deployments one by one, from several threads, and counts."""
 
-    def __init__(self, work: Work, total: int) -> None:
-        self._work = work
+    def __init__(self, context: Context, total: int) -> None:
+        self._context = context
         self._total = total
         self._lock = threading.Lock()
         self._done = 0
@@ -149,27 +151,27 @@ class _Tally:
             self._done += 1
             self.deleted += gone
             if self._done % STEP == 0 and self._done < self._total:
-                self._work.watcher.line(f"{self._done} of {self._total} done.")
+                self._context.reporter.line(f"{self._done} of {self._total} done.")
 
     def _remove(self, listed: Deployment) -> bool:
         """Whether this deleted it. Looks at it once more: it may have been published since it was listed."""
         try:
-            deployment = self._work.client.deployment(listed.id)
+            deployment = self._context.client.deployment(listed.id)
         except NotFound:
             return False
         if deployment.published:
-            self._work.watcher.line(f"Kept deployment {deployment.id}: it was published meanwhile.")
+            self._context.reporter.line(f"Kept deployment {deployment.id}: it was published meanwhile.")
             return False
         if deployment.published is None:
             raise CommandError("Stormkit does not tell whether it is published, so it was kept.")
-        _stop_and_delete(self._work, deployment)
+        _stop_and_delete(self._context, deployment)
         self._deleted.add(deployment.id)
         return True
 
     def confirm(self, branch: str) -> None:
         """Look whether what was deleted is gone."""
         try:
-            left = {each.id for each in self._work.client.all_deployments(branch=branch)}
+            left = {each.id for each in self._context.client.all_deployments(branch=branch)}
         except StormkitError as error:
             self.failures.append(f"whether they are gone could not be read back: {error.text}")
             return
@@ -203,41 +205,41 @@ def _each(
             raise
 
 
-def _of_branch(work: Work, deployments: Iterable[Deployment]) -> list[Deployment]:
-    return [each for each in deployments if each.branch in ("", work.plan.branch)]
+def _of_branch(context: Context, deployments: Iterable[Deployment]) -> list[Deployment]:
+    return [each for each in deployments if each.branch in ("", context.plan.branch)]
 
 
-def _stop_all(work: Work, deployments: list[Deployment]) -> tuple[list[Deployment], list[str]]:
+def _stop_all(context: Context, deployments: list[Deployment]) -> tuple[list[Deployment], list[str]]:
     """Stop each, whatever becomes of the others: them as read back, and what went wrong."""
     stopped: dict[str, Deployment] = {}
     failures: list[str] = []
 
     def stop_one(deployment: Deployment) -> None:
         try:
-            stopped[deployment.id] = stopping.stop(work.client, deployment.id, work.deadline.within(PATIENCE))
+            stopped[deployment.id] = stopping.stop(context.client, deployment.id, context.deadline.within(PATIENCE))
         except NotFound:
             stopped[deployment.id] = replace(deployment, status=Status.STOPPED, preview_url="")
-            work.watcher.line(f"Deployment {deployment.id} was deleted meanwhile.")
+            context.reporter.line(f"Deployment {deployment.id} was deleted meanwhile.")
         except ActionError as error:
             failures.append(f"Deployment {deployment.id} could not be stopped: {error.text}")
         else:
-            work.watcher.line(f"Stopped deployment {deployment.id}.")
+            context.reporter.line(f"Stopped deployment {deployment.id}.")
 
-    _each(deployments, stop_one, cancelled=lambda: work.clock.sleep(0.0))
+    _each(deployments, stop_one, cancelled=lambda: context.clock.sleep(0.0))
     return [stopped[each.id] for each in deployments if each.id in stopped], failures
 
 
-def _stop_and_delete(work: Work, deployment: Deployment) -> None:
+def _stop_and_delete(context: Context, deployment: Deployment) -> None:
     """Delete it, stopped before where it runs. One that is gone by then, perhaps by a lost first try, is fine."""
     with contextlib.suppress(NotFound):
         if deployment.running:
-            work.client.stop(deployment.id)
-        work.client.delete(deployment.id)
+            context.client.stop(deployment.id)
+        context.client.delete(deployment.id)
 
 
-def _confirm_gone(work: Work, deployment_id: str) -> None:
+def _confirm_gone(context: Context, deployment_id: str) -> None:
     try:
-        work.client.deployment(deployment_id)
+        context.client.deployment(deployment_id)
     except NotFound:
         return
     raise CommandError(

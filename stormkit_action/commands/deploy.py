@@ -7,33 +7,33 @@ from stormkit_action.commands import build as building
 from stormkit_action.commands import publish as publishing
 from stormkit_action.commands import starting
 from stormkit_action.commands.starting import Started
-from stormkit_action.context import Work
+from stormkit_action.context import Context
 from stormkit_action.errors import ActionError, Cancelled
-from stormkit_action.inputs import Remote
+from stormkit_action.inputs import OnGivingUp
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit import health
 from stormkit_action.stormkit.models import Deployment, Status
 from stormkit_action.stormkit.trigger import Trigger
 
 
-def run(work: Work, started: Started | None = None) -> DeploymentResult:
+def run(context: Context, started: Started | None = None) -> DeploymentResult:
     """Deploy one environment, `started` before or not. Never raises an ActionError: that is in the result."""
-    return Deploy(work).run(started)
+    return Deploy(context).run(started)
 
 
 class Deploy:
     """One deployment on its way, so that a cancel finds out how far it got."""
 
-    def __init__(self, work: Work) -> None:
-        self._work = work
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._trigger: Trigger | None = None
-        self._build = building.Build(work)
+        self._build = building.Build(context)
         self._publishing = False
 
     def run(self, started: Started | None) -> DeploymentResult:
         """The deployment's result, whatever happens."""
         try:
-            built = self._deploy(started or starting.start(self._work))
+            built = self._deploy(started or starting.start(self._context))
             self._stop_strays()
             return self._finish(built)
         except Cancelled:
@@ -63,56 +63,56 @@ class Deploy:
         if started.problem is not None:
             raise started.problem
         self._build.adopt(started.deployment_id)
-        if not self._work.inputs.wait:
+        if not self._context.inputs.wait:
             return self._build.read_once()
         return self._build.wait()
 
     def _finish(self, built: DeploymentResult) -> DeploymentResult:
         """Everything after a successful build: the commit, the health check, and only then publishing."""
-        work = self._work
+        context = self._context
         deployment = built.deployment
         if built.status is not Outcome.SUCCESS or deployment is None:
             return built
         built = replace(built, warning=_commit_warning(built))
-        refusal = _why_not_published(built) if work.inputs.publish else ""
+        refusal = _why_not_published(built) if context.inputs.publish else ""
         if refusal or built.warning:
-            work.watcher.warning(refusal or built.warning)
-        if work.inputs.health_check:
+            context.reporter.warning(refusal or built.warning)
+        if context.inputs.health_check:
             unhealthy = self._unhealthy(deployment)
             if unhealthy:
                 return replace(built, status=Outcome.FAILED, reason=unhealthy)
-        if not work.inputs.publish:
+        if not context.inputs.publish:
             return built
         if refusal:
             return replace(built, reason=refusal)
         self._publishing = True
         try:
-            live = publishing.publish(work, deployment)
+            live = publishing.publish(context, deployment)
         except ActionError as error:
-            status = Outcome.TIMED_OUT if work.deadline.over else Outcome.FAILED
+            status = Outcome.TIMED_OUT if context.deadline.over else Outcome.FAILED
             return replace(built, status=status, reason=error.text)
         # It was read back without its log, which the reports show.
         live = replace(live, logs=deployment.logs, status_checks=deployment.status_checks)
         return replace(built, deployment=live, live=live.published is True)
 
     def _unhealthy(self, deployment: Deployment) -> str:
-        work = self._work
+        context = self._context
         if not deployment.preview_url:
             return (
                 f"Deployment {deployment.id} has no preview URL, so its health can't be checked. Set up a preview"
                 " domain on the Stormkit instance, or drop health-check."
             )
-        url = health.check_url(deployment.preview_url, work.inputs.health_check)
-        work.watcher.line(f"Health check: waiting for {url}")
+        url = health.check_url(deployment.preview_url, context.inputs.health_check)
+        context.reporter.line(f"Health check: waiting for {url}")
         problem = health.wait_until_healthy(
             url,
-            accepted=work.inputs.health_check_status,
-            clock=work.clock,
-            deadline=work.deadline.within(work.inputs.health_check_timeout.total_seconds()),
+            accepted=context.inputs.health_check_status,
+            clock=context.clock,
+            deadline=context.deadline.within(context.inputs.health_check_timeout.total_seconds()),
         )
         if not problem:
             return ""
-        kept = " Nothing was published." if work.inputs.publish else ""
+        kept = " Nothing was published." if context.inputs.publish else ""
         return (
             f"The health check of {url} failed: {problem}.{kept} Open the URL, or adjust health-check,"
             " health-check-status and health-check-timeout."
@@ -128,7 +128,7 @@ class Deploy:
         result = self._build.result(Outcome.CANCELLED)
         if _has_ended(result) and not (self._trigger and self._trigger.in_doubt):
             return self._cancelled_too_late(result)
-        if self._work.inputs.on_cancel is Remote.LEAVE:
+        if self._context.inputs.on_cancel is OnGivingUp.LEAVE:
             return replace(result, reason="The job was cancelled; the deployment goes on (input on-cancel).")
         stopped = self._build.stop_after_cancel(self._trigger)
         result = self._build.result(Outcome.CANCELLED)

@@ -10,7 +10,7 @@ from stormkit_action.commands import cleanup as removing
 from stormkit_action.commands import find as finding
 from stormkit_action.commands import status as looking
 from stormkit_action.commands.starting import Started
-from stormkit_action.context import Work
+from stormkit_action.context import Context
 from stormkit_action.errors import ActionError, Cancelled, GitHubError
 from stormkit_action.inputs import Command
 from stormkit_action.later import Later
@@ -36,62 +36,62 @@ class Done:
     deleted: int = 0
 
 
-def run(works: Sequence[Work], *, github: GitHub, started: Started | None = None) -> Result:
+def run(contexts: Sequence[Context], *, github: GitHub, started: Started | None = None) -> Result:
     """Run the planned command in every environment. Never raises an ActionError: it is in the results.
 
     `started` is how far the deployment of the only environment is.
     """
-    plan = works[0].plan
-    reason = _still_needed(plan, github.get(), works[0]) if plan.command is Command.CLEANUP else ""
+    plan = contexts[0].plan
+    reason = _still_needed(plan, github.get(), contexts[0]) if plan.command is Command.CLEANUP else ""
     if reason:
         return results.skipped(reason)
-    done = _in_parallel(works, lambda work: _guarded(work, github, started))
+    done = _in_parallel(contexts, lambda context: _guarded(context, github, started))
     deployments = tuple(each for part in done for each in part.deployments)
     result = results.of_deployments(deployments, deleted=sum(part.deleted for part in done))
     return _reported(result, plan.command) if plan.command in _REPORTING else result
 
 
-def _in_parallel(works: Sequence[Work], act: Callable[[Work], Done]) -> list[Done]:
-    if len(works) == 1:
-        return [act(works[0])]
+def _in_parallel(contexts: Sequence[Context], act: Callable[[Context], Done]) -> list[Done]:
+    if len(contexts) == 1:
+        return [act(contexts[0])]
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - most steps need none
 
-    with ThreadPoolExecutor(min(len(works), POOL), thread_name_prefix="site") as pool:
-        return list(pool.map(act, works))
+    with ThreadPoolExecutor(min(len(contexts), POOL), thread_name_prefix="site") as pool:
+        return list(pool.map(act, contexts))
 
 
-def _guarded(work: Work, github: GitHub, started: Started | None) -> Done:
+def _guarded(context: Context, github: GitHub, started: Started | None) -> Done:
     """What the command did; what went wrong is a result too, so that one environment leaves the others alone."""
     try:
-        return _act(work, github, started)
+        return _act(context, github, started)
     except ActionError as error:
-        failure = finding.result_of(work, None, status=Outcome.FAILED)
+        failure = finding.result_of(context, None, status=Outcome.FAILED)
         return Done(deployments=(replace(failure, reason=error.text),))
     except Cancelled:
-        cancelled = finding.result_of(work, None, status=Outcome.CANCELLED)
+        cancelled = finding.result_of(context, None, status=Outcome.CANCELLED)
         return Done(deployments=(replace(cancelled, reason="The job was cancelled."),))
 
 
-def _act(work: Work, github: GitHub, started: Started | None) -> Done:
-    command = work.plan.command
+def _act(context: Context, github: GitHub, started: Started | None) -> Done:
+    command = context.plan.command
     if command is Command.DEPLOY:
-        return Done(deployments=(deploy.run(work, started),))
+        return Done(deployments=(deploy.run(context, started),))
     if command is Command.CHECK:
-        return Done(deployments=(check.run(work, github=github.get()),))
+        return Done(deployments=(check.run(context, github=github.get()),))
     if command is Command.LIST:
-        return Done(deployments=looking.deployments(work))
+        return Done(deployments=looking.deployments(context))
     if command in (Command.DELETE, Command.CLEANUP):
-        removed = removing.delete(work) if command is Command.DELETE else removing.cleanup(work)
+        removed = removing.delete(context) if command is Command.DELETE else removing.cleanup(context)
         return Done(deployments=(removed.result,), deleted=removed.deleted)
-    return Done(deployments=(_ONE_RESULT[command](work),))
+    return Done(deployments=(_ONE_RESULT[command](context),))
 
 
-def _restart(work: Work) -> DeploymentResult:
-    failed = finding.named_or_newest(work, "failed deployment", lambda each: each.status is Status.FAILED)
-    return deploy.Deploy(work).restart(failed)
+def _restart(context: Context) -> DeploymentResult:
+    failed = finding.named_or_newest(context, "failed deployment", lambda each: each.status is Status.FAILED)
+    return deploy.Deploy(context).restart(failed)
 
 
-_ONE_RESULT: dict[Command, Callable[[Work], DeploymentResult]] = {
+_ONE_RESULT: dict[Command, Callable[[Context], DeploymentResult]] = {
     Command.RESTART: _restart,
     Command.PUBLISH: live.publish,
     Command.ROLLBACK: live.rollback,
@@ -111,7 +111,7 @@ def _reported(result: Result, command: Command) -> Result:
     return results.of_listing(result.deployments) if command is Command.LIST else replace(result, exit_code=0)
 
 
-def _still_needed(plan: Plan, github: "GitHubApi | None", work: Work) -> str:
+def _still_needed(plan: Plan, github: "GitHubApi | None", context: Context) -> str:
     """Why the branch's deployments must stay: another open pull request has the same head branch."""
     if github is None:
         return ""
@@ -120,7 +120,7 @@ def _still_needed(plan: Plan, github: "GitHubApi | None", work: Work) -> str:
             each.number for each in github.pull_requests_of_branch(plan.branch) if each.number != plan.pull_request
         ]
     except GitHubError as error:
-        work.watcher.line(f"Whether another pull request has the branch could not be found out: {error.text}")
+        context.reporter.line(f"Whether another pull request has the branch could not be found out: {error.text}")
         return ""
     if not others:
         return ""

@@ -3,17 +3,17 @@
 from collections.abc import Callable
 
 from stormkit_action.commands import build as building
-from stormkit_action.context import Work
+from stormkit_action.context import Context
 from stormkit_action.errors import CommandError, NotFound
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit.models import Deployment
 
 
-def named(work: Work) -> Deployment:
+def named(context: Context) -> Deployment:
     """The deployment that the input deployment-id names. Raises CommandError when the environment has none of it."""
-    wanted = work.inputs.deployment_id
+    wanted = context.inputs.deployment_id
     try:
-        return work.client.deployment(wanted)
+        return context.client.deployment(wanted)
     except NotFound as error:
         raise CommandError(
             f"There is no deployment {wanted} in this environment; nothing was changed. Check deployment-id and env-id:"
@@ -21,10 +21,10 @@ def named(work: Work) -> Deployment:
         ) from None
 
 
-def newest(work: Work, what: str, wanted: Callable[[Deployment], bool]) -> Deployment:
+def newest(context: Context, what: str, wanted: Callable[[Deployment], bool]) -> Deployment:
     """The branch's newest deployment that is `wanted`; `what` says that in words. Raises CommandError without one."""
-    branch = work.plan.branch
-    for deployment in work.client.all_deployments(branch=branch):
+    branch = context.plan.branch
+    for deployment in context.client.all_deployments(branch=branch):
         if wanted(deployment) and deployment.branch in ("", branch):
             return deployment
     raise CommandError(
@@ -33,24 +33,24 @@ def newest(work: Work, what: str, wanted: Callable[[Deployment], bool]) -> Deplo
     )
 
 
-def named_or_newest(work: Work, what: str, wanted: Callable[[Deployment], bool]) -> Deployment:
+def named_or_newest(context: Context, what: str, wanted: Callable[[Deployment], bool]) -> Deployment:
     """The one that deployment-id names, else the branch's newest that is `wanted`."""
-    return named(work) if work.inputs.deployment_id else newest(work, what, wanted)
+    return named(context) if context.inputs.deployment_id else newest(context, what, wanted)
 
 
-def result_of(work: Work, deployment: Deployment | None, *, status: Outcome | None = None) -> DeploymentResult:
+def result_of(context: Context, deployment: Deployment | None, *, status: Outcome | None = None) -> DeploymentResult:
     """The result that `deployment` stands for (None: there is none), as Stormkit tells it unless `status` says else."""
     told = Outcome(deployment.status.value) if deployment else Outcome.SUCCESS
-    branch = deployment.branch if deployment else work.plan.branch
+    branch = deployment.branch if deployment else context.plan.branch
     return DeploymentResult(
         status=status or told,
-        label=building.label(work, deployment),
-        name=work.site.name,
-        env_id=work.site.env_id or (deployment.env_id if deployment else ""),
-        deployment_id=deployment.id if deployment else work.inputs.deployment_id,
+        label=building.label(context, deployment),
+        name=context.environment.name,
+        env_id=context.environment.env_id or (deployment.env_id if deployment else ""),
+        deployment_id=deployment.id if deployment else context.inputs.deployment_id,
         branch=branch,
-        expected_sha=work.plan.expected_sha if branch == work.plan.branch else "",
+        expected_sha=context.plan.expected_sha if branch == context.plan.branch else "",
         deployment=deployment,
-        dashboard_url=work.inputs.dashboard_url,
+        dashboard_url=context.inputs.dashboard_url,
         live=bool(deployment and deployment.published),
     )

@@ -2,33 +2,33 @@
 
 from stormkit_action.commands import find as finding
 from stormkit_action.commands import publish as publishing
-from stormkit_action.context import Work
+from stormkit_action.context import Context
 from stormkit_action.errors import CommandError
 from stormkit_action.result import DeploymentResult
 from stormkit_action.stormkit.models import Deployment, Status
 
 
-def publish(work: Work) -> DeploymentResult:
+def publish(context: Context) -> DeploymentResult:
     """Make the named deployment, or the branch's newest successful one, live."""
-    deployment = finding.named_or_newest(work, "successful deployment", _successful)
+    deployment = finding.named_or_newest(context, "successful deployment", _successful)
     # The list may lag behind; what is published is decided by reading the deployment itself.
-    deployment = work.client.deployment(deployment.id)
-    return finding.result_of(work, publishing.publish(work, deployment))
+    deployment = context.client.deployment(deployment.id)
+    return finding.result_of(context, publishing.publish(context, deployment))
 
 
-def rollback(work: Work) -> DeploymentResult:
+def rollback(context: Context) -> DeploymentResult:
     """Make the newest successful deployment that is older than the live one live again.
 
     Of the same branch: an environment's list holds the previews of pull requests too, which nobody wants live.
     """
     live: Deployment | None = None
-    for deployment in work.client.all_deployments():
+    for deployment in context.client.all_deployments():
         if live is None:
             live = deployment if deployment.published else None
         elif _successful(deployment) and not deployment.published and deployment.branch == live.branch:
-            work.watcher.line(f"Rolling back from deployment {live.id} to {deployment.id}.")
-            target = work.client.deployment(deployment.id)
-            return finding.result_of(work, publishing.publish(work, target))
+            context.reporter.line(f"Rolling back from deployment {live.id} to {deployment.id}.")
+            target = context.client.deployment(deployment.id)
+            return finding.result_of(context, publishing.publish(context, target))
     if live is None:
         raise CommandError(
             "Nothing was rolled back: this environment has no live deployment. Publish one with command: publish."

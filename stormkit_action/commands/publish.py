@@ -1,6 +1,6 @@
 """Making a deployment live, and knowing that it is."""
 
-from stormkit_action.context import Work
+from stormkit_action.context import Context
 from stormkit_action.errors import Busy, CommandError, NoAnswer, NotFound, Refused, ServerFault, StormkitError
 from stormkit_action.stormkit.models import Deployment, Status
 
@@ -15,7 +15,7 @@ GRACE = 10.0
 TRIES = 3
 
 
-def publish(work: Work, deployment: Deployment) -> Deployment:
+def publish(context: Context, deployment: Deployment) -> Deployment:
     """Make `deployment` live and wait until it is, as read back.
 
     Raises CommandError when it can't be or never comes up, and StormkitError. Never asks for a deployment that is
@@ -27,11 +27,11 @@ def publish(work: Work, deployment: Deployment) -> Deployment:
             " can; deploy again or name another deployment-id."
         )
     if deployment.published:
-        work.watcher.line(f"Deployment {deployment.id} is live already: nothing was left to do.")
+        context.reporter.line(f"Deployment {deployment.id} is live already: nothing was left to do.")
         return deployment
     for attempt in range(1, TRIES + 1):
-        lost = _ask(work, deployment)
-        seen = _wait_until_live(work, deployment)
+        lost = _ask(context, deployment)
+        seen = _wait_until_live(context, deployment)
         if seen.published:
             return seen
         if lost is None:
@@ -49,49 +49,49 @@ def publish(work: Work, deployment: Deployment) -> Deployment:
     )
 
 
-def _ask(work: Work, deployment: Deployment) -> StormkitError | None:
+def _ask(context: Context, deployment: Deployment) -> StormkitError | None:
     """Send the publish. The error when its answer was lost, so that only reading back tells whether it worked."""
-    work.watcher.line(f"Publishing deployment {deployment.id}.")
+    context.reporter.line(f"Publishing deployment {deployment.id}.")
     while True:
         try:
-            work.client.publish(deployment.id)
+            context.client.publish(deployment.id)
         except Busy as error:
             pause = max(PAUSE, error.retry_after)
-            if pause >= work.deadline.remaining:
+            if pause >= context.deadline.remaining:
                 raise
-            work.clock.sleep(pause)
+            context.clock.sleep(pause)
         except (NoAnswer, ServerFault) as error:
             return error
         else:
             return None
 
 
-def _wait_until_live(work: Work, deployment: Deployment) -> Deployment:
+def _wait_until_live(context: Context, deployment: Deployment) -> Deployment:
     """Read it back until it is live, or has certainly not come up. Errors are endured until the deadline."""
-    warmed_up, began = False, work.clock.monotonic()
+    warmed_up, began = False, context.clock.monotonic()
     while True:
         try:
-            seen = work.client.deployment(deployment.id)
+            seen = context.client.deployment(deployment.id)
         except (Refused, NotFound):
             raise
         except StormkitError:
-            if work.deadline.over:
+            if context.deadline.over:
                 raise
         else:
             deployment = seen
             if seen.published:
                 return seen
             if not warmed_up and seen.warming_up:
-                work.watcher.line(f"Deployment {seen.id} is warming up.")
+                context.reporter.line(f"Deployment {seen.id} is warming up.")
             warmed_up = warmed_up or seen.warming_up is True
-            waited = work.clock.monotonic() - began
+            waited = context.clock.monotonic() - began
             # Older servers publish before they answer and tell of no warming up.
             if not seen.warming_up and (warmed_up or seen.warming_up is None or waited >= GRACE):
                 return seen
-        if work.deadline.over:
+        if context.deadline.over:
             raise CommandError(
                 f"The time is over (input timeout) and deployment {deployment.id} is not live yet. Raise timeout, or"
                 " look at the dashboard: it may still come up."
             )
-        pause = min(PAUSE, FIRST_PAUSE + (work.clock.monotonic() - began) / 4)
-        work.clock.sleep(min(pause, work.deadline.remaining))
+        pause = min(PAUSE, FIRST_PAUSE + (context.clock.monotonic() - began) / 4)
+        context.clock.sleep(min(pause, context.deadline.remaining))

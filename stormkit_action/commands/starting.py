@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stormkit_action.context import Work
+from stormkit_action.context import Context
 from stormkit_action.errors import ActionError, Cancelled
 from stormkit_action.stormkit.session import PATIENCE
 from stormkit_action.stormkit.trigger import Trigger
@@ -17,20 +17,24 @@ class Started:
     problem: ActionError | Cancelled | None = None
 
 
-def start(work: Work) -> Started:
+def start(context: Context) -> Started:
     """Stop what is superseded if asked for, and trigger."""
     trigger: Trigger | None = None
     try:
-        give_up = work.deadline.within(PATIENCE)
+        give_up = context.deadline.within(PATIENCE)
         known: frozenset[str] = frozenset()
-        if work.inputs.stop_superseded:
+        if context.inputs.stop_superseded:
             from stormkit_action.commands import cleanup as removing  # noqa: PLC0415 - few ask for it
 
-            known = removing.stop_superseded(work, give_up)
+            known = removing.stop_superseded(context, give_up)
         trigger = Trigger(
-            client=work.client, branch=work.plan.branch, clock=work.clock, known=known, say=work.watcher.line
+            client=context.client,
+            branch=context.plan.branch,
+            clock=context.clock,
+            known=known,
+            say=context.reporter.line,
         )
-        work.watcher.triggering(work.site)
+        context.reporter.triggering(context.environment)
         return Started(trigger=trigger, deployment_id=trigger.run(patience=give_up.remaining))
     except (ActionError, Cancelled) as problem:
         return Started(trigger=trigger, problem=problem)

@@ -4,16 +4,16 @@ from dataclasses import replace
 
 from stormkit_action.commands import build as building
 from stormkit_action.commands import find as finding
-from stormkit_action.context import Work
+from stormkit_action.context import Context
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit.waiting import with_logs
 
 
-def status(work: Work) -> DeploymentResult:
+def status(context: Context) -> DeploymentResult:
     """The named deployment, or the branch's newest, as it is."""
-    deployment = finding.named_or_newest(work, "deployment", lambda _: True)
-    deployment = with_logs(work.client, deployment, work.deadline)
-    result = finding.result_of(work, deployment)
+    deployment = finding.named_or_newest(context, "deployment", lambda _: True)
+    deployment = with_logs(context.client, deployment, context.deadline)
+    result = finding.result_of(context, deployment)
     if result.status is Outcome.FAILED:
         return replace(result, reason=building.why_failed(deployment))
     if result.status is Outcome.STOPPED:
@@ -21,6 +21,8 @@ def status(work: Work) -> DeploymentResult:
     return result
 
 
-def deployments(work: Work) -> tuple[DeploymentResult, ...]:
+def deployments(context: Context) -> tuple[DeploymentResult, ...]:
     """Every deployment of the branch, or of the environment where no branch is known, newest first."""
-    return tuple(finding.result_of(work, each) for each in work.client.all_deployments(branch=work.plan.branch))
+    return tuple(
+        finding.result_of(context, each) for each in context.client.all_deployments(branch=context.plan.branch)
+    )

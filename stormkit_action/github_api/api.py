@@ -10,7 +10,7 @@ from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import GitHubError
 from stormkit_action.event import PullRequest, pull_request_from
 from stormkit_action.github_api.answers import Comment, GitHubDeployment
-from stormkit_action.github_api.connection import PAGE, Again, Connection, Known
+from stormkit_action.github_api.connection import PAGE, Connection, Known, Retry
 from stormkit_action.text import one_line
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class GitHubApi:
             f"commenting on pull request {number}",
             lambda github: Comment.from_api(self._issue(github, number).create_comment(body).raw_data),
             needs=_PULL_REQUESTS,
-            again=Again.NEVER,
+            again=Retry.NEVER,
         )
         self._connection.known.login = created.author or self._connection.known.login
         return created
@@ -133,7 +133,7 @@ class GitHubApi:
             f"editing the comment on pull request {number}",
             lambda github: self._issue(github, number).get_comment(comment_id).edit(body),
             needs=_PULL_REQUESTS,
-            again=Again.NEVER,
+            again=Retry.NEVER,
         )
 
     def delete_comment(self, number: int, comment_id: int) -> None:
@@ -173,7 +173,7 @@ class GitHubApi:
             )
             return GitHubDeployment.from_api(created.raw_data)
 
-        created = self._connection.ask("creating a GitHub Deployment", create, needs=_DEPLOY, again=Again.LIMITED)
+        created = self._connection.ask("creating a GitHub Deployment", create, needs=_DEPLOY, again=Retry.RATE_LIMIT)
         self._connection.known.login = created.creator or self._connection.known.login
         return created
 

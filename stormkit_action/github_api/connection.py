@@ -29,16 +29,16 @@ PATIENCE = 40.0
 PAGE = 100
 
 
-class Again(Enum):
+class Retry(Enum):
     """After which failures a call may be repeated."""
 
-    PASSING = "whatever may pass"
-    LIMITED = "a rate limit, by which GitHub refuses before it does anything"
+    TRANSIENT = "whatever may pass"
+    RATE_LIMIT = "a rate limit, by which GitHub refuses before it does anything"
     NEVER = "none, because what it says depends on what was read before"
 
     def allows(self, failed: Failure) -> bool:
         """Whether to send it again after this failure."""
-        return failed.passing if self is Again.PASSING else self is Again.LIMITED and failed.wait > 0
+        return failed.passing if self is Retry.TRANSIENT else self is Retry.RATE_LIMIT and failed.wait > 0
 
 
 @dataclass(kw_only=True, slots=True)
@@ -72,7 +72,7 @@ class Connection:
             token=self.token, api_url=self.api_url, clock=deadline.clock, known=self.known, deadline=deadline
         )
 
-    def ask(self, action: str, question: Callable[[Github], T], *, needs: str, again: Again = Again.PASSING) -> T:
+    def ask(self, action: str, question: Callable[[Github], T], *, needs: str, again: Retry = Retry.TRANSIENT) -> T:
         """What `question` gets from GitHub. Raises GitHubError.
 
         `needs` is the permission it takes, as in a workflow; `again` tells after which failures it may be repeated.

@@ -40,7 +40,7 @@ _GONE = (404, 410)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Told:
+class CommentWrite:
     """What became of a write: the comment's URL (empty when there is none), and whether it was seen to hold.
 
     `before` are the rows that it changed, as they were before.
@@ -77,10 +77,10 @@ class StickyComment:
         self._doomed: set[int] = set()
         self._known: int | None = None
 
-    def write(self, change: Change, *, deadline: Deadline, create: bool = True, confirm: bool = True) -> Told:
+    def write(self, change: Change, *, deadline: Deadline, create: bool = True, confirm: bool = True) -> CommentWrite:
         """Apply `change` to the comment's rows, and with `confirm` see to it that it stays."""
         github, clock = self._github.within(deadline), deadline.clock
-        told, contended, held, lost = Told(settled=False), False, 0, 0
+        told, contended, held, lost = CommentWrite(settled=False), False, 0, 0
         for _ in range(TURNS):
             seen = self._look(github)
             told = told if told.before else replace(told, before=tuple(filter(change.concerns, seen.rows)))

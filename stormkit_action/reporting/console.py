@@ -9,7 +9,7 @@ from typing import Protocol
 
 from actions_toolkit.command import issue, issue_command
 
-from stormkit_action.text import SHORTEST_SECRET, plain, redact
+from stormkit_action.text import SHORTEST_SECRET, redact, strip_controls
 
 # GitHub cuts an annotation at 4096 characters. A little less leaves room for how it counts.
 ANNOTATION = 4000
@@ -25,7 +25,7 @@ _COMMAND = re.compile(r"^([^\S\n]*):(?=:)|#(?=#\[)", re.MULTILINE)
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]|\x1b(?!\\[[0-9;]*m)")
 
 
-def inert(text: str) -> str:
+def neutralize(text: str) -> str:
     """`text` as lines in which the runner finds no command: the marks are broken by a word joiner."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     return _COMMAND.sub(lambda match: f"{match[0]}\u2060", _UNPRINTABLE.sub("", lines))
@@ -103,7 +103,7 @@ class GitHubConsole:
         """Print `text`."""
         with self._lock:
             self._end_section()
-            _print(inert(redact(text, self._secrets)))
+            _print(neutralize(redact(text, self._secrets)))
             sys.stdout.flush()
 
     def notice(self, text: str) -> None:
@@ -142,7 +142,7 @@ class GitHubConsole:
             issue("endgroup")
 
     def _start_group(self, title: str) -> None:
-        issue("group", plain(redact(title, self._secrets)).replace("\n", " "))
+        issue("group", strip_controls(redact(title, self._secrets)).replace("\n", " "))
 
     def _foreign(self, lines: Iterable[str]) -> None:
         """Lines between stop-commands and a token that nobody can guess, a new one each time."""
@@ -153,18 +153,18 @@ class GitHubConsole:
                 if not stopped:
                     issue_command("stop-commands", {}, token)
                     stopped = True
-                _print(inert(redact(text, self._secrets)))
+                _print(neutralize(redact(text, self._secrets)))
         finally:
             if stopped:
                 issue_command(token, {}, "")
 
     def _annotate(self, kind: str, text: str, title: str = "") -> None:
         # Not the toolkit's error(): with a title it also prints empty file and line properties.
-        message = plain(redact(text, self._secrets))
+        message = strip_controls(redact(text, self._secrets))
         shortened = message if len(message) <= ANNOTATION else f"{message[: ANNOTATION - 1]}…"
         with self._lock:
             self._end_section()
-            issue_command(kind, {"title": plain(redact(title, self._secrets))} if title else {}, shortened)
+            issue_command(kind, {"title": strip_controls(redact(title, self._secrets))} if title else {}, shortened)
             sys.stdout.flush()
 
 
@@ -193,32 +193,32 @@ class PlainConsole:
 
     def warning(self, text: str) -> None:
         """Print `text` as a warning."""
-        self.line(f"warning: {plain(text)}")
+        self.line(f"warning: {strip_controls(text)}")
 
     def error(self, text: str, *, title: str = "") -> None:
         """Print `text` as an error."""
-        self.line(f"error: {f'{plain(title)}: ' if title else ''}{plain(text)}")
+        self.line(f"error: {f'{strip_controls(title)}: ' if title else ''}{strip_controls(text)}")
 
     def group(self, title: str, lines: Iterable[str]) -> None:
         """Print `lines`, indented, under their title."""
         with self._lock:
-            self.line(f"▸ {plain(title)}")
+            self.line(f"▸ {strip_controls(title)}")
             self._foreign(lines)
 
     def section(self, key: Hashable, title: str, lines: Iterable[str]) -> None:
         """The same, gone on with."""
         with self._lock:
             if self._sections.open != key:
-                self.line(f"▸ {plain(self._sections.title(key, title))}")
+                self.line(f"▸ {strip_controls(self._sections.title(key, title))}")
                 self._sections.open = key
             self._foreign(lines)
 
     def _foreign(self, lines: Iterable[str]) -> None:
         for text in _batches(lines):
-            self._write("\n".join(f"  {part}" for part in inert(text).split("\n")))
+            self._write("\n".join(f"  {part}" for part in neutralize(text).split("\n")))
 
     def _write(self, text: str) -> None:
-        sys.stderr.write(f"{inert(redact(text, self._secrets))}\n")
+        sys.stderr.write(f"{neutralize(redact(text, self._secrets))}\n")
         sys.stderr.flush()
 
 

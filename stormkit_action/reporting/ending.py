@@ -8,19 +8,19 @@ from stormkit_action.reporting import log, outputs, summary
 from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.github_report import BUDGET, CANCEL_BUDGET, guarded
 from stormkit_action.reporting.known import Known
-from stormkit_action.reporting.outputs import Written
+from stormkit_action.reporting.outputs import GitHubWrites
 from stormkit_action.reporting.reporter import FINISHED
-from stormkit_action.reporting.step_files import Outlet
+from stormkit_action.reporting.step_files import StepFiles
 from stormkit_action.result import Outcome, Result
 
 
 class Ending:
     """Tells one result."""
 
-    def __init__(self, *, known: Known, console: Console, outlet: Outlet, clock: Clock) -> None:
+    def __init__(self, *, known: Known, console: Console, files: StepFiles, clock: Clock) -> None:
         self._known = known
         self._console = console
-        self._outlet = outlet
+        self._files = files
         self._clock = clock
 
     def tell(self, result: Result) -> int:
@@ -38,7 +38,7 @@ class Ending:
     def _deliver(self, result: Result, *, cancelled: bool) -> int:
         """Outputs first: what comes after them may take a while, or be cut off. Raises Cancelled before the cancel."""
         inputs = self._known.inputs
-        unwritable = self._write_outputs(result, Written())
+        unwritable = self._write_outputs(result, GitHubWrites())
         if cancelled:
             written = self._tell_github(result, self._clock.uncancelled(), CANCEL_BUDGET)
         else:
@@ -50,20 +50,20 @@ class Ending:
         loose = any(each.loose for each in result.deployments)
         # What a cancel left no time for is done by the post step.
         unfinished = loose or (cancelled and not written.settled)
-        self._outlet.save_state(FINISHED, "" if unfinished else "true")
+        self._files.save_state(FINISHED, "" if unfinished else "true")
         return unwritable or result.exit_code
 
     def _write_summary(self, result: Result) -> None:
         try:
-            self._outlet.write_summary(summary.render(result))
+            self._files.write_summary(summary.render(result))
         except ActionError as error:
             self._console.warning(error.text)
 
-    def _write_outputs(self, result: Result, written: Written) -> int:
+    def _write_outputs(self, result: Result, written: GitHubWrites) -> int:
         """0, or 1 when the outputs could not be written; then they are in the log."""
         texts = outputs.values(result, written)
         try:
-            self._outlet.write(texts)
+            self._files.write(texts)
         except ActionError as error:
             for name, text in texts.items():
                 self._console.line(f"{name}={text}")
@@ -71,12 +71,12 @@ class Ending:
             return 1
         return 0
 
-    def _tell_github(self, result: Result, clock: Clock, budget: float) -> Written:
+    def _tell_github(self, result: Result, clock: Clock, budget: float) -> GitHubWrites:
         inputs, github = self._known.inputs, self._known.github.get()
         if github is None or inputs is None:
             if inputs is not None and not self._known.event.on_github:
                 self._say_outside(inputs)
-            return Written()
+            return GitHubWrites()
         now = self._clock.now()
         told = guarded(lambda: github.finish(result, now=now, clock=clock, budget=budget), self._console)
         if github.comment.problem:
@@ -87,7 +87,7 @@ class Ending:
         if github.deployments.problem:
             say = self._console.warning if inputs.github_deployment is Switch.TRUE else self._console.line
             say(f"GitHub Deployment: {github.deployments.problem}")
-        return told or Written()
+        return told or GitHubWrites()
 
     def _say_outside(self, inputs: Inputs) -> None:
         asked = {"comment": inputs.comment, "GitHub Deployment": inputs.github_deployment}

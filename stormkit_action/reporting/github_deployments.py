@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from stormkit_action.context import Site
+from stormkit_action.context import Environment
 from stormkit_action.errors import GitHubError
 from stormkit_action.event import Event
 from stormkit_action.github_api.answers import GitHubDeployment
@@ -72,11 +72,11 @@ class GitHubDeployments:
         """Tells a branch's deployments from all others, so that GitHub lists them alone."""
         return f"deploy:stormkit:{hashlib.sha256(self._plan.branch.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
-    def begin(self, github: GitHubApi, site: Site, deployment_id: str) -> None:
+    def begin(self, github: GitHubApi, environment: Environment, deployment_id: str) -> None:
         """Create the GitHub Deployment of a build that was triggered."""
 
         def begin() -> None:
-            number = self._create(github, site.name, site.env_id, deployment_id, self._plan.expected_sha)
+            number = self._create(github, environment.name, environment.env_id, deployment_id, self._plan.expected_sha)
             if number is not None:
                 said = f"Stormkit builds deployment {deployment_id}"
                 github.set_deployment_state(number, "in_progress", description=said, log_url=self._event.run.url)
@@ -217,8 +217,8 @@ class GitHubDeployments:
 
     def _same_site(self, payload: Mapping[str, object], result: DeploymentResult) -> bool:
         """Whether a deployment's payload is about the same environment, as far as both tell."""
-        site = result.name or self._inputs.label
-        for told, mine in ((payload.get("env-id"), result.env_id), (payload.get("site"), site)):
+        environment = result.name or self._inputs.label
+        for told, mine in ((payload.get("env-id"), result.env_id), (payload.get("site"), environment)):
             if told and mine:
                 return told == mine
         return True

@@ -10,16 +10,16 @@ from datetime import datetime
 from typing import TypeVar
 
 from stormkit_action.clock import Clock, Deadline
-from stormkit_action.context import Site
+from stormkit_action.context import Environment
 from stormkit_action.errors import Cancelled
 from stormkit_action.event import Event
 from stormkit_action.github_api.api import GitHubApi
 from stormkit_action.inputs import Command, Inputs
 from stormkit_action.plan import Plan
-from stormkit_action.reporting.comment import Told
+from stormkit_action.reporting.comment import CommentWrite
 from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.github_deployments import GitHubDeployments
-from stormkit_action.reporting.outputs import Written
+from stormkit_action.reporting.outputs import GitHubWrites
 from stormkit_action.reporting.pull_request import PullRequestComment
 from stormkit_action.reporting.result_rows import change_of
 from stormkit_action.reporting.rows import Change, Row, active_ids, newer
@@ -66,10 +66,10 @@ class GitHubReport:
         self._thread: threading.Thread | None = None
         self._clock = _WorkersClock(clock)
 
-    def triggered(self, site: Site, deployment_id: str) -> None:
+    def triggered(self, environment: Environment, deployment_id: str) -> None:
         """Create the GitHub Deployment of a triggered build, soon."""
         if self.deployments.wanted:
-            self._soon(lambda: self.deployments.begin(self._patient(), site, deployment_id))
+            self._soon(lambda: self.deployments.begin(self._patient(), environment, deployment_id))
 
     def building(self, name: str, row: Row) -> None:
         """Show the row of the environment `name` in the comment, soon."""
@@ -78,7 +78,7 @@ class GitHubReport:
                 self._rows[name] = row
             self._soon(self._write_rows)
 
-    def finish(self, result: Result, *, now: datetime, clock: Clock, budget: float) -> Written:
+    def finish(self, result: Result, *, now: datetime, clock: Clock, budget: float) -> GitHubWrites:
         """Tell the result, as the last word, within `budget` seconds. Raises Cancelled."""
         if self._command not in (Command.DEPLOY, Command.CLEANUP):
             # A command that was refused, or found nothing to act on, leaves what is shown of the site as it is.
@@ -91,15 +91,15 @@ class GitHubReport:
         # A copy: a worker that did not end in time may still add to them.
         ids = {name: str(number) for name, number in self.deployments.ids.copy().items()}
         change = change_of(result, run=self._event.run, now=now, github_ids=ids, cleanup=self._cleanup)
-        told = Told()
+        told = CommentWrite()
         if self.comment.wanted and change.rows:
             told = self.comment.write(change, self._github, deadline=deadline, create=not self._cleanup)
         if self.deployments.wanted:
             self._deactivate(result, change, told, self._github.within(deadline))
         settled = told.settled and not self.deployments.unsettled
-        return Written(comment_url=told.url, github_deployment_ids=ids, settled=settled)
+        return GitHubWrites(comment_url=told.url, github_deployment_ids=ids, settled=settled)
 
-    def _deactivate(self, result: Result, change: Change, told: Told, github: GitHubApi) -> None:
+    def _deactivate(self, result: Result, change: Change, told: CommentWrite, github: GitHubApi) -> None:
         """Set to inactive what `result` removed or replaced."""
         if self._cleanup:
             self.deployments.clean_up(github, result.deployments)

@@ -2,7 +2,7 @@
 
 import re
 
-from stormkit_action.text import one_line, plain
+from stormkit_action.text import one_line, strip_controls
 
 ZERO_WIDTH = "\u200b"
 
@@ -42,7 +42,7 @@ def link(label: str, url: str) -> str:
 
 def fence(foreign: str) -> str:
     """`foreign` as a block of preformatted text: its fence is longer than any run of backticks in it."""
-    body = _unmentioned(plain(foreign)).replace("<!--", f"<{ZERO_WIDTH}!--")
+    body = _unmentioned(strip_controls(foreign)).replace("<!--", f"<{ZERO_WIDTH}!--")
     longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
     ticks = "`" * max(3, longest + 1)
     return f"{ticks}text\n{body}\n{ticks}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stormkit_action.result import DeploymentResult, Result
-from stormkit_action.text import one_line, scrub
+from stormkit_action.text import one_line, redact_json
 
 OUTPUTS: Mapping[str, str] = {
     "status": "success, failed, stopped, timed-out, cancelled, skipped or running.",
@@ -31,7 +31,7 @@ MOST_CHARACTERS = 400_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Written:
+class GitHubWrites:
     """What was written to GitHub: the comment's URL, and the GitHub Deployments' ids by the environment's name.
 
     `settled` is False when a later try may still write more of it.
@@ -42,7 +42,7 @@ class Written:
     settled: bool = True
 
 
-def values(result: Result, written: Written) -> dict[str, str]:
+def values(result: Result, written: GitHubWrites) -> dict[str, str]:
     """Every output as text."""
     main = result.main
     scalars: dict[str, Any] = _fields(main, result, written) if main else {**_EMPTY, "deleted": result.deleted}
@@ -58,7 +58,7 @@ def values(result: Result, written: Written) -> dict[str, str]:
     document = {"status": scalars["status"], "reason": scalars["reason"], "deployments": entries}
     texts = {name: _as_text(scalars[name]) for name in OUTPUTS if name != "result"}
     # Half a character, as JSON may hold one, can be written to no file.
-    return {name: scrub(text, ()) for name, text in {**texts, "result": _json(document)}.items()}
+    return {name: redact_json(text, ()) for name, text in {**texts, "result": _json(document)}.items()}
 
 
 def _json(document: dict[str, Any]) -> str:
@@ -87,7 +87,7 @@ _EMPTY: Mapping[str, Any] = {
 }
 
 
-def _fields(each: DeploymentResult, result: Result, written: Written) -> dict[str, Any]:
+def _fields(each: DeploymentResult, result: Result, written: GitHubWrites) -> dict[str, Any]:
     """One deployment's values as JSON has them: numbers, booleans, null for what is not known."""
     return {
         "status": str(each.status),

@@ -6,7 +6,7 @@ from stormkit_action.event import Event
 from stormkit_action.github_api.api import GitHubApi
 from stormkit_action.inputs import Command, Inputs, Switch
 from stormkit_action.plan import Plan
-from stormkit_action.reporting.comment import StickyComment, Told
+from stormkit_action.reporting.comment import CommentWrite, StickyComment
 from stormkit_action.reporting.rows import Change
 
 # Commands whose result belongs into the comment.
@@ -32,19 +32,19 @@ class PullRequestComment:
 
     def write(
         self, change: Change, github: GitHubApi, *, deadline: Deadline, create: bool = True, confirm: bool = True
-    ) -> Told:
+    ) -> CommentWrite:
         """Write `change` as StickyComment does, but without raising."""
         try:
             number = self._find(github.within(deadline))
             if number is None:
                 self.problem = f"There is no open pull request of {self._plan.branch or 'this event'} to comment on."
-                return Told()
+                return CommentWrite()
             if self._comment is None:
                 self._comment = StickyComment(github=github, number=number, key=self._inputs.comment_key)
             told = self._comment.write(change, deadline=deadline, create=create, confirm=confirm)
         except GitHubError as error:
             self.problem = error.text
-            return Told(settled=not error.passing)
+            return CommentWrite(settled=not error.passing)
         self.problem = ""
         return told
 

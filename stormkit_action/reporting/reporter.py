@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stormkit_action.clock import Clock
-from stormkit_action.context import Site
+from stormkit_action.context import Environment
 from stormkit_action.event import Event, Run
 from stormkit_action.inputs import Inputs
 from stormkit_action.later import Later
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.console import Console
-from stormkit_action.reporting.step_files import Outlet
+from stormkit_action.reporting.step_files import StepFiles
 from stormkit_action.text import one_line
 
 if TYPE_CHECKING:
@@ -54,14 +54,14 @@ class Shown:
         )
 
 
-class LiveReport:
+class StepReporter:
     """The Watcher of a step: nothing it does fails the command."""
 
     def __init__(
-        self, *, console: Console, outlet: Outlet, clock: Clock, shown: Shown, github: "Later[GitHubReport | None]"
+        self, *, console: Console, files: StepFiles, clock: Clock, shown: Shown, github: "Later[GitHubReport | None]"
     ) -> None:
         self._console = console
-        self._outlet = outlet
+        self._files = files
         self._clock = clock
         self._shown = shown
         self._github = github
@@ -79,24 +79,24 @@ class LiveReport:
         """Say something that a person should look at."""
         self._console.warning(text)
 
-    def triggering(self, site: Site) -> None:
+    def triggering(self, environment: Environment) -> None:
         """Remember that a build may exist from now on, in case this process is killed."""
-        self._remember(site, "")
-        self._console.line(f"{_prefix(site)}Triggering the deployment of {one_line(self._shown.branch)}.")
+        self._remember(environment, "")
+        self._console.line(f"{_prefix(environment)}Triggering the deployment of {one_line(self._shown.branch)}.")
 
-    def triggered(self, site: Site, deployment_id: str) -> None:
+    def triggered(self, environment: Environment, deployment_id: str) -> None:
         """Remember the deployment."""
-        self._remember(site, deployment_id)
-        self._console.line(f"{_prefix(site)}Deployment {deployment_id} is on its way.")
+        self._remember(environment, deployment_id)
+        self._console.line(f"{_prefix(environment)}Deployment {deployment_id} is on its way.")
         github = self._github.get()
         if github is not None:
-            github.triggered(site, deployment_id)
+            github.triggered(environment, deployment_id)
 
-    def progress(self, site: Site, progress: "Progress") -> None:
+    def progress(self, environment: Environment, progress: "Progress") -> None:
         """Show how the build stands."""
         from stormkit_action.reporting.progress import line as progress_line  # noqa: PLC0415
 
-        self._console.line(f"{_prefix(site)}{progress_line(progress)}")
+        self._console.line(f"{_prefix(environment)}{progress_line(progress)}")
         deployment = progress.deployment
         if deployment is None:
             return
@@ -104,32 +104,32 @@ class LiveReport:
             self._unknown.add(deployment.unknown_status)
             status = one_line(deployment.unknown_status, 40)
             self._console.line(f'Stormkit reports the status "{status}", which counts as still running.')
-        self._show_building(site, progress)
+        self._show_building(environment, progress)
 
-    def build_log(self, site: Site, deployment: "Deployment", *, complete: bool) -> None:
+    def build_log(self, environment: Environment, deployment: "Deployment", *, complete: bool) -> None:
         """Show what is new of the build log. Called by one thread an environment."""
         from stormkit_action.reporting.build_log import LiveBuildLog  # noqa: PLC0415
 
-        live = self._logs.setdefault(site.env_id, LiveBuildLog(self._console, prefix=_prefix(site)))
+        live = self._logs.setdefault(environment.env_id, LiveBuildLog(self._console, prefix=_prefix(environment)))
         live.show(deployment, complete=complete)
 
-    def _show_building(self, site: Site, progress: "Progress") -> None:
+    def _show_building(self, environment: Environment, progress: "Progress") -> None:
         """Show the building row in the comment once there is something to show, and now and then in a long build."""
         deployment, github = progress.deployment, self._github.get()
         if github is None or deployment is None or not deployment.running:
             return
         part = _part(deployment, progress)
-        if part <= self._parts.get(site.env_id, 0):
+        if part <= self._parts.get(environment.env_id, 0):
             return
-        self._parts[site.env_id] = part
+        self._parts[environment.env_id] = part
         from stormkit_action.reporting.result_rows import row_of  # noqa: PLC0415
         from stormkit_action.result import DeploymentResult, Outcome  # noqa: PLC0415
 
         result = DeploymentResult(
             status=Outcome.RUNNING,
-            label=site.name or self._shown.label or deployment.name,
-            name=site.name,
-            env_id=site.env_id or deployment.env_id,
+            label=environment.name or self._shown.label or deployment.name,
+            name=environment.name,
+            env_id=environment.env_id or deployment.env_id,
             deployment_id=deployment.id,
             branch=self._shown.branch or deployment.branch,
             expected_sha=self._shown.expected_sha,
@@ -139,17 +139,17 @@ class LiveReport:
         usual = progress.usual.seconds if progress.usual else 0.0
         now = self._clock.now()
         row = row_of(result, run=self._shown.run, now=now, usual=usual, elapsed=progress.elapsed)
-        github.building(site.name, row)
+        github.building(environment.name, row)
 
-    def _remember(self, site: Site, deployment_id: str) -> None:
+    def _remember(self, environment: Environment, deployment_id: str) -> None:
         with self._lock:
-            self._started[site.env_id] = {
-                "env-id": site.env_id,
+            self._started[environment.env_id] = {
+                "env-id": environment.env_id,
                 "deployment-id": deployment_id,
                 "branch": self._shown.branch,
                 "sent-at": int(self._clock.now().timestamp()),
             }
-            self._outlet.save_state(STARTED, json.dumps(list(self._started.values())))
+            self._files.save_state(STARTED, json.dumps(list(self._started.values())))
 
 
 def _part(deployment: "Deployment", progress: "Progress") -> int:
@@ -163,5 +163,5 @@ def _part(deployment: "Deployment", progress: "Progress") -> int:
     return min(4, 1 + int(4 * progress.elapsed / usual)) if usual >= LONG else 1
 
 
-def _prefix(site: Site) -> str:
-    return f"[{one_line(site.name, 40)}] " if site.name else ""
+def _prefix(environment: Environment) -> str:
+    return f"[{one_line(environment.name, 40)}] " if environment.name else ""

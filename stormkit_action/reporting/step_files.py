@@ -10,7 +10,7 @@ from actions_toolkit.file_command import issue_file_command, prepare_key_value_m
 from stormkit_action.errors import ActionError
 
 
-class Outlet(Protocol):
+class StepFiles(Protocol):
     """Where a step's outputs, summary and state go."""
 
     def write(self, texts: Mapping[str, str]) -> None:
@@ -26,7 +26,7 @@ class Outlet(Protocol):
         ...
 
 
-class StepFiles:
+class RunnerFiles:
     """The files of a GitHub step."""
 
     def write(self, texts: Mapping[str, str]) -> None:
@@ -56,7 +56,7 @@ class StepFiles:
             issue_file_command("STATE", prepare_key_value_message(name, text))
 
 
-class Terminal:
+class JsonOutput:
     """Any other CI or a terminal: the result as JSON on standard output if asked for, nothing else."""
 
     def __init__(self, *, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from stormkit_action.stormkit.session import EXCHANGE_LIMIT, PATIENCE, Answer, C
 from stormkit_action.text import one_line
 
 if TYPE_CHECKING:
-    from stormkit_action.stormkit.models import Deployment, Page, Polled
+    from stormkit_action.stormkit.models import Deployment, Page, PolledStatus
 
 
 class StormkitClient:
@@ -76,7 +76,7 @@ class StormkitClient:
 
         return documents.deployment(answer, deployment_id)
 
-    def poll(self, deployment_id: str, *, patience: float = PATIENCE) -> "Polled":
+    def poll(self, deployment_id: str, *, patience: float = PATIENCE) -> "PolledStatus":
         """The status alone: `GET /v1/deployments/{id}/poll`."""
         call = self._call("GET", f"{_path(deployment_id)}/poll", f"polling deployment {deployment_id}")
         answer = self._send(replace(call, wanted="status"), patience)

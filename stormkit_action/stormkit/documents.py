@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stormkit_action.errors import ServerFault
-from stormkit_action.stormkit.models import Deployment, Page, Polled, Status, parse_id
+from stormkit_action.stormkit.models import Deployment, Page, PolledStatus, Status, parse_id
 from stormkit_action.stormkit.session import Answer
 
 
@@ -49,9 +49,9 @@ def deployment(answer: Answer, deployment_id: str) -> Deployment:
         raise ServerFault(f"Stormkit's answer can't be used: {error}. Run again later.") from None
 
 
-def polled(answer: Answer, deployment_id: str) -> Polled:
+def polled(answer: Answer, deployment_id: str) -> PolledStatus:
     """The status of the deployment that was polled."""
     status = answer.data.get("status")
     if not isinstance(status, str) or not status:
         raise ServerFault(f"Stormkit answered without the status of deployment {deployment_id}. Run again later.")
-    return Polled(status=Status.parse(status), unknown_status="" if status in set(Status) else status)
+    return PolledStatus(status=Status.parse(status), unknown_status="" if status in set(Status) else status)

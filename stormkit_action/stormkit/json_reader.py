@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from stormkit_action.stormkit.long_text import LongText
-from stormkit_action.text import redact, scrub
+from stormkit_action.text import redact, redact_json
 
 # An answer without end is not a log. A bigger one than SMALL is parsed while it arrives. Bytes.
 MAX_SIZE = 64 * 1024 * 1024
@@ -51,7 +51,7 @@ def read_document(chunks: Iterable[bytes], secrets: tuple[str, ...]) -> Any:
                 reader.feed(bytes(begin.removeprefix(codecs.BOM_UTF8)))
         if reader is not None:
             return reader.result()
-        return scrub(json.loads(begin.decode("utf-8-sig", "replace")), secrets)
+        return redact_json(json.loads(begin.decode("utf-8-sig", "replace")), secrets)
     except (ValueError, RecursionError):
         return None
 
@@ -77,7 +77,7 @@ class JsonReader:
         self._take(self._rest + self._decoder.decode(b"", final=True))
         if self._string is not None:
             raise ValueError("the JSON ends inside a string")
-        return self._with_texts(scrub(json.loads("".join(self._document)), self._secrets))
+        return self._with_texts(redact_json(json.loads("".join(self._document)), self._secrets))
 
     def _take(self, data: str) -> None:
         position = 0
@@ -155,12 +155,12 @@ class _String:
         return "", self._text
 
     def _store(self, text: LongText) -> None:
-        plain = redact(self._plain + json.loads(f'"{"".join(self._escaped)}"'), self._secrets)
-        cut = max(0, len(plain) - self._held_back)
-        if cut and "\ud800" <= plain[cut - 1] <= "\udbff":
+        strip_controls = redact(self._plain + json.loads(f'"{"".join(self._escaped)}"'), self._secrets)
+        cut = max(0, len(strip_controls) - self._held_back)
+        if cut and "\ud800" <= strip_controls[cut - 1] <= "\udbff":
             cut -= 1  # the other half of the character may come next
-        text.append(_mended(plain[:cut]))
-        self._plain = plain[cut:]
+        text.append(_mended(strip_controls[:cut]))
+        self._plain = strip_controls[cut:]
         self._escaped, self._size = [], 0
 
 

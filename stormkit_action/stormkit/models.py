@@ -174,7 +174,7 @@ class Page:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Polled:
+class PolledStatus:
     """A status, and the server's own word for it where this program does not know it."""
 
     status: Status

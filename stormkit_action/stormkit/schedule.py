@@ -36,7 +36,7 @@ LONGEST_BUILD = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Usual:
+class UsualDuration:
     """How long this environment's builds usually take: `seconds` is the median of `count` builds.
 
     `spread` is the relative spread around it (the standard deviation of the durations' logarithms) within which the
@@ -48,7 +48,7 @@ class Usual:
     spread: float = ASSUMED_SPREAD
 
     @classmethod
-    def of(cls, deployments: Iterable[Deployment]) -> "Usual | None":
+    def of(cls, deployments: Iterable[Deployment]) -> "UsualDuration | None":
         """What is usual, from deployments newest first; None without a successful build that tells its duration."""
         durations = [
             max(1.0, deployment.duration)
@@ -78,7 +78,7 @@ def _spread(durations: list[float], median: float) -> float:
     return max(widened, LEAST_SPREAD, 0.4 / median)
 
 
-def pause(elapsed: float, *, shortest: float, usual: Usual | None = None) -> float:
+def pause(elapsed: float, *, shortest: float, usual: UsualDuration | None = None) -> float:
     """Seconds until the next poll, `elapsed` seconds after the build began; never less than `shortest`.
 
     Without a usual duration: a tenth of the time already waited, at most 15 seconds. With one: sparse far from the
@@ -90,7 +90,7 @@ def pause(elapsed: float, *, shortest: float, usual: Usual | None = None) -> flo
     return max(shortest, _until_next(waited, usual, shortest))
 
 
-def _until_next(elapsed: float, usual: Usual, shortest: float) -> float:
+def _until_next(elapsed: float, usual: UsualDuration, shortest: float) -> float:
     """Seconds in which the polls that are due add up to one."""
     step = usual.seconds * usual.spread / 20
     due, ahead = 0.0, 0.0
@@ -102,7 +102,7 @@ def _until_next(elapsed: float, usual: Usual, shortest: float) -> float:
         ahead += step
 
 
-def polls_per_second(elapsed: float, usual: Usual, shortest: float) -> float:
+def polls_per_second(elapsed: float, usual: UsualDuration, shortest: float) -> float:
     """How densely polls are placed `elapsed` (more than 0) seconds after the build began.
 
     The build is a usual one, whose duration is log-normal, or with the small probability ODD one of any duration. What

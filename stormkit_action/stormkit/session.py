@@ -12,7 +12,7 @@ from requests.auth import AuthBase
 from stormkit_action import __version__
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import Busy, NoAnswer, ServerFault, StormkitError
-from stormkit_action.text import scrub
+from stormkit_action.text import redact_json
 
 # Seconds. A connection either comes up at once or not at all; an answer may take a while (a trigger asks the Git
 # provider first). The limit on the whole exchange also ends an answer that trickles in byte by byte.
@@ -181,7 +181,7 @@ class Transport:
             Failure(
                 status=response.status_code,
                 data=data,
-                location=scrub(response.headers.get("Location", ""), self._secrets),
+                location=redact_json(response.headers.get("Location", ""), self._secrets),
                 retry_after=longest_wait(response.headers.get("Retry-After", ""), data, self.clock.now()),
                 action=call.action,
                 origin=self.origin,

@@ -7,7 +7,7 @@ from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import NotFound, Refused, StormkitError
 from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.models import Deployment, Status
-from stormkit_action.stormkit.schedule import Usual, pause
+from stormkit_action.stormkit.schedule import UsualDuration, pause
 
 # Something is said at least this often while waiting. Seconds.
 HEARTBEAT = 30.0
@@ -39,7 +39,7 @@ class Progress:
 
     deployment: Deployment | None
     elapsed: float
-    usual: Usual | None = None
+    usual: UsualDuration | None = None
     trouble: str = ""
 
 
@@ -71,7 +71,7 @@ class BuildWait:
         self._report = report
         self._live_log = live_log
         self._log_at_end = log_at_end or live_log is not None
-        self._usual: Usual | None = None
+        self._usual: UsualDuration | None = None
         self._asked_for_usual = False
         self._begin(None)
 
@@ -186,7 +186,7 @@ class BuildWait:
             history = self._brief.deployments(patience=0.0).deployments
         except StormkitError:
             return  # without it there is no estimate, and the polls are placed without one
-        self._usual = Usual.of(history)
+        self._usual = UsualDuration.of(history)
 
     def _pause(self) -> float:
         elapsed = self._clock.monotonic() - self._began

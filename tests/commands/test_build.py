@@ -13,7 +13,7 @@ from stormkit_action import input_table, services
 from stormkit_action.clock import Deadline
 from stormkit_action.commands import build as building
 from stormkit_action.commands import deploy
-from stormkit_action.context import Site, Work
+from stormkit_action.context import Context, Environment
 from stormkit_action.inputs import Command
 from stormkit_action.plan import Plan
 from stormkit_action.result import DeploymentResult, Outcome
@@ -36,14 +36,14 @@ class Heard:
     def warning(self, text: str) -> None:
         self.warnings.append(text)
 
-    def triggering(self, site: Site) -> None: ...
+    def triggering(self, environment: Environment) -> None: ...
 
-    def triggered(self, site: Site, deployment_id: str) -> None: ...
+    def triggered(self, environment: Environment, deployment_id: str) -> None: ...
 
-    def progress(self, site: Site, progress: Progress) -> None:
+    def progress(self, environment: Environment, progress: Progress) -> None:
         self.told.append(progress)
 
-    def build_log(self, site: Site, deployment: Deployment, *, complete: bool) -> None:
+    def build_log(self, environment: Environment, deployment: Deployment, *, complete: bool) -> None:
         self.logs.append((deployment, complete))
 
 
@@ -55,25 +55,25 @@ class Scene:
     clock: FakeClock
     heard: Heard = field(default_factory=Heard)
 
-    def work(self, **inputs: str) -> Work:
+    def context(self, **inputs: str) -> Context:
         environ = {"INPUT_API-KEY": ENV_KEY, "INPUT_API-URL": self.stormkit.url}
         environ |= {f"INPUT_{name.upper().replace('_', '-')}": value for name, value in inputs.items()}
         parsed = input_table.from_environment(environ)
-        return Work(
+        return Context(
             inputs=parsed,
             plan=Plan(command=Command.DEPLOY, branch=HEAD_BRANCH),
-            site=services.site(parsed, self.clock),
+            environment=services.environment(parsed, self.clock),
             clock=self.clock,
             deadline=Deadline.after(self.clock, parsed.timeout.total_seconds()),
-            watcher=self.heard,
+            reporter=self.heard,
         )
 
     def deploy(self, **inputs: str) -> DeploymentResult:
-        return deploy.run(self.work(**inputs))
+        return deploy.run(self.context(**inputs))
 
     def stop(self, deployment_id: str) -> None:
         """As a person would on the dashboard."""
-        self.work().client.stop(deployment_id)
+        self.context().client.stop(deployment_id)
 
 
 @pytest.fixture(params=list(Generation))
@@ -134,7 +134,7 @@ def test_a_usual_duration_places_the_polls_and_costs_one_request(scene):
             "Deployment 8241 was stopped by hand or by another program.",
         ),
         (
-            lambda scene: scene.work().client.delete("8241"),
+            lambda scene: scene.context().client.delete("8241"),
             Outcome.STOPPED,
             "Deployment 8241 was deleted on Stormkit while it ran.",
         ),
@@ -150,7 +150,7 @@ def test_a_deployment_that_somebody_ends(scene, happens: Callable[[Scene], None]
 def test_a_deployment_that_a_newer_one_superseded(scene):
     def supersede() -> None:
         scene.clock.advance(5)
-        newer = scene.work().client.deploy(HEAD_BRANCH)
+        newer = scene.context().client.deploy(HEAD_BRANCH)
         scene.clock.advance(2)
         assert newer == "8242"
         scene.stop("8241")

@@ -96,16 +96,16 @@ def run(server, inputs, environ):
         **environ,
         **{f"INPUT_{name.upper()}": value for name, value in inputs.items()},
     }
-    outlet, log = Kept(), io.StringIO()
+    files, log = Kept(), io.StringIO()
     with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-        code = main(environ, console=GitHubConsole(), outlet=outlet, clock=FakeClock())
+        code = main(environ, console=GitHubConsole(), files=files, clock=FakeClock())
     assert "Traceback" not in log.getvalue(), log.getvalue()
     assert code in (0, 1), log.getvalue()
-    assert set(outlet.outputs) == set(OUTPUTS)
-    json.loads(outlet.outputs["result"])
-    assert "\n" not in outlet.outputs["reason"]
+    assert set(files.outputs) == set(OUTPUTS)
+    json.loads(files.outputs["result"])
+    assert "\n" not in files.outputs["reason"]
     log.getvalue().encode()
-    return outlet
+    return files
 
 
 USUAL = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

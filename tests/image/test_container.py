@@ -72,10 +72,10 @@ def test_neither_the_checkout_nor_the_job_s_variables_reach_its_python(job):
     # The sandbox's checkout has a requests.py, a json.py and so on, which end the program that imports them.
     made = job(env=HOSTILE)
     made.directory.create()
-    site = made.directory.home / ".local/lib/python3.13/site-packages"
-    site.mkdir(parents=True)
+    environment = made.directory.home / ".local/lib/python3.13/site-packages"
+    environment.mkdir(parents=True)
     for name in ("usercustomize.py", "requests.py"):
-        (site / name).write_text("raise SystemExit('imported from HOME')\n", encoding="utf-8")
+        (environment / name).write_text("raise SystemExit('imported from HOME')\n", encoding="utf-8")
     assert (made.directory.workspace / "requests.py").exists()
     finished = made.run()
     assert_deployed(finished)

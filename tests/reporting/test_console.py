@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sandbox.runner.log import StepLog
 from sandbox.runner.masks import SecretMasker
 from stormkit_action.reporting import console as consoles
-from stormkit_action.reporting.console import BATCH, GitHubConsole, PlainConsole, inert
+from stormkit_action.reporting.console import BATCH, GitHubConsole, PlainConsole, neutralize
 
 HARMLESS = {"group", "endgroup", "stop-commands"}
 
@@ -105,7 +105,7 @@ def test_no_annotation_issues_another_command(text, kind, capsys):
 @pytest.mark.parametrize("text", HOSTILE)
 def test_the_marks_are_broken_even_where_the_runner_takes_commands(text):
     """Not by stop-commands alone: stdout and stderr are read separately, so their order is not certain."""
-    assert commands(read(inert(text))) == []
+    assert commands(read(neutralize(text))) == []
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -5,7 +5,7 @@ import pytest
 from sandbox.clock import FakeClock
 from stormkit_action import main
 from stormkit_action.reporting.console import PlainConsole
-from stormkit_action.reporting.step_files import Terminal
+from stormkit_action.reporting.step_files import JsonOutput
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from stormkit_action.reporting.step_files import Terminal
 def test_outside_github_it_warns_of_what_was_asked_for(capsys, inputs, said):
     given = {"API-KEY": "SK_sandbox", "API-URL": "http://127.0.0.1:9", "BRANCH": "main", "TIMEOUT": "1s", **inputs}
     environ = {f"INPUT_{name}": text for name, text in given.items()}
-    assert main.main(environ, console=PlainConsole(), outlet=Terminal(as_json=False), clock=FakeClock()) == 1
+    assert main.main(environ, console=PlainConsole(), files=JsonOutput(as_json=False), clock=FakeClock()) == 1
     log = capsys.readouterr().err
     assert said in log
     assert ("not a step of a GitHub workflow" in log) is bool(said)

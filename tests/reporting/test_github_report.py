@@ -14,7 +14,7 @@ from stormkit_action import input_table
 from stormkit_action import result as results
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import SystemClock
-from stormkit_action.context import Site
+from stormkit_action.context import Environment
 from stormkit_action.event import Event, Run
 from stormkit_action.github_api.api import GitHubApi
 from stormkit_action.inputs import Command
@@ -73,8 +73,8 @@ class Step:
         """The trigger, and the first look at the build."""
         deployment_id = deployment_id or self.default_id
         transport = Transport(origin="https://api.example.com", api_key="SK", clock=self.clock, secrets=())
-        site = Site(client=StormkitClient(transport, env_id=env_id), name=name, env_id=env_id)
-        self.report.triggered(site, deployment_id)
+        environment = Environment(client=StormkitClient(transport, env_id=env_id), name=name, env_id=env_id)
+        self.report.triggered(environment, deployment_id)
         running = result(Outcome.RUNNING, name, env_id, deployment_id=deployment_id)
         self.report.building(name, row_of(running, run=self.run, now=TODAY, usual=60, elapsed=5))
         self.settle()
@@ -516,8 +516,8 @@ def test_after_a_cancel_it_waits_for_what_is_under_way_but_begins_nothing_more(g
     clock = SystemClock(cancellation)
     step = Step(github, clock=clock)
     github.fault("POST .*/deployments$", "slow", seconds=0.5)
-    site = Site(client=StormkitClient(Transport(origin=URL, api_key="SK", clock=clock, secrets=())))
-    step.report.triggered(site, "8007")
+    environment = Environment(client=StormkitClient(Transport(origin=URL, api_key="SK", clock=clock, secrets=())))
+    step.report.triggered(environment, "8007")
     step.report.building("", row_of(result(Outcome.RUNNING), run=step.run, now=TODAY))
     while not github.received("POST", "/deployments"):
         clock.sleep(0.01)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sandbox.runner.files import FileCommand, create_files, read_files
 from stormkit_action import result as results
 from stormkit_action.errors import ActionError
-from stormkit_action.reporting.outputs import MOST_CHARACTERS, OUTPUTS, Written, values
-from stormkit_action.reporting.step_files import StepFiles, Terminal
+from stormkit_action.reporting.outputs import MOST_CHARACTERS, OUTPUTS, GitHubWrites, values
+from stormkit_action.reporting.step_files import JsonOutput, RunnerFiles
 from stormkit_action.result import DeploymentResult, Outcome, Result
 from stormkit_action.stormkit.models import Commit, Deployment, Status
 
@@ -46,7 +46,7 @@ def document(texts: dict[str, str]) -> dict[str, object]:
 
 
 def test_a_deployment():
-    written = Written(
+    written = GitHubWrites(
         comment_url="https://github.com/octocat/hello-world/issues/42#c", github_deployment_ids={"docs": "7"}
     )
     texts = values(results.of_deployments((BUILT,)), written)
@@ -97,7 +97,7 @@ RESULTS = {
 @pytest.mark.parametrize("name", RESULTS)
 def test_always_all_outputs_in_one_order(name):
     result = RESULTS[name]
-    texts = values(result, Written())
+    texts = values(result, GitHubWrites())
     assert list(texts) == list(OUTPUTS)
     assert all(isinstance(text, str) and "\n" not in text for text in texts.values())
     assert texts["status"] == result.status
@@ -111,7 +111,7 @@ def test_always_all_outputs_in_one_order(name):
 
 
 def test_what_is_not_known_is_empty_and_null():
-    texts = values(results.of_deployments((DeploymentResult(status=Outcome.RUNNING),)), Written())
+    texts = values(results.of_deployments((DeploymentResult(status=Outcome.RUNNING),)), GitHubWrites())
     assert (texts["duration"], texts["commit-matches"], texts["preview-url"], texts["published"]) == (
         "",
         "",
@@ -123,12 +123,12 @@ def test_what_is_not_known_is_empty_and_null():
 
 
 def test_the_first_that_did_not_succeed_is_described():
-    assert values(RESULTS["several"], Written())["deployment-id"] == "9"
-    assert values(RESULTS["several"], Written())["status"] == "failed"
+    assert values(RESULTS["several"], GitHubWrites())["deployment-id"] == "9"
+    assert values(RESULTS["several"], GitHubWrites())["status"] == "failed"
 
 
 def test_the_reason_of_several_problems_is_one_line():
-    assert values(RESULTS["failed before"], Written())["reason"] == "Input api-key: no."
+    assert values(RESULTS["failed before"], GitHubWrites())["reason"] == "Input api-key: no."
 
 
 HOSTILE = DeploymentResult(
@@ -141,7 +141,7 @@ HOSTILE = DeploymentResult(
 
 
 def test_foreign_text_is_one_line_of_whole_characters():
-    texts = values(results.of_deployments((HOSTILE,)), Written())
+    texts = values(results.of_deployments((HOSTILE,)), GitHubWrites())
     for text in texts.values():
         text.encode()
         assert not set(text) & set("\r\n\x1b")
@@ -154,7 +154,7 @@ def test_a_list_of_thousands_stays_below_what_github_takes():
     many = tuple(
         DeploymentResult(status=Outcome.SUCCESS, deployment_id=str(number), reason="😀" * 200) for number in range(5000)
     )
-    texts = values(results.of_listing(many), Written())
+    texts = values(results.of_listing(many), GitHubWrites())
     entries = json.loads(texts["result"])["deployments"]
     assert len(texts["result"]) <= MOST_CHARACTERS
     assert [entry["deployment-id"] for entry in entries] == [str(number) for number in range(len(entries))]
@@ -173,7 +173,7 @@ def _files(tmp_path, monkeypatch) -> dict[FileCommand, Path]:
 @given(st.dictionaries(st.sampled_from(list(OUTPUTS)), st.text(st.characters(codec="utf-8"))))
 def test_the_runner_reads_back_what_was_written(files, texts):
     files[FileCommand.OUTPUT].write_bytes(b"")
-    StepFiles().write(texts)
+    RunnerFiles().write(texts)
     read = read_files(files)
     assert not read.errors
     # The runner's line ends are what its file has.
@@ -187,7 +187,7 @@ def _lines(text: str) -> list[str]:
 
 
 def test_hostile_values_make_no_other_output(files):
-    StepFiles().write(values(results.of_deployments((HOSTILE,)), Written()))
+    RunnerFiles().write(values(results.of_deployments((HOSTILE,)), GitHubWrites()))
     read = read_files(files)
     assert not read.errors
     assert set(read.outputs) == set(OUTPUTS)
@@ -195,17 +195,17 @@ def test_hostile_values_make_no_other_output(files):
 
 def test_no_value_can_know_its_delimiter(files):
     for _ in range(2):
-        StepFiles().write({"status": "success", "reason": ""})
+        RunnerFiles().write({"status": "success", "reason": ""})
     delimiters = re.findall(r"^\w+<<(\S+)$", files[FileCommand.OUTPUT].read_text(encoding="utf-8"), re.MULTILINE)
     assert len(set(delimiters)) == 4
     assert all(len(each) > 32 for each in delimiters)
 
 
 def test_state_and_summary(files):
-    outlet = StepFiles()
-    outlet.save_state("finished", "true")
-    outlet.write_summary("# One\n")
-    outlet.write_summary("# Two\n")
+    files = RunnerFiles()
+    files.save_state("finished", "true")
+    files.write_summary("# One\n")
+    files.write_summary("# Two\n")
     read = read_files(files)
     assert read.state == {"finished": "true"}
     assert read.summary.split() == ["#", "One", "#", "Two"]
@@ -215,19 +215,19 @@ def test_state_and_summary(files):
 def test_files_that_cannot_be_written(files, broken, tmp_path, monkeypatch):
     for command in files:
         monkeypatch.setenv(f"GITHUB_{command}", str(tmp_path / "gone" if broken == "gone" else tmp_path))
-    outlet = StepFiles()
+    files = RunnerFiles()
     with pytest.raises(ActionError, match="could not be written to GITHUB_OUTPUT"):
-        outlet.write({"status": "success"})
+        files.write({"status": "success"})
     with pytest.raises(ActionError, match="GITHUB_STEP_SUMMARY is not a writable file"):
-        outlet.write_summary("x")
-    outlet.save_state("finished", "true")
+        files.write_summary("x")
+    files.save_state("finished", "true")
 
 
 def test_a_terminal_gets_the_document_and_nothing_else(capsys):
-    texts = values(RESULTS["several"], Written())
-    for outlet in (Terminal(as_json=False), Terminal(as_json=True)):
-        outlet.write(texts)
-        outlet.write_summary("# x")
-        outlet.save_state("a", "b")
+    texts = values(RESULTS["several"], GitHubWrites())
+    for files in (JsonOutput(as_json=False), JsonOutput(as_json=True)):
+        files.write(texts)
+        files.write_summary("# x")
+        files.save_state("a", "b")
     out, err = capsys.readouterr()
     assert (out, err) == (f"{texts['result']}{os.linesep}", "")

@@ -4,12 +4,12 @@ import pytest
 
 from stormkit_action.reporting.progress import bar, estimate, line
 from stormkit_action.stormkit.models import Commit, Deployment, Status
-from stormkit_action.stormkit.schedule import Usual
+from stormkit_action.stormkit.schedule import UsualDuration
 from stormkit_action.stormkit.waiting import Progress
 
 RUNNING = Deployment(id="8241", status=Status.RUNNING)
 BUILT = replace(RUNNING, commit=Commit(sha="16ab41e8c0ffee"))
-USUAL = Usual(seconds=105, count=10, spread=0.1)
+USUAL = UsualDuration(seconds=105, count=10, spread=0.1)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from stormkit_action.text import duration, one_line, plain, redact, scrub, size, tail
+from stormkit_action.text import duration, one_line, redact, redact_json, size, strip_controls, tail
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from stormkit_action.text import duration, one_line, plain, redact, scrub, size,
     ],
 )
 def test_plain_text_reads_as_what_it_is(text: str, shown: str) -> None:
-    assert plain(text) == shown
+    assert strip_controls(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_tail_is_the_end(text: str, lines: int, characters: int, end: str) -> 
 def test_secrets_are_replaced_everywhere_and_short_ones_are_none() -> None:
     assert redact("key SK_123456 and ab", ["SK_123456", "ab", ""]) == "key *** and ab"
     document = {"SK_123456": ["x SK_123456", 1, None, {"a": "\ud800"}]}
-    assert scrub(document, ("SK_123456",)) == {"***": ["x ***", 1, None, {"a": "?"}]}
+    assert redact_json(document, ("SK_123456",)) == {"***": ["x ***", 1, None, {"a": "?"}]}
 
 
 @pytest.mark.parametrize(

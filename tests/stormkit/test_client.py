@@ -13,7 +13,7 @@ from sandbox.web import Reply
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import ServerFault, StormkitError
 from stormkit_action.stormkit.client import StormkitClient
-from stormkit_action.stormkit.models import Deployment, Polled, Status
+from stormkit_action.stormkit.models import Deployment, PolledStatus, Status
 from stormkit_action.stormkit.paging import MOST_FRUITLESS, PAGE_SIZE
 from stormkit_action.stormkit.session import Answer, Call, Transport
 from tests.stormkit.answering import Answering, client, page
@@ -63,8 +63,8 @@ def test_what_calls_return():
         stormkit = client(server.url)
         assert stormkit.deploy("main") == "8241"
         assert stormkit.deploy("main") == "8242"
-        assert stormkit.poll("8241") == Polled(status=Status.SUCCESS)
-        assert stormkit.poll("8241") == Polled(status=Status.RUNNING, unknown_status="verifying")
+        assert stormkit.poll("8241") == PolledStatus(status=Status.SUCCESS)
+        assert stormkit.poll("8241") == PolledStatus(status=Status.RUNNING, unknown_status="verifying")
         listed = stormkit.deployments()
     assert listed.deployments == (Deployment(id="8241", status=Status.RUNNING),)
     assert listed.has_next

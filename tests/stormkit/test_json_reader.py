@@ -9,7 +9,7 @@ from stormkit_action.stormkit import json_reader
 from stormkit_action.stormkit.json_reader import MAX_SIZE, JsonReader, read_document
 from stormkit_action.stormkit.long_text import LongText
 from stormkit_action.stormkit.models import Deployment
-from stormkit_action.text import scrub
+from stormkit_action.text import redact_json
 
 SECRETS = ("SK_secret_key", "ghs_token")
 
@@ -57,14 +57,14 @@ def small_pieces(monkeypatch):
 @given(document=documents, size=st.integers(min_value=1, max_value=40), escaped=st.booleans())
 def test_reads_what_the_library_reads_however_it_arrives(small_pieces, document, size, escaped):
     data = json.dumps(document, ensure_ascii=escaped).encode()
-    assert whole(read(data, size)) == scrub(json.loads(data), SECRETS)
+    assert whole(read(data, size)) == redact_json(json.loads(data), SECRETS)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 @given(text=st.text('{}[]",:\\u0d8e1 \n', max_size=40), size=st.integers(min_value=1, max_value=9))
 def test_refuses_what_the_library_refuses(small_pieces, text, size):
     try:
-        expected = scrub(json.loads(text), SECRETS)
+        expected = redact_json(json.loads(text), SECRETS)
     except ValueError:
         with pytest.raises(ValueError):  # noqa: PT011 - json's own is one
             read(text.encode(), size)

@@ -11,16 +11,16 @@ from stormkit_action.stormkit.schedule import (
     LONGEST_BUILD,
     LONGEST_PAUSE,
     LONGEST_SPARSE_PAUSE,
-    Usual,
+    UsualDuration,
     pause,
 )
 
-USUAL = Usual(seconds=100, count=10, spread=0.1)
+USUAL = UsualDuration(seconds=100, count=10, spread=0.1)
 
 times = st.floats(min_value=0, max_value=1e9)
 floors = st.floats(min_value=0.05, max_value=30)
 usuals = st.builds(
-    Usual,
+    UsualDuration,
     seconds=st.floats(min_value=1, max_value=LONGEST_BUILD),
     count=st.integers(min_value=1, max_value=10),
     spread=st.floats(min_value=LEAST_SPREAD, max_value=3),
@@ -88,7 +88,7 @@ def test_an_early_end_is_noticed_before_it_is_twice_as_old(earlier):
 
 def test_the_wider_the_spread_the_longer_the_pauses_at_the_usual_end():
     spreads = (0.03, 0.05, 0.1, 0.2, 0.4)
-    pauses = [pause(100, shortest=0, usual=Usual(seconds=100, count=10, spread=each)) for each in spreads]
+    pauses = [pause(100, shortest=0, usual=UsualDuration(seconds=100, count=10, spread=each)) for each in spreads]
     assert pauses == sorted(pauses)
 
 
@@ -96,7 +96,7 @@ def test_long_builds_are_polled_less_densely_but_more_often_than_short_ones():
     def looks(usual: float) -> int:
         now, count = 0.0, 0
         while now < usual:
-            now += pause(now, shortest=0.2, usual=Usual(seconds=usual, count=10, spread=0.1))
+            now += pause(now, shortest=0.2, usual=UsualDuration(seconds=usual, count=10, spread=0.1))
             count += 1
         return count
 
@@ -126,7 +126,7 @@ def test_with_history_a_pause_is_finite_and_bounded(elapsed, shortest, usual):
 
 @given(usual=usuals, over=st.floats(min_value=50, max_value=1e6))
 def test_what_is_long_overdue_is_polled_as_if_nothing_were_known(usual, over):
-    overdue = Usual(seconds=usual.seconds, count=usual.count, spread=min(usual.spread, 0.3))
+    overdue = UsualDuration(seconds=usual.seconds, count=usual.count, spread=min(usual.spread, 0.3))
     elapsed = overdue.seconds * over
     assert pause(elapsed, shortest=0, usual=overdue) <= 1.001 * min(elapsed / 10 + 1, LONGEST_PAUSE)
 
@@ -147,7 +147,7 @@ def test_no_time_is_too_odd(elapsed, usual):
     ],
 )
 def test_what_is_usual_is_the_median_of_the_newest(durations, seconds, count):
-    usual = Usual.of(build(each) for each in durations)
+    usual = UsualDuration.of(build(each) for each in durations)
     assert usual is not None
     assert (usual.seconds, usual.count) == (seconds, count)
 
@@ -162,11 +162,11 @@ def test_what_is_usual_is_the_median_of_the_newest(durations, seconds, count):
     ],
 )
 def test_only_successful_builds_with_a_plausible_duration_tell_what_is_usual(deployments):
-    assert Usual.of(deployments) is None
+    assert UsualDuration.of(deployments) is None
 
 
 def spread_of(*durations: float) -> float:
-    usual = Usual.of(build(each) for each in durations)
+    usual = UsualDuration.of(build(each) for each in durations)
     assert usual is not None
     return usual.spread
 
@@ -187,7 +187,7 @@ def test_builds_of_seconds_are_no_narrower_than_their_rounding():
 
 @given(st.lists(st.floats(min_value=0, max_value=1e308), min_size=1, max_size=20))
 def test_any_history_gives_a_usable_spread(durations):
-    usual = Usual.of(build(each) for each in durations)
+    usual = UsualDuration.of(build(each) for each in durations)
     if usual is not None:
         assert 1 <= usual.seconds <= LONGEST_BUILD
         assert LEAST_SPREAD <= usual.spread < 20

@@ -11,7 +11,7 @@ import pytest
 from sandbox.clock import FakeClock
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import Busy, Cancelled, NoAnswer, NotFound, Refused, Rejected, ServerFault
-from stormkit_action.stormkit.models import Commit, Deployment, LogStep, Page, Polled, Status
+from stormkit_action.stormkit.models import Commit, Deployment, LogStep, Page, PolledStatus, Status
 from stormkit_action.stormkit.waiting import HEARTBEAT, LOOK_LIMIT, RESTART_LAG, BuildWait, Progress
 
 SHA = "16ab41e8"
@@ -50,10 +50,10 @@ class Script:
     def within(self, deadline: Deadline) -> "Script":
         return self
 
-    def poll(self, deployment_id: str, *, patience: float) -> Polled:
+    def poll(self, deployment_id: str, *, patience: float) -> PolledStatus:
         self.clock.advance(self.poll_takes)
         self._ask("poll")
-        return Polled(status=self._status, unknown_status=self._word)
+        return PolledStatus(status=self._status, unknown_status=self._word)
 
     def deployments(self, *, patience: float) -> Page:
         self._ask("list")

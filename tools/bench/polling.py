@@ -15,7 +15,7 @@ from typing import Any, cast
 from sandbox.clock import FakeClock
 from stormkit_action.clock import Deadline
 from stormkit_action.stormkit.client import StormkitClient
-from stormkit_action.stormkit.models import Commit, Deployment, Page, Polled, Status
+from stormkit_action.stormkit.models import Commit, Deployment, Page, PolledStatus, Status
 from stormkit_action.stormkit.schedule import HISTORY
 from stormkit_action.stormkit.waiting import BuildWait
 
@@ -99,8 +99,8 @@ class InstantStormkit:
         sha = "16ab41e8" if self._clock.passed >= CHECKED_OUT else None
         return Deployment(id=deployment_id, status=status, commit=Commit(sha=sha))
 
-    def poll(self, _: str, **__: Any) -> Polled:
-        return Polled(status=self._status())
+    def poll(self, _: str, **__: Any) -> PolledStatus:
+        return PolledStatus(status=self._status())
 
     def deployments(self, **_: Any) -> Page:
         self.lists += 1

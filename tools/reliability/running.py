@@ -51,7 +51,7 @@ class Ran:
 
 
 @dataclass(kw_only=True)
-class Outlet:
+class StepFiles:
     """Keeps what a step writes."""
 
     outputs: dict[str, str] = field(default_factory=dict)
@@ -102,7 +102,7 @@ class WatchedStormkit(Stormkit):
 def run(cell: Cell, generation: Generation = Generation.NEWER) -> Ran:
     """Run it. Its pauses are random, but the same each time."""
     random.seed(cell.name)
-    clock, outlet, log = FakeClock(), Outlet(), io.StringIO()
+    clock, files, log = FakeClock(), StepFiles(), io.StringIO()
     with WatchedStormkit(generation=generation, clock=clock) as stormkit:
         prepare(stormkit)
         cell.scenario.prepare(stormkit)
@@ -123,10 +123,10 @@ def run(cell: Cell, generation: Generation = Generation.NEWER) -> Ran:
         }
         environ = {f"INPUT_{name.upper()}": text for name, text in inputs.items()}
         with contextlib.redirect_stderr(log), contextlib.redirect_stdout(log):
-            exit_code = main(environ, console=PlainConsole(), outlet=outlet, clock=clock)
+            exit_code = main(environ, console=PlainConsole(), files=files, clock=clock)
         ran = Ran(
             exit_code=exit_code,
-            outputs=outlet.outputs,
+            outputs=files.outputs,
             log=log.getvalue(),
             builds=stormkit.builds,
             requests=len(stormkit.requests),
