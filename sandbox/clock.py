@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from stormkit_action.cancellation import Pending
 from stormkit_action.errors import Cancelled
 
 T = TypeVar("T")
@@ -60,15 +61,14 @@ class FakeClock:
                 raise Cancelled
             self._time.passed = until
 
-    def call(self, function: Callable[[], T], *, timeout: float) -> T:
-        """Run `function` here and now. Where it advanced the clock too far, it is the caller who has given up on it."""
+    def check(self) -> None:
         if self.cancelled:
             raise Cancelled
-        began = self.passed
-        try:
-            return function()
-        finally:
-            self._give_up(began + timeout)
+
+    def start(self, function: Callable[[], T]) -> "FakePending[T]":
+        """Run `function` here and now. Where it advances the clock too far, whoever waits has given up on it."""
+        self.check()
+        return FakePending(function, self)
 
     def uncancelled(self) -> "FakeClock":
         """The same time, without the cancel."""
@@ -87,6 +87,27 @@ class FakeClock:
             if passed > end:
                 self._time.passed = end
                 raise TimeoutError
+
+
+class FakePending(Pending[T]):
+    """A call that is over as soon as it is started: its waiter decides whether it was in time."""
+
+    def __init__(self, function: Callable[[], T], clock: FakeClock) -> None:
+        self._clock = clock
+        self._began = clock.passed
+        self._error: BaseException | None = None
+        try:
+            self._value = function()
+        except BaseException as error:
+            self._error = error
+
+    def wait(self, timeout: float) -> T:
+        self._clock._give_up(self._began + timeout)
+        return self.result()
+
+    @property
+    def done(self) -> bool:
+        return True
 
 
 class _Time:

@@ -25,7 +25,7 @@ class Cancellation:
 
     @property
     def requested(self) -> bool:
-        """Whether a cancel was asked for."""
+        """Whether a cancel was requested."""
         return self._requested.is_set()
 
     def request(self) -> None:
@@ -36,7 +36,7 @@ class Cancellation:
                 waker.set()
 
     def listen_to_signals(self) -> None:
-        """Make SIGINT and SIGTERM ask for the cancel.
+        """Make SIGINT and SIGTERM request the cancel.
 
         Both need a handler: as PID 1 of a container Python would otherwise ignore SIGTERM.
         """
@@ -51,59 +51,78 @@ class Cancellation:
         self._signals.get()
         self.request()
 
+    def check(self) -> None:
+        """Raise Cancelled once a cancel was requested."""
+        if self.requested:
+            raise Cancelled
+
     def sleep(self, seconds: float) -> None:
-        """Wait `seconds`. Raises Cancelled as soon as a cancel is asked for."""
+        """Wait `seconds`. Raises Cancelled as soon as a cancel is requested."""
         if self._requested.wait(max(0.0, seconds)):
             raise Cancelled
 
-    def call(self, function: Callable[[], T], *, timeout: float) -> T:
-        """What `function` returns or raises, run in a thread of its own so that nothing can hold us.
+    def start(self, function: Callable[[], T]) -> "Pending[T]":
+        """Run `function` in a thread of its own, so that it can be given up on. Raises Cancelled after a cancel."""
+        self.check()
+        return Pending(function, self)
 
-        Raises Cancelled at once on a cancel and TimeoutError after `timeout` seconds. The function is
-        then left running: the process does not wait for it.
-        """
-        if self.requested:
-            raise Cancelled
-        call = _Call(function)
+    def _wake(self, waker: threading.Event) -> None:
+        """Set `waker` when a cancel is requested."""
         with self._lock:
-            self._wakers.add(call.done)
+            self._wakers.add(waker)
             if self._requested.is_set():
-                call.done.set()
-        try:
-            call.start()
-            call.done.wait(max(0.0, timeout))
-        finally:
-            with self._lock:
-                self._wakers.discard(call.done)
-        if call.finished:
-            return call.result()
-        if self.requested:
-            raise Cancelled
-        raise TimeoutError
+                waker.set()
+
+    def _forget(self, waker: threading.Event) -> None:
+        with self._lock:
+            self._wakers.discard(waker)
 
 
-class _Call(Generic[T]):
-    """A function in a daemon thread; `done` is set when it has ended (or somebody gave up on it)."""
+class Pending(Generic[T]):
+    """A call under way: it can be waited for, given up on, and looked at again later.
 
-    def __init__(self, function: Callable[[], T]) -> None:
-        self.done = threading.Event()
-        self.finished = False
+    It runs in a daemon thread. Whoever gives up leaves it running, and the process does not wait for it.
+    """
+
+    def __init__(self, function: Callable[[], T], cancellation: Cancellation) -> None:
         self._function = function
+        self._cancellation = cancellation
+        self._finished = threading.Event()
         self._value: T
         self._error: BaseException | None = None
-
-    def start(self) -> None:
+        self._woken = threading.Event()
         threading.Thread(target=self._run, name="call", daemon=True).start()
+
+    def wait(self, timeout: float) -> T:
+        """What the function returned or raised. Raises Cancelled on a cancel and TimeoutError after `timeout` seconds.
+
+        A result that is there counts, even after a cancel.
+        """
+        self._cancellation._wake(self._woken)
+        try:
+            self._woken.wait(max(0.0, timeout))
+        finally:
+            self._cancellation._forget(self._woken)
+        if self.done:
+            return self.result()
+        self._cancellation.check()
+        raise TimeoutError
+
+    @property
+    def done(self) -> bool:
+        """Whether the function has returned or raised."""
+        return self._finished.is_set()
+
+    def result(self) -> T:
+        """What the function returned or raised. Only for a call that is `done`."""
+        if self._error is not None:
+            raise self._error
+        return self._value
 
     def _run(self) -> None:
         try:
             self._value = self._function()
-        except BaseException as error:  # handed to the caller, whatever it is
+        except BaseException as error:  # handed to whoever asks, whatever it is
             self._error = error
-        self.finished = True
-        self.done.set()
-
-    def result(self) -> T:
-        if self._error is not None:
-            raise self._error
-        return self._value
+        self._finished.set()
+        self._woken.set()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
-from stormkit_action.cancellation import Cancellation
+from stormkit_action.cancellation import Cancellation, Pending
 
 T = TypeVar("T")
 
@@ -26,8 +26,12 @@ class Clock(Protocol):
         """Wait `seconds`."""
         ...
 
-    def call(self, function: Callable[[], T], *, timeout: float) -> T:
-        """Run `function`; TimeoutError after `timeout` seconds."""
+    def check(self) -> None:
+        """Raise Cancelled if the job was cancelled."""
+        ...
+
+    def start(self, function: Callable[[], T]) -> Pending[T]:
+        """Run `function` beside the caller, who waits for it with `Pending.wait`."""
         ...
 
     def uncancelled(self) -> "Clock":
@@ -41,24 +45,22 @@ class SystemClock:
     def __init__(self, cancellation: Cancellation) -> None:
         self._cancellation = cancellation
 
-    def monotonic(self) -> float:
-        """Seconds that only grow."""
+    def monotonic(self) -> float:  # noqa: D102 - as Clock says; so are the others
         return time.monotonic()
 
-    def now(self) -> datetime:
-        """The wall clock, UTC."""
+    def now(self) -> datetime:  # noqa: D102
         return datetime.now(UTC)
 
-    def sleep(self, seconds: float) -> None:
-        """Wait `seconds`."""
+    def sleep(self, seconds: float) -> None:  # noqa: D102
         self._cancellation.sleep(seconds)
 
-    def call(self, function: Callable[[], T], *, timeout: float) -> T:
-        """Run `function` in a thread; TimeoutError after `timeout` seconds."""
-        return self._cancellation.call(function, timeout=timeout)
+    def check(self) -> None:  # noqa: D102
+        self._cancellation.check()
 
-    def uncancelled(self) -> "SystemClock":
-        """A clock that no cancel ends."""
+    def start(self, function: Callable[[], T]) -> Pending[T]:  # noqa: D102
+        return self._cancellation.start(function)
+
+    def uncancelled(self) -> "SystemClock":  # noqa: D102
         return SystemClock(Cancellation())
 
 

@@ -6,12 +6,13 @@ from datetime import timedelta
 
 from stormkit_action.clock import Deadline
 from stormkit_action.context import Context
-from stormkit_action.errors import ActionError, Busy, CommandError, NoAnswer, NotFound, ServerFault, StormkitError
+from stormkit_action.errors import ActionError, Busy, CommandError, NotFound, StormkitError
 from stormkit_action.inputs import BuildLog, OnGivingUp
 from stormkit_action.result import DeploymentResult, Outcome
+from stormkit_action.retry import Retries
 from stormkit_action.stormkit import confirm as stopping
 from stormkit_action.stormkit.models import Deployment, Status
-from stormkit_action.stormkit.session import PATIENCE, jittered_pauses, may_repeat
+from stormkit_action.stormkit.session import PATIENCE
 from stormkit_action.stormkit.trigger import Trigger
 from stormkit_action.stormkit.waiting import BuildWait, Progress, with_logs
 from stormkit_action.text import duration
@@ -254,21 +255,17 @@ def restart(context: Context, deployment: Deployment) -> None:
     A lost answer is settled by reading back: a restart that took is `running` again, or has a new `createdAt`. Like a
     trigger it is given up after about a minute.
     """
-    give_up, pauses = context.deadline.within(PATIENCE), jittered_pauses()
+    give_up = context.deadline.within(PATIENCE)
+    retries = Retries(give_up, floor=1.0)
     while True:
         try:
             context.client.restart(deployment.id)
-        except (Busy, NoAnswer, ServerFault) as error:
-            if not may_repeat(error):
-                raise
-            if not isinstance(error, Busy):
+        except StormkitError as error:
+            if error.retryable and not isinstance(error, Busy):
                 seen = context.client.deployment(deployment.id, patience=max(1.0, give_up.remaining))
                 if seen.running or seen.created_at != deployment.created_at:
                     return
-            pause = max(1.0, next(pauses), error.retry_after)
-            if pause >= give_up.remaining:
-                raise
-            context.clock.sleep(pause)
+            retries.wait(error)
         else:
             return
 

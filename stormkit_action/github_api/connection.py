@@ -83,7 +83,7 @@ class Connection:
         delay = 0.5
         while True:
             try:
-                return self.clock.call(lambda: self._exchange(question), timeout=max(0.5, give_up.remaining))
+                return self.clock.start(lambda: self._exchange(question)).wait(max(0.5, give_up.remaining))
             except TimeoutError:
                 failed = Failure(status=None, text="no answer in time")
             except _Failed as error:
@@ -91,7 +91,7 @@ class Connection:
             delay = max(delay * 2, failed.wait)
             if not again.allows(failed) or delay >= give_up.remaining:
                 text = redact(failed.explain(action, needs), (self.token,))
-                raise GitHubError(text, status=failed.status, wait=failed.wait, passing=failed.passing)
+                raise GitHubError(text, status=failed.status, retry_after=failed.wait, retryable=failed.passing)
             self.clock.sleep(delay)
 
     def _exchange(self, question: Callable[[Github], T]) -> T:

@@ -95,8 +95,8 @@ class StickyComment:
             except GitHubError as error:
                 # Whether it was done is not known, so the same text must not be sent again: look first.
                 lost += 1
-                pause = max(error.wait, _between(*REPEAT) * 2**lost)
-                if lost > LOST or not (error.passing or error.status in _GONE) or pause >= deadline.remaining:
+                pause = max(error.retry_after, _between(*REPEAT) * 2**lost)
+                if lost > LOST or not (error.retryable or error.status in _GONE) or pause >= deadline.remaining:
                     raise
             else:
                 if not told.url or not confirm:

@@ -115,8 +115,8 @@ class GitHubDeployments:
         except GitHubError as error:
             self.problem = error.text
             # What the token may not do it may not do a minute later either.
-            self._refused = error.status in (401, 403) and not error.passing
-            self.unsettled = error.passing
+            self._refused = error.status in (401, 403) and not error.retryable
+            self.unsettled = error.retryable
 
     def _create(self, github: GitHubApi, name: str, env_id: str, deployment_id: str, sha: str) -> int | None:
         if not sha:
@@ -146,7 +146,7 @@ class GitHubDeployments:
         try:
             created = create()
         except GitHubError as error:
-            if error.wait or not error.passing:
+            if error.retry_after or not error.retryable:
                 self._sent.discard(name)
                 raise
             # The answer was lost: it may be there all the same.

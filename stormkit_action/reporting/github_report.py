@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
+from stormkit_action.cancellation import Pending
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.context import Environment
 from stormkit_action.errors import Cancelled
@@ -145,7 +146,7 @@ class GitHubReport:
             thread = self._thread
         if thread is not None:
             with contextlib.suppress(TimeoutError):
-                deadline.clock.call(thread.join, timeout=deadline.remaining)
+                deadline.clock.start(thread.join).wait(deadline.remaining)
 
 
 class _WorkersClock:
@@ -173,9 +174,12 @@ class _WorkersClock:
             self._clock.sleep(min(_SLICE, end.remaining))
         self._stop_if_closed()
 
-    def call(self, function: Callable[[], T], *, timeout: float) -> T:
+    def check(self) -> None:
         self._stop_if_closed()
-        return self._clock.uncancelled().call(function, timeout=timeout)
+
+    def start(self, function: Callable[[], T]) -> Pending[T]:
+        self._stop_if_closed()
+        return self._clock.uncancelled().start(function)
 
     def uncancelled(self) -> Clock:
         return self._clock.uncancelled()

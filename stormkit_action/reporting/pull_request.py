@@ -44,7 +44,7 @@ class PullRequestComment:
             told = self._comment.write(change, deadline=deadline, create=create, confirm=confirm)
         except GitHubError as error:
             self.problem = error.text
-            return CommentWrite(settled=not error.passing)
+            return CommentWrite(settled=not error.retryable)
         self.problem = ""
         return told
 

@@ -10,7 +10,7 @@ from stormkit_action.reporting import markdown
 from stormkit_action.reporting.rows import Row, State
 from stormkit_action.text import duration
 
-HEAD = ["Environment", "Status", "Commit"]
+HEAD = ["Site", "Status", "Commit"]
 
 WORDS = {
     State.BUILDING: ("🔨", "Building"),

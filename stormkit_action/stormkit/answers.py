@@ -37,27 +37,27 @@ def failure(answer: Failure) -> StormkitError:
         return Busy(
             f"Stormkit is getting too many requests {what} Run again later.",
             status=status,
-            words=words,
+            server_message=words,
             retry_after=answer.retry_after,
         )
     if status >= 500:
         return ServerFault(
             _server_fault(answer, what),
             status=status,
-            words=words,
+            server_message=words,
             retry_after=answer.retry_after,
-            by_server=isinstance(answer.data, dict),
+            from_stormkit=isinstance(answer.data, dict),
         )
     if status in (401, 402, 403):
-        return Refused(_refusal(status, what), status=status, words=words)
+        return Refused(_refusal(status, what), status=status, server_message=words)
     if status == 404:
         return NotFound(
             f"Stormkit found nothing there {what} Check env-id, the ids and the branch; with an app, team or user key"
             " env-id is needed.",
             status=status,
-            words=words,
+            server_message=words,
         )
-    return Rejected(_rejection(answer, what), status=status, words=words)
+    return Rejected(_rejection(answer, what), status=status, server_message=words)
 
 
 def _refusal(status: int, what: str) -> str:

@@ -2,9 +2,9 @@
 
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import CommandError, NotFound, StormkitError
+from stormkit_action.retry import Retries
 from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.models import Deployment
-from stormkit_action.stormkit.session import jittered_pauses, may_repeat
 
 # The shortest pause between two tries, and what a stop without an answer leaves for reading back, in seconds.
 PAUSE = 0.25
@@ -18,28 +18,28 @@ def stop(client: StormkitClient, deployment_id: str, deadline: Deadline) -> Depl
     flight may come after it. Raises NotFound once it can't be read because it is gone, and at `deadline` CommandError
     or the StormkitError that keeps it from being told.
     """
-    pauses = jittered_pauses()
+    retries = Retries(deadline.within(deadline.remaining - READ_BACK), floor=PAUSE)
     while True:
         error: StormkitError | None = None
         try:
             client.within(deadline.within(deadline.remaining - READ_BACK)).stop(deployment_id, patience=0.0)
         except StormkitError as problem:
-            if not may_repeat(problem) and not isinstance(problem, NotFound):
+            if not problem.retryable and not isinstance(problem, NotFound):
                 raise
             error = problem
         try:
             seen = client.within(deadline).deployment(deployment_id, patience=0.0)
         except StormkitError as problem:
-            if not may_repeat(problem):
+            if not problem.retryable:
                 raise
             error = error or problem
         else:
             if not seen.running:
                 return seen
-        pause = max(PAUSE, next(pauses), error.retry_after if error else 0.0)
-        if pause >= deadline.remaining - READ_BACK:
-            raise _goes_on(deployment_id, error)
-        deadline.clock.sleep(pause)
+        try:
+            retries.pause(error or StormkitError(""))
+        except StormkitError:
+            raise _goes_on(deployment_id, error) from None
 
 
 def _goes_on(deployment_id: str, error: StormkitError | None) -> CommandError | StormkitError:

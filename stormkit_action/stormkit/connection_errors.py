@@ -9,38 +9,47 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class NetworkProblem:
-    """Why there was no answer. `sent`: the request may have arrived; `permanent`: repeating it is no use."""
+    """Why there was no answer. `may_have_arrived`: the request may have; `retryable`: it may go through later."""
 
     words: str
-    sent: bool = False
-    permanent: bool = False
+    may_have_arrived: bool = False
+    retryable: bool = True
 
 
 _TLS_FAILED = "the TLS connection failed"
 _NO_BUNDLE = NetworkProblem(
-    words="REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names a file that can't be read, or that holds no certificate",
-    permanent=True,
+    "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names a file that can't be read, or that holds no certificate",
+    retryable=False,
 )
 
 # In this order: what the chain of causes holds first decides. The words never quote an exception, whose text can hold
 # a proxy's password.
 _NETWORK_PROBLEMS: tuple[tuple[type[BaseException], NetworkProblem], ...] = (
-    (ssl.SSLCertVerificationError, NetworkProblem(words="its TLS certificate is not trusted here", permanent=True)),
-    (requests.exceptions.ProxyError, NetworkProblem(words="the proxy did not let the request through")),
-    (socket.gaierror, NetworkProblem(words="its host name could not be resolved")),
-    (requests.ConnectTimeout, NetworkProblem(words="no connection in time")),
-    (ConnectionRefusedError, NetworkProblem(words="the connection was refused")),
-    (NewConnectionError, NetworkProblem(words="no connection could be made")),
-    (requests.Timeout, NetworkProblem(words="no answer in time", sent=True)),
-    (requests.exceptions.SSLError, NetworkProblem(words=_TLS_FAILED, sent=True)),
-    (requests.exceptions.InvalidProxyURL, NetworkProblem(words="a proxy variable holds no usable URL", permanent=True)),
-    (requests.exceptions.InvalidHeader, NetworkProblem(words="the key can't be sent in a header", permanent=True)),
-    (requests.ConnectionError, NetworkProblem(words="the connection broke before the answer came", sent=True)),
-    (requests.exceptions.ChunkedEncodingError, NetworkProblem(words="the answer broke off", sent=True)),
-    (requests.exceptions.ContentDecodingError, NetworkProblem(words="the answer can't be decoded", sent=True)),
-    (requests.RequestException, NetworkProblem(words="the request could not be made", permanent=True)),
+    (ssl.SSLCertVerificationError, NetworkProblem("its TLS certificate is not trusted here", retryable=False)),
+    (requests.exceptions.ProxyError, NetworkProblem("the proxy did not let the request through")),
+    (socket.gaierror, NetworkProblem("its host name could not be resolved")),
+    (requests.ConnectTimeout, NetworkProblem("no connection in time")),
+    (ConnectionRefusedError, NetworkProblem("the connection was refused")),
+    (NewConnectionError, NetworkProblem("no connection could be made")),
+    (requests.Timeout, NetworkProblem("no answer in time", may_have_arrived=True)),
+    (requests.exceptions.SSLError, NetworkProblem(_TLS_FAILED, may_have_arrived=True)),
+    (
+        requests.exceptions.InvalidProxyURL,
+        NetworkProblem("a proxy variable holds no usable URL", retryable=False),
+    ),
+    (requests.exceptions.InvalidHeader, NetworkProblem("the key can't be sent in a header", retryable=False)),
+    (
+        requests.ConnectionError,
+        NetworkProblem("the connection broke before the answer came", may_have_arrived=True),
+    ),
+    (requests.exceptions.ChunkedEncodingError, NetworkProblem("the answer broke off", may_have_arrived=True)),
+    (
+        requests.exceptions.ContentDecodingError,
+        NetworkProblem("the answer can't be decoded", may_have_arrived=True),
+    ),
+    (requests.RequestException, NetworkProblem("the request could not be made", retryable=False)),
     (OSError, _NO_BUNDLE),
 )
 
@@ -63,11 +72,11 @@ def network_problem(error: BaseException) -> NetworkProblem:
         if isinstance(cause, ssl.SSLError) and cause.library in ("X509", "PEM", "ASN1"):
             return _NO_BUNDLE
         if isinstance(cause, ssl.SSLError) and cause.reason in _HANDSHAKE_REASONS:
-            return NetworkProblem(words=_TLS_FAILED)
+            return NetworkProblem(_TLS_FAILED)
     for kind, problem in _NETWORK_PROBLEMS:
         if any(isinstance(cause, kind) for cause in causes):
             return problem
-    return NetworkProblem(words="a proxy variable or the URL is malformed", permanent=True)
+    return NetworkProblem("a proxy variable or the URL is malformed", retryable=False)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -5,12 +5,12 @@ from stormkit_action.errors import NoAnswer, ServerFault, StormkitError
 
 def may_have_started(error: StormkitError) -> bool:
     """Whether a build may have been started although the trigger raised `error`."""
-    return isinstance(error, ServerFault) or (isinstance(error, NoAnswer) and error.sent)
+    return isinstance(error, ServerFault) or (isinstance(error, NoAnswer) and error.may_have_arrived)
 
 
 def is_lost(error: StormkitError) -> bool:
     """Whether the server itself has not said what became of the trigger: it may still be working on it."""
-    return may_have_started(error) and not (isinstance(error, ServerFault) and error.by_server)
+    return may_have_started(error) and not (isinstance(error, ServerFault) and error.from_stormkit)
 
 
 def unknown_whether_started(branch: str, error: StormkitError) -> NoAnswer:
@@ -27,4 +27,4 @@ def may_still_start(branch: str, error: StormkitError) -> NoAnswer:
 
 
 def _look_there(text: str) -> NoAnswer:
-    return NoAnswer(f"{text}: look at the dashboard before running again.", sent=True)
+    return NoAnswer(f"{text}: look at the dashboard before running again.", may_have_arrived=True)

@@ -36,7 +36,7 @@ def wait_until_healthy(url: str, *, accepted: StatusCodes, clock: Clock, deadlin
     while True:
         limit = min(REQUEST_LIMIT, max(1.0, deadline.remaining))
         try:
-            problem = clock.call(functools.partial(_look, url, accepted, limit), timeout=limit + 1)
+            problem = clock.start(functools.partial(_look, url, accepted, limit)).wait(limit + 1)
         except TimeoutError:
             problem = "it did not answer in time"
         if not problem or deadline.remaining <= 0:

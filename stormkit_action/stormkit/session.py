@@ -1,7 +1,7 @@
 """HTTP with Stormkit: the session, timeouts, when to repeat, and what an answer means."""
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,8 @@ from requests.auth import AuthBase
 
 from stormkit_action import __version__
 from stormkit_action.clock import Clock, Deadline
-from stormkit_action.errors import Busy, NoAnswer, ServerFault, StormkitError
+from stormkit_action.errors import NoAnswer, ServerFault, StormkitError
+from stormkit_action.retry import Retries
 from stormkit_action.text import redact_json
 
 # Seconds. A connection either comes up at once or not at all; an answer may take a while (a trigger asks the Git
@@ -106,10 +107,10 @@ class Transport:
             return answer
 
         try:
-            return self.clock.call(exchange, timeout=limit)
+            return self.clock.start(exchange).wait(limit)
         except TimeoutError:
             text = f"Stormkit ({self.origin}) did not finish its answer within {limit:.3g} s while {call.action}."
-            raise NoAnswer(f"{text} {ADVICE_NETWORK}", sent=True) from None
+            raise NoAnswer(f"{text} {ADVICE_NETWORK}", may_have_arrived=True) from None
         finally:
             waiting = False
 
@@ -119,16 +120,13 @@ class Transport:
         Only for calls that may be repeated: GET, DELETE, and those that change nothing the second time.
         """
         give_up = Deadline.after(self.clock, self._bounded(patience))
-        pauses = jittered_pauses()
+        retries = Retries(give_up)
         while True:
             limit = min(EXCHANGE_LIMIT, max(1.0, give_up.remaining))
             try:
                 return self.attempt(call, limit=limit)
             except StormkitError as error:
-                pause = max(next(pauses), error.retry_after)
-                if not may_repeat(error) or pause >= give_up.remaining:
-                    raise
-            self.clock.sleep(pause)
+                retries.wait(error)
 
     def _bounded(self, seconds: float) -> float:
         """`seconds`, or what the deadline leaves, but never so little that no request could be made."""
@@ -159,7 +157,7 @@ class Transport:
 
         problem = network_problem(error)
         text = f"Stormkit ({self.origin}) gave no answer while {call.action}: {problem.words}. {ADVICE_NETWORK}"
-        return NoAnswer(text, sent=problem.sent, permanent=problem.permanent)
+        return NoAnswer(text, may_have_arrived=problem.may_have_arrived, retryable=problem.retryable)
 
     def _understand(self, call: Call, response: requests.Response, data: Any) -> Answer:
         from stormkit_action.stormkit.answers import Failure, failure, http_date, longest_wait  # noqa: PLC0415
@@ -193,25 +191,3 @@ ADVICE_NETWORK = (
     "Check that api-url is right and that the runner reaches it (proxy variables such as HTTPS_PROXY are used;"
     " a private certificate authority goes into REQUESTS_CA_BUNDLE)."
 )
-
-
-def may_repeat(error: StormkitError) -> bool:
-    """Whether the same call may go through a little later (for calls that are safe to repeat)."""
-    if isinstance(error, NoAnswer):
-        return not error.permanent
-    return isinstance(error, Busy | ServerFault)
-
-
-def jittered_pauses() -> Iterator[float]:
-    """Seconds between repetitions: exponential up to 8 s, with full jitter.
-
-    backoff gives the figures; the loop is our own because backoff's sleeps with time.sleep, which no
-    cancel ends and no test's clock shortens.
-    """
-    # Not before the first pause: backoff imports asyncio, which a good first answer need not pay for.
-    import backoff  # noqa: PLC0415
-
-    figures = backoff.expo(base=2, factor=0.5, max_value=8)
-    next(figures)
-    for figure in figures:
-        yield backoff.full_jitter(figure)

@@ -11,15 +11,16 @@ of the same branch and no auto-deployment; and of that no more than our triggers
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import ServerFault, StormkitError
+from stormkit_action.retry import Retries
 from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.doubt import is_lost, may_have_started, may_still_start, unknown_whether_started
-from stormkit_action.stormkit.session import EXCHANGE_LIMIT, PATIENCE, jittered_pauses, may_repeat
+from stormkit_action.stormkit.session import EXCHANGE_LIMIT, PATIENCE
 
 if TYPE_CHECKING:
     from stormkit_action.stormkit.models import Deployment, Page
@@ -89,7 +90,7 @@ class Trigger:
     def run(self, *, patience: float = PATIENCE) -> str:
         """The id of the one deployment. Raises StormkitError when there is none after `patience` seconds."""
         give_up = Deadline.after(self._clock, patience)
-        pauses = jittered_pauses()
+        retries = Retries(give_up)
         while True:
             try:
                 ours = self._send(give_up)
@@ -98,16 +99,19 @@ class Trigger:
                 adopted = self._settle(error, give_up) if self.in_doubt else None
                 if adopted is not None:
                     return adopted
-                if not may_repeat(error):
+                if not error.retryable:
                     raise
-                self._pause(error, give_up, pauses)
+                try:
+                    retries.wait(error)
+                except StormkitError:
+                    raise may_still_start(self._branch, error) if self.in_doubt else error from None
             else:
                 self.stop_strays()
                 return ours
 
     def _say_trying(self, error: StormkitError) -> None:
         """Say once that it did not go through at once: the log would be silent for up to a minute."""
-        if may_repeat(error) and not self._said_trying:
+        if error.retryable and not self._said_trying:
             self._said_trying = True
             self._say(f"Still trying. {error.text}")
 
@@ -189,7 +193,7 @@ class Trigger:
         """The deployment to adopt after `error`, None when there is certainly none to wait for."""
         told = not is_lost(error)
         found = self._look(error, give_up, 0.0 if told else LOOK)
-        if isinstance(error, ServerFault) and error.by_server:
+        if isinstance(error, ServerFault) and error.from_stormkit:
             found = self._without_ghosts(found)
         if not found:
             return None
@@ -224,16 +228,17 @@ class Trigger:
         second build.
         """
         enough = give_up.within(seconds)
-        pauses = jittered_pauses()
+        retries = Retries(give_up)
         client = self._client.within(give_up)
         while True:
             try:
                 # What only the tolerance lets in is not taken while what is surely ours may still show.
                 found = self._look_once(client, tolerant=enough.over)
             except StormkitError as problem:
-                if not may_repeat(problem) or _no_time_left(problem, give_up):
+                try:
+                    retries.wait(problem)
+                except StormkitError:
                     raise unknown_whether_started(self._branch, error) from None
-                self._clock.sleep(_bounded(next(pauses), problem, give_up))
                 continue
             if found or enough.over:
                 return found
@@ -296,25 +301,11 @@ class Trigger:
             return False
         return True
 
-    def _pause(self, error: StormkitError, give_up: Deadline, pauses: Iterator[float]) -> None:
-        if _no_time_left(error, give_up):
-            raise may_still_start(self._branch, error) if self.in_doubt else error
-        self._clock.sleep(_bounded(next(pauses), error, give_up))
-
 
 def _known_by_its_id(deployment_id: str) -> Deployment:
     from stormkit_action.stormkit.models import Deployment, Status  # noqa: PLC0415
 
     return Deployment(id=deployment_id, status=Status.RUNNING)
-
-
-def _no_time_left(error: StormkitError, give_up: Deadline) -> bool:
-    return give_up.remaining < 1.0 or error.retry_after >= give_up.remaining
-
-
-def _bounded(pause: float, error: StormkitError, give_up: Deadline) -> float:
-    """The pause before the next attempt: at least what the server asks for, with time left for a last one."""
-    return max(error.retry_after, min(pause, give_up.remaining - 0.5))
 
 
 def _together(one: Deployment, other: Deployment) -> bool:

@@ -157,7 +157,7 @@ def test_what_could_be_done_twice_or_be_stale_is_sent_once(github, api, kind, wr
     github.fault("(POST|PATCH)", kind)
     with pytest.raises(GitHubError) as raised:
         write(api, comment)
-    assert raised.value.passing
+    assert raised.value.retryable
     assert len(asked(github)) == 1
 
 
@@ -200,7 +200,7 @@ def test_a_missing_permission_is_named(github, clock, permissions, act, named):
     with pytest.raises(GitHubError, match="Resource not accessible by integration") as raised:
         act(connect(github, clock, "ghs_reader"))
     assert f"permissions: {{ {named} }}" in raised.value.text
-    assert not raised.value.passing
+    assert not raised.value.retryable
 
 
 def test_a_wrong_token_is_not_shown(github, clock):

@@ -99,9 +99,9 @@ class ModelServer:
         if fate.answer is Answer.OK and made:
             self._late.append((now + answered, lambda: late(made[0].id)))
         try:
-            triggered = self.clock.call(lambda: self._exchange(fate, made, answered, limit), timeout=limit)
+            triggered = self.clock.start(lambda: self._exchange(fate, made, answered, limit)).wait(limit)
         except TimeoutError:
-            raise NoAnswer("too slow", sent=True) from None
+            raise NoAnswer("too slow", may_have_arrived=True) from None
         self._late.clear()
         return triggered
 
@@ -109,7 +109,7 @@ class ModelServer:
         silent = fate.answer is Answer.SILENCE or (fate.answer is Answer.OK and not made)
         if silent or answered > READ_TIMEOUT:
             self.clock.advance(READ_TIMEOUT)
-            raise NoAnswer("no answer in time", sent=True)
+            raise NoAnswer("no answer in time", may_have_arrived=True)
         self.clock.advance(min(answered, limit + 1))
         if fate.answer is Answer.OK:
             return made[0].id
@@ -137,9 +137,9 @@ class ModelServer:
         return [each.id for each in self.stored if each.ours and not each.ghost and not each.stopped]
 
     def _wait_for_answer(self) -> None:
-        self.clock.call(lambda: self.clock.advance(0.05), timeout=10)
+        self.clock.start(lambda: self.clock.advance(0.05)).wait(10)
         if self.clock.passed < self.reads_from:
-            raise NoAnswer("the connection broke", sent=True)
+            raise NoAnswer("the connection broke", may_have_arrived=True)
 
     def _row(self, stored: Stored) -> Deployment:
         created_at = datetime.fromtimestamp(math.floor(self._wall(stored.at)), UTC)
@@ -156,11 +156,11 @@ class ModelServer:
 
 
 _ERRORS: dict[Answer, Callable[[], StormkitError]] = {
-    Answer.RESET: lambda: NoAnswer("the connection broke", sent=True),
+    Answer.RESET: lambda: NoAnswer("the connection broke", may_have_arrived=True),
     Answer.BAD_GATEWAY: lambda: ServerFault("502", status=502),
     Answer.GARBAGE: lambda: ServerFault("no JSON", status=201),
-    Answer.NOT_QUEUED: lambda: ServerFault("500", status=500, by_server=True),
+    Answer.NOT_QUEUED: lambda: ServerFault("500", status=500, from_stormkit=True),
     Answer.BUSY: lambda: Busy("429", status=429, retry_after=2.0),
-    Answer.REFUSED_CONNECTION: lambda: NoAnswer("refused", sent=False),
+    Answer.REFUSED_CONNECTION: lambda: NoAnswer("refused", may_have_arrived=False),
     Answer.NO_MINUTES: lambda: Refused("402", status=402),
 }

@@ -129,8 +129,8 @@ def test_a_read_that_has_grown_old_is_no_base_for_a_write(github, clock):
     ours = put(github, OLD)
 
     class Slow(Clock):
-        def call(self, function, *, timeout):
-            answer = super().call(function, timeout=timeout)
+        def start(self, function):
+            answer = super().start(function)
             if github.requests[-1].path == "/graphql":
                 self.advance(2 * FRESH)
                 github.state.comments()[0].history.append(

@@ -202,10 +202,10 @@ def test_no_value_can_know_its_delimiter(files):
 
 
 def test_state_and_summary(files):
-    files = RunnerFiles()
-    files.save_state("finished", "true")
-    files.write_summary("# One\n")
-    files.write_summary("# Two\n")
+    step_files = RunnerFiles()
+    step_files.save_state("finished", "true")
+    step_files.write_summary("# One\n")
+    step_files.write_summary("# Two\n")
     read = read_files(files)
     assert read.state == {"finished": "true"}
     assert read.summary.split() == ["#", "One", "#", "Two"]
@@ -215,12 +215,12 @@ def test_state_and_summary(files):
 def test_files_that_cannot_be_written(files, broken, tmp_path, monkeypatch):
     for command in files:
         monkeypatch.setenv(f"GITHUB_{command}", str(tmp_path / "gone" if broken == "gone" else tmp_path))
-    files = RunnerFiles()
+    step_files = RunnerFiles()
     with pytest.raises(ActionError, match="could not be written to GITHUB_OUTPUT"):
-        files.write({"status": "success"})
+        step_files.write({"status": "success"})
     with pytest.raises(ActionError, match="GITHUB_STEP_SUMMARY is not a writable file"):
-        files.write_summary("x")
-    files.save_state("finished", "true")
+        step_files.write_summary("x")
+    step_files.save_state("finished", "true")
 
 
 def test_a_terminal_gets_the_document_and_nothing_else(capsys):

@@ -28,7 +28,7 @@ def test_the_cancel_comes_in_the_middle_of_a_sleep_and_stays():
     with pytest.raises(Cancelled):
         clock.sleep(0)
     with pytest.raises(Cancelled):
-        clock.call(lambda: 1, timeout=1)
+        clock.start(lambda: 1).wait(1)
     assert clock.passed == 10
 
 
@@ -38,28 +38,28 @@ def test_what_must_be_done_because_of_the_cancel_shares_the_time():
     other = clock.uncancelled()
     other.sleep(2)
     assert clock.passed == other.passed == 2
-    assert other.call(lambda: "done", timeout=1) == "done"
+    assert other.start(lambda: "done").wait(1) == "done"
 
 
 def test_a_call_that_takes_too_long():
     clock = FakeClock()
     with pytest.raises(TimeoutError):
-        clock.call(lambda: clock.advance(40), timeout=30)
+        clock.start(lambda: clock.advance(40)).wait(30)
     assert clock.passed == 30
-    clock.call(lambda: clock.advance(30), timeout=30)
+    clock.start(lambda: clock.advance(30)).wait(30)
     assert clock.passed == 60
 
 
 def test_a_call_that_the_cancel_interrupts():
     clock = FakeClock(cancel_after=10)
     with pytest.raises(Cancelled):
-        clock.call(lambda: clock.advance(20), timeout=30)
+        clock.start(lambda: clock.advance(20)).wait(30)
     assert clock.passed == 10
 
 
 def test_a_call_hands_on_what_the_function_raises():
     with pytest.raises(ZeroDivisionError):
-        FakeClock().call(lambda: 1 // 0, timeout=1)
+        FakeClock().start(lambda: 1 // 0).wait(1)
 
 
 @pytest.mark.parametrize("kind", ["fake", "system"])
@@ -67,7 +67,7 @@ def test_both_clocks_agree(kind):
     cancellation = Cancellation()
     fake = FakeClock()
     clock: Clock = fake if kind == "fake" else SystemClock(cancellation)
-    assert clock.call(lambda: 7, timeout=5) == 7
+    assert clock.start(lambda: 7).wait(5) == 7
     deadline = Deadline.after(clock, 100)
     assert 99 < deadline.remaining <= 100
     assert deadline.within(10).remaining <= 10
@@ -76,5 +76,5 @@ def test_both_clocks_agree(kind):
     with pytest.raises(Cancelled):
         clock.sleep(0)
     with pytest.raises(Cancelled):
-        clock.call(lambda: 7, timeout=5)
-    assert clock.uncancelled().call(lambda: 7, timeout=5) == 7
+        clock.start(lambda: 7).wait(5)
+    assert clock.uncancelled().start(lambda: 7).wait(5) == 7

@@ -53,7 +53,7 @@ def refused(status: int, data: Any = None, *, location: str = "", retry_after: f
 def test_kinds_words_and_advice(status, data, kind, words, advice):
     error = refused(status, data)
     assert type(error) is kind
-    assert (error.status, error.words) == (status, words)
+    assert (error.status, error.server_message) == (status, words)
     assert f"({status}) while reading deployment 8241." in error.text
     assert advice in error.text
     assert (f'It says: "{words}".' in error.text) is bool(words)
@@ -62,9 +62,9 @@ def test_kinds_words_and_advice(status, data, kind, words, advice):
 
 def test_who_says_that_the_server_failed():
     assert isinstance(error := refused(500, UNEXPECTED), ServerFault)
-    assert error.by_server
+    assert error.from_stormkit
     assert isinstance(error := refused(502), ServerFault)
-    assert not error.by_server
+    assert not error.from_stormkit
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 304])

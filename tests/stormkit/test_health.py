@@ -155,8 +155,8 @@ def test_a_connection_that_breaks():
 
 def test_a_preview_that_never_answers():
     class Stuck(FakeClock):
-        def call(self, function, *, timeout):
-            return super().call(lambda: self.advance(timeout + 1), timeout=timeout)
+        def start(self, function):
+            return super().start(lambda: self.advance(60))
 
     assert checked("http://example.com", seconds=30, clock=Stuck()) == "it did not answer in time"
 

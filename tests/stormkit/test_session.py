@@ -32,11 +32,10 @@ from stormkit_action.errors import (
     ServerFault,
     StormkitError,
 )
+from stormkit_action.retry import jittered_pauses
 from stormkit_action.stormkit.session import (
     Answer,
     Call,
-    jittered_pauses,
-    may_repeat,
 )
 from tests.stormkit.answering import KEY, READ, Answering, transport
 
@@ -215,7 +214,7 @@ def test_a_proxy_is_used_and_its_password_never_shown(monkeypatch, closed_port):
     monkeypatch.setenv("http_proxy", f"http://monalisa:proxy-word@127.0.0.1:{closed_port}")
     error = failed("http://stormkit.example.com")
     assert isinstance(error, NoAnswer)
-    assert (error.sent, error.permanent) == (False, False)
+    assert (error.may_have_arrived, error.retryable) == (False, True)
     assert "the proxy did not let the request through" in error.text
     assert "proxy-word" not in error.text
 
@@ -225,14 +224,14 @@ def test_a_proxy_variable_that_is_no_url(monkeypatch, proxy):
     monkeypatch.setenv("http_proxy", proxy)
     error = failed("http://stormkit.example.com")
     assert isinstance(error, NoAnswer)
-    assert not error.sent
+    assert not error.may_have_arrived
 
 
 def test_a_certificate_bundle_that_is_not_there(monkeypatch, tmp_path):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
     error = failed("https://127.0.0.1:9")
     assert isinstance(error, NoAnswer)
-    assert (error.sent, error.permanent) == (False, True)
+    assert (error.may_have_arrived, error.retryable) == (False, False)
     assert "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names a file that can't be read" in error.text
 
 
@@ -243,7 +242,7 @@ def test_a_certificate_bundle_that_is_none(monkeypatch, tmp_path):
     with Answering(FINE) as server:
         error = failed(server.url.replace("http:", "https:"))
     assert isinstance(error, NoAnswer)
-    assert (error.sent, error.permanent) == (False, True)
+    assert (error.may_have_arrived, error.retryable) == (False, False)
     assert "REQUESTS_CA_BUNDLE" in error.text
 
 
@@ -251,7 +250,7 @@ def test_a_server_that_speaks_no_tls():
     with Answering(FINE) as server:
         error = failed(server.url.replace("http:", "https:"))
     assert isinstance(error, NoAnswer)
-    assert (error.sent, error.permanent) == (False, False)
+    assert (error.may_have_arrived, error.retryable) == (False, True)
     assert "the TLS connection failed" in error.text
 
 
@@ -266,7 +265,7 @@ def test_a_private_certificate_authority(monkeypatch, tmp_path):
         origin = server.url.replace("http:", "https:")
         error = failed(origin)
         assert isinstance(error, NoAnswer)
-        assert (error.sent, error.permanent) == (False, True)
+        assert (error.may_have_arrived, error.retryable) == (False, False)
         assert "its TLS certificate is not trusted here" in error.text
         assert "a private certificate authority goes into REQUESTS_CA_BUNDLE" in error.text
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
@@ -299,7 +298,7 @@ def _self_signed() -> bytes:
 def test_nobody_listens(closed_port):
     error = failed(f"http://127.0.0.1:{closed_port}")
     assert isinstance(error, NoAnswer)
-    assert (error.sent, error.permanent) == (False, False)
+    assert (error.may_have_arrived, error.retryable) == (False, True)
     assert "the connection was refused" in error.text
     assert "Check that api-url is right" in error.text
 
@@ -307,7 +306,7 @@ def test_nobody_listens(closed_port):
 def test_a_host_that_does_not_exist():
     error = failed("http://stormkit.invalid")
     assert isinstance(error, NoAnswer)
-    assert (error.sent, error.permanent) == (False, False)
+    assert (error.may_have_arrived, error.retryable) == (False, True)
     assert "its host name could not be resolved" in error.text
 
 
@@ -325,7 +324,7 @@ def test_answers_that_break_off_may_have_been_carried_out(reply, words):
             threading.Timer(0.1, server.closing.set).start()
         error = failed(server.url, limit=1.0)
     assert isinstance(error, NoAnswer)
-    assert (error.sent, error.permanent) == (True, False)
+    assert (error.may_have_arrived, error.retryable) == (True, True)
     assert words in error.text or "did not finish its answer" in error.text
 
 
@@ -335,7 +334,7 @@ def test_no_answer_in_time():
         error = failed(server.url, limit=0.3)
         assert time.monotonic() - began < 5
     assert isinstance(error, NoAnswer)
-    assert error.sent
+    assert error.may_have_arrived
 
 
 def test_an_answer_that_trickles_in_ends_with_the_limit():
@@ -343,7 +342,7 @@ def test_an_answer_that_trickles_in_ends_with_the_limit():
     with Answering(Reply(body={"text": "x" * 100}, drip=30)) as server:
         error = failed(server.url, limit=0.3)
     assert isinstance(error, NoAnswer)
-    assert error.sent
+    assert error.may_have_arrived
     assert "did not finish its answer within 0.3 s while reading deployment 8241" in error.text
 
 
@@ -417,16 +416,16 @@ def test_the_server_says_how_long_to_wait(reply):
 
 def test_a_date_to_wait_for():
     clock = FakeClock()
-    with Answering(Reply(status=429, headers={"Retry-After": "Sat, 14 Mar 2026 09:27:13 GMT"}), FINE) as server:
+    with Answering(Reply(status=429, headers={"Retry-After": "Sat, 14 Mar 2026 09:27:03 GMT"}), FINE) as server:
         transport(server.url, clock).repeat(READ)
-    assert clock.slept == [20.0]
+    assert clock.slept == [10.0]
 
 
-def test_a_wait_beyond_the_patience_is_not_begun():
+def test_a_server_that_asks_for_a_long_pause_is_asked_again_sooner():
     clock = FakeClock()
     with Answering(Reply(status=429, headers={"Retry-After": "56"})) as server, pytest.raises(Busy) as caught:
         transport(server.url, clock).repeat(READ)
-    assert clock.slept == []
+    assert clock.slept == [15.0, 15.0, 15.0]
     assert caught.value.retry_after == 56
 
 
@@ -461,9 +460,9 @@ def test_pauses_grow_with_full_jitter():
 @pytest.mark.parametrize(
     ("error", "again"),
     [
-        (NoAnswer("x", sent=True), True),
-        (NoAnswer("x", sent=False), True),
-        (NoAnswer("x", sent=False, permanent=True), False),
+        (NoAnswer("x", may_have_arrived=True), True),
+        (NoAnswer("x", may_have_arrived=False), True),
+        (NoAnswer("x", may_have_arrived=False, retryable=False), False),
         (Busy("x", status=429), True),
         (ServerFault("x", status=500), True),
         (ServerFault("x", status=200), True),
@@ -473,7 +472,7 @@ def test_pauses_grow_with_full_jitter():
     ],
 )
 def test_what_may_be_repeated(error, again):
-    assert may_repeat(error) is again
+    assert error.retryable is again
 
 
 def test_the_key_is_in_no_representation_and_in_no_log(caplog):

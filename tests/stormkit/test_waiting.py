@@ -158,8 +158,8 @@ def test_where_the_log_can_not_be_read_the_failure_is_read_without_it():
 @pytest.mark.parametrize(
     "error",
     [
-        NoAnswer("no answer", sent=True),
-        NoAnswer("certificate", sent=False, permanent=True),
+        NoAnswer("no answer", may_have_arrived=True),
+        NoAnswer("certificate", may_have_arrived=False, retryable=False),
         fault(),
         Busy("busy", status=429),
         Rejected("what?", status=400),
