@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from stormkit_action.context import Environment
 from stormkit_action.errors import GitHubError
 from stormkit_action.event import Event
 from stormkit_action.github_api.answers import GitHubDeployment
@@ -72,13 +71,13 @@ class GitHubDeployments:
         """Tells a branch's deployments from all others, so that GitHub lists them alone."""
         return f"deploy:stormkit:{hashlib.sha256(self._plan.branch.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
-    def begin(self, github: GitHubApi, environment: Environment, deployment_id: str) -> None:
-        """Create the GitHub Deployment of a build that was triggered."""
+    def begin(self, github: GitHubApi, result: DeploymentResult) -> None:
+        """Create the GitHub Deployment of a build that was started."""
 
         def begin() -> None:
-            number = self._create(github, environment.name, environment.env_id, deployment_id, self._plan.expected_sha)
+            number = self._create(github, result.name, result.env_id, result.deployment_id, self._plan.expected_sha)
             if number is not None:
-                said = f"Stormkit builds deployment {deployment_id}"
+                said = f"Stormkit builds deployment {result.deployment_id}"
                 github.set_deployment_state(number, "in_progress", description=said, log_url=self._event.run.url)
 
         self._guarded(begin)

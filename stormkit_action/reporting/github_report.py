@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from stormkit_action.cancellation import Pending
 from stormkit_action.clock import Clock, Deadline
-from stormkit_action.context import Environment
 from stormkit_action.errors import Cancelled
 from stormkit_action.event import Event
 from stormkit_action.github_api.api import GitHubApi
@@ -24,7 +23,7 @@ from stormkit_action.reporting.outputs import GitHubWrites
 from stormkit_action.reporting.pull_request import PullRequestComment
 from stormkit_action.reporting.result_rows import change_of
 from stormkit_action.reporting.rows import Change, Row, active_ids, newer
-from stormkit_action.result import Result
+from stormkit_action.result import DeploymentResult, Result
 
 T = TypeVar("T")
 
@@ -67,10 +66,10 @@ class GitHubReport:
         self._thread: threading.Thread | None = None
         self._clock = _WorkersClock(clock)
 
-    def triggered(self, environment: Environment, deployment_id: str) -> None:
-        """Create the GitHub Deployment of a triggered build, soon."""
+    def started(self, result: DeploymentResult) -> None:
+        """Create the GitHub Deployment of a build that was started, soon."""
         if self.deployments.wanted:
-            self._soon(lambda: self.deployments.begin(self._patient(), environment, deployment_id))
+            self._soon(lambda: self.deployments.begin(self._patient(), result))
 
     def building(self, name: str, row: Row) -> None:
         """Show the row of the environment `name` in the comment, soon."""

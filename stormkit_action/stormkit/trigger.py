@@ -61,7 +61,7 @@ class Trigger:
         branch: str,
         clock: Clock,
         known: frozenset[str] = frozenset(),
-        say: Callable[[str], None] = lambda _: None,
+        log: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._branch = branch
@@ -71,7 +71,7 @@ class Trigger:
         self._doubts = 0
         self._in_flight = False
         self._late: list[Deployment] = []
-        self._say = say
+        self._say = log
         self._said_trying = False
 
     @classmethod
@@ -83,7 +83,7 @@ class Trigger:
         return trigger
 
     @property
-    def in_doubt(self) -> bool:
+    def unacknowledged(self) -> bool:
         """Whether a build may exist that nobody has told us of."""
         return self._doubts > 0
 
@@ -96,7 +96,7 @@ class Trigger:
                 ours = self._send(give_up)
             except StormkitError as error:
                 self._say_trying(error)
-                adopted = self._settle(error, give_up) if self.in_doubt else None
+                adopted = self._settle(error, give_up) if self.unacknowledged else None
                 if adopted is not None:
                     return adopted
                 if not error.retryable:
@@ -104,9 +104,9 @@ class Trigger:
                 try:
                     retries.wait(error)
                 except StormkitError:
-                    raise may_still_start(self._branch, error) if self.in_doubt else error from None
+                    raise may_still_start(self._branch, error) if self.unacknowledged else error from None
             else:
-                self.stop_strays()
+                self.stop_orphans()
                 return ours
 
     def _say_trying(self, error: StormkitError) -> None:
@@ -115,13 +115,13 @@ class Trigger:
             self._said_trying = True
             self._say(f"Still trying. {error.text}")
 
-    def stop_strays(self) -> None:
+    def stop_orphans(self) -> None:
         """Stop what a trigger in doubt has started besides the deployment that run() returned.
 
         To be called again later, as a request may arrive late. Where more has appeared than our triggers explain,
         another workflow's may be among it: then nothing is stopped.
         """
-        if not self.in_doubt:
+        if not self.unacknowledged:
             return
         with contextlib.suppress(StormkitError):
             rows = self._appeared(self._client.deployments(branch=self._branch, patience=0.0))
@@ -138,7 +138,7 @@ class Trigger:
                 if self._stop_surplus(one, "which an earlier trigger of this step had started late"):
                     self._settled(each.id for each in one)
 
-    def undo(self, deadline: Deadline) -> tuple[str, ...]:
+    def stop_after_cancel(self, deadline: Deadline) -> tuple[str, ...]:
         """After a cancel in flight: stop what the trigger started. The ids that were stopped.
 
         `deadline` is on a clock that the cancel does not end.
@@ -146,7 +146,7 @@ class Trigger:
         self._client, self._clock = self._client.within(deadline), deadline.clock
         answer_first = deadline.within(ANSWER_FIRST if self._in_flight else 0.0)
         stopped: list[str] = []
-        while self.in_doubt:
+        while self.unacknowledged:
             found: list[list[Deployment]] = []
             if self._late or answer_first.over:
                 with contextlib.suppress(StormkitError):
@@ -155,12 +155,12 @@ class Trigger:
                 if all([self._stop(each.id) for each in one]):
                     stopped += [each.id for each in one]
                     self._settled(each.id for each in one)
-            if self.in_doubt and deadline.remaining < UNDO_PAUSE:
+            if self.unacknowledged and deadline.remaining < UNDO_PAUSE:
                 break
-            self._clock.sleep(UNDO_PAUSE if self.in_doubt else 0.0)
+            self._clock.sleep(UNDO_PAUSE if self.unacknowledged else 0.0)
         return tuple(stopped)
 
-    def left_behind(self) -> tuple[str, ...]:
+    def orphans(self) -> tuple[str, ...]:
         """Ids of what the triggers in doubt have started, whatever became of it since. Raises StormkitError."""
         return tuple(each.id for one in self._look_once(self._client) for each in one)
 

@@ -103,7 +103,7 @@ def test_the_key_is_in_nobody_s_list_of_processes(job, stormkit):
     stormkit.next_build(seconds=60)
     made = job()
     step = made.start()
-    assert any("on its way" in line for line in step.lines())
+    assert any("Started deployment" in line for line in step.lines())
     (container,) = made.containers()
     inside = docker("exec", container, "cat", "/proc/1/cmdline")
     client = Path(f"/proc/{step.pid}/cmdline").read_text(encoding="utf-8")

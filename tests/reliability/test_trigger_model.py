@@ -50,7 +50,7 @@ def assert_others_are_untouched(server: ModelServer) -> None:
 
 def wait_for_the_build(trigger: Trigger, clock: FakeClock) -> None:
     clock.advance(60.0)
-    trigger.stop_strays()
+    trigger.stop_orphans()
 
 
 @settings(max_examples=300)
@@ -109,14 +109,14 @@ def test_a_cancel_in_flight_leaves_no_build_behind(first: list[Fate], cancel_aft
     except StormkitError:
         return
     free = clock.uncancelled()
-    trigger.undo(Deadline.after(free, 2.5))
-    if trigger.in_doubt:
+    trigger.stop_after_cancel(Deadline.after(free, 2.5))
+    if trigger.unacknowledged:
         # The post step, in a process of its own. By then everything has arrived.
         free.advance(60.0)
         later = Trigger.sent_before(
             free.passed, client=server.within(Deadline.after(free, 10)), branch=BRANCH, clock=free
         )  # type: ignore[arg-type]
-        later.undo(Deadline.after(free, 10.0))
+        later.stop_after_cancel(Deadline.after(free, 10.0))
     assert set(server.building()) <= adopted
     assert_others_are_untouched(server)
 
@@ -132,7 +132,7 @@ def test_what_was_turned_away_is_in_no_doubt(answer: Answer) -> None:
         assert len(server.triggers) == 1
     else:
         assert trigger.run()
-    assert not trigger.in_doubt
+    assert not trigger.unacknowledged
 
 
 def test_a_build_that_goes_on_is_adopted_although_the_second_trigger_is_refused() -> None:
@@ -146,20 +146,20 @@ def test_a_build_that_goes_on_is_adopted_although_the_second_trigger_is_refused(
 def test_a_stray_that_arrives_while_the_build_goes_on_is_stopped_at_its_end() -> None:
     clock, said = FakeClock(), list[str]()
     server = ModelServer(clock=clock, fates=[Fate(answer=Answer.SILENCE, stored_after=45.0)])
-    trigger = Trigger(client=server, branch=BRANCH, clock=clock, say=said.append)  # type: ignore[arg-type]
+    trigger = Trigger(client=server, branch=BRANCH, clock=clock, log=said.append)  # type: ignore[arg-type]
     deployment_id = trigger.run()
     assert clock.passed < 45
-    assert trigger.in_doubt
+    assert trigger.unacknowledged
     wait_for_the_build(trigger, clock)
     assert server.building() == [deployment_id]
-    assert not trigger.in_doubt
+    assert not trigger.unacknowledged
     assert said[-1].endswith("which an earlier trigger of this step had started late.")
 
 
 def test_another_workflow_s_build_is_left_alone_where_nobody_can_tell_whose_it_is() -> None:
     clock, said = FakeClock(), list[str]()
     server = ModelServer(clock=clock, fates=[Fate(answer=Answer.SILENCE, stored_after=45.0)])
-    trigger = Trigger(client=server, branch=BRANCH, clock=clock, say=said.append)  # type: ignore[arg-type]
+    trigger = Trigger(client=server, branch=BRANCH, clock=clock, log=said.append)  # type: ignore[arg-type]
     deployment_id = trigger.run()
     foreign = server.add(clock.passed + 3, ours=False)
     wait_for_the_build(trigger, clock)
@@ -175,7 +175,7 @@ def test_a_newer_push_s_build_is_no_stray() -> None:
     trigger.run()
     newer = server.add(clock.passed + LATEST + 5, ours=False)
     clock.advance(LATEST + 60)
-    trigger.stop_strays()
+    trigger.stop_orphans()
     assert not newer.stopped
 
 

@@ -14,7 +14,6 @@ from stormkit_action import input_table
 from stormkit_action import result as results
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import SystemClock
-from stormkit_action.context import Environment
 from stormkit_action.event import Event, Run
 from stormkit_action.github_api.api import GitHubApi
 from stormkit_action.inputs import Command
@@ -25,9 +24,7 @@ from stormkit_action.reporting.github_report import GitHubReport
 from stormkit_action.reporting.result_rows import row_of
 from stormkit_action.reporting.rows import State
 from stormkit_action.result import DeploymentResult, Outcome
-from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.models import Commit, Deployment, Status
-from stormkit_action.stormkit.session import Transport
 
 URL = "https://docs.example.com"
 
@@ -72,10 +69,8 @@ class Step:
     def begin(self, name: str = "", env_id: str = "", deployment_id: str = "") -> None:
         """The trigger, and the first look at the build."""
         deployment_id = deployment_id or self.default_id
-        transport = Transport(origin="https://api.example.com", api_key="SK", clock=self.clock, secrets=())
-        environment = Environment(client=StormkitClient(transport, env_id=env_id), name=name, env_id=env_id)
-        self.report.triggered(environment, deployment_id)
         running = result(Outcome.RUNNING, name, env_id, deployment_id=deployment_id)
+        self.report.started(running)
         self.report.building(name, row_of(running, run=self.run, now=TODAY, usual=60, elapsed=5))
         self.settle()
 
@@ -516,8 +511,7 @@ def test_after_a_cancel_it_waits_for_what_is_under_way_but_begins_nothing_more(g
     clock = SystemClock(cancellation)
     step = Step(github, clock=clock)
     github.fault("POST .*/deployments$", "slow", seconds=0.5)
-    environment = Environment(client=StormkitClient(Transport(origin=URL, api_key="SK", clock=clock, secrets=())))
-    step.report.triggered(environment, "8007")
+    step.report.started(result(Outcome.RUNNING, deployment_id="8007"))
     step.report.building("", row_of(result(Outcome.RUNNING), run=step.run, now=TODAY))
     while not github.received("POST", "/deployments"):
         clock.sleep(0.01)

@@ -70,10 +70,10 @@ def trigger(server: Server, **options: Any) -> Trigger:
 def test_an_answer_is_all_it_takes():
     with Server(FakeClock(), STARTED) as server:
         said: list[str] = []
-        mine = trigger(server, say=said.append)
+        mine = trigger(server, log=said.append)
         assert mine.run() == "8241"
         assert [request.path for request in server.requests] == ["/v1/deploy"]
-    assert not mine.in_doubt
+    assert not mine.unacknowledged
     assert said == []
 
 
@@ -84,14 +84,14 @@ def test_a_refusal_is_final_and_leaves_no_doubt(status):
         with pytest.raises(StormkitError):
             mine.run()
         assert len(server.requests) == 1
-    assert not mine.in_doubt
+    assert not mine.unacknowledged
 
 
 def test_nothing_sent_is_in_no_doubt():
     with Server(FakeClock(), STARTED) as server:
         mine = trigger(server)
-        assert not mine.in_doubt
-        assert mine.undo(Deadline.after(server.clock, 2.5)) == ()
+        assert not mine.unacknowledged
+        assert mine.stop_after_cancel(Deadline.after(server.clock, 2.5)) == ()
         assert server.requests == []
 
 
@@ -116,7 +116,7 @@ def test_a_lost_answer_is_looked_for_until_it_shows(shown_after):
     with Server(clock, LOST, STARTED, rows=[row(8300)]) as server:
         server.shown_after = shown_after
         said: list[str] = []
-        assert trigger(server, say=said.append).run() == "8300"
+        assert trigger(server, log=said.append).run() == "8300"
         assert (server.triggers, server.stopped) == (1, [])
     assert clock.passed == shown_after
     assert said[0].startswith("Still trying. ")
@@ -163,7 +163,7 @@ def test_a_ghost_is_stopped_and_triggered_again():
         mine = trigger(server)
         assert mine.run() == "8241"
         assert (server.triggers, server.stopped) == (2, ["8300"])
-    assert not mine.in_doubt
+    assert not mine.unacknowledged
 
 
 def test_a_build_that_has_begun_is_no_ghost():
@@ -205,7 +205,7 @@ def test_a_deployment_that_is_known_is_not_lost_with_the_list():
         server.list_ends_with = 2
         mine = trigger(server)
         assert mine.run() == "8241"
-    assert mine.in_doubt
+    assert mine.unacknowledged
 
 
 def test_what_no_repetition_mends_is_final(monkeypatch, tmp_path):
@@ -215,7 +215,7 @@ def test_what_no_repetition_mends_is_final(monkeypatch, tmp_path):
     with pytest.raises(NoAnswer, match="REQUESTS_CA_BUNDLE"):
         mine.run()
     assert clock.passed == 0
-    assert not mine.in_doubt
+    assert not mine.unacknowledged
 
 
 def test_undoing_what_another_process_sent():
@@ -223,8 +223,8 @@ def test_undoing_what_another_process_sent():
     clock.advance(20)
     with Server(clock, STARTED, rows=[row(8300, after=1)]) as server:
         earlier = Trigger.sent_before(20, client=client(server.url, clock), branch="main", clock=clock)
-        assert earlier.in_doubt
-        assert earlier.undo(Deadline.after(clock, 10)) == ("8300",)
+        assert earlier.unacknowledged
+        assert earlier.stop_after_cancel(Deadline.after(clock, 10)) == ("8300",)
         assert server.stopped == ["8300"]
         assert server.triggers == 0
 
@@ -233,7 +233,7 @@ def test_undoing_gives_up_in_time():
     clock = FakeClock()
     with Server(clock, STARTED) as server:
         earlier = Trigger.sent_before(0, client=client(server.url, clock), branch="main", clock=clock)
-        assert earlier.undo(Deadline.after(clock, 2.5)) == ()
+        assert earlier.stop_after_cancel(Deadline.after(clock, 2.5)) == ()
     assert clock.passed <= 3
 
 
@@ -244,4 +244,4 @@ def test_a_refusal_after_a_lost_answer_is_what_is_told():
             mine.run()
         assert server.triggers == 2
     # The first one may still show up: the post step looks for it.
-    assert mine.in_doubt
+    assert mine.unacknowledged
