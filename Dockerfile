@@ -14,7 +14,8 @@ COPY requirements.txt /tmp/requirements.txt
 # actions-toolkit's wheel brings its tests as a top-level package; stubs are of no use at run time.
 RUN python -m venv --without-pip /opt/venv \
  && python -m pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --disable-pip-version-check \
-    --root-user-action ignore --only-binary :all: --require-hashes -r /tmp/requirements.txt \
+    --root-user-action ignore --only-binary :all: --require-hashes --no-deps -r /tmp/requirements.txt \
+ && python -m pip --python /opt/venv/bin/python check --disable-pip-version-check \
  && rm -r /opt/venv/lib/python3.*/site-packages/tests \
  && find /opt/venv -name '*.pyi' -delete
 COPY stormkit_action /app/stormkit_action

@@ -16,21 +16,29 @@ BUILD_ARGS := $(addprefix --build-arg ,HTTP_PROXY HTTPS_PROXY NO_PROXY PIP_INDEX
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
+# The locks are complete, so pip resolves nothing and does not ask an index which version is the newest.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
+CHECK := $(BIN)/python -m pip check --disable-pip-version-check
+
+# PIP installs another pip than the one that Python brings, in a new environment: PIP=pip==22.3, or PIP=pip for the newest.
+PIP ?=
 
 $(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, such as make PYTHON=python3.13")'
 	$(PYTHON) -m venv $(VENV)
+	$(if $(PIP),$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade $(PIP))
 	@touch $@
 
 # What the action runs with.
 $(VENV)/run: requirements.txt | $(VENV)/made
 	$(INSTALL) -r requirements.txt
+	$(CHECK)
 	@touch $@
 
 # And what it is tested with.
 $(READY): requirements-dev.txt $(VENV)/run
 	$(INSTALL) -r requirements-dev.txt
+	$(CHECK)
 	@touch $@
 
 demo: $(VENV)/run ## Run the action on a sample pull request, without an account
@@ -77,7 +85,7 @@ lock: ## Lock the newest dependencies, with hashes, in requirements.txt and requ
 	$(PYTHON) -m venv $(LOCK)
 	$(LOCK)/bin/pip install --quiet --disable-pip-version-check uv
 	for each in requirements requirements-dev; do \
-		$(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		$(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --no-header \
 			$(UPGRADE) $$each.in --output-file $$each.txt || exit; \
 	done
 
