@@ -9,7 +9,10 @@ export BRANCH
 
 .PHONY: help demo sandbox deploy bench reliability test lint types imports pytest image pictures tables lock
 IMAGE ?= stormkit-action:local
-BASE ?= python:3.13-slim
+# Another base than the pinned one, such as BASE=python:3.13-slim. Without BuildKit, Docker pulls the base of every stage,
+# so the stage of the pinned one is left out then.
+BASE ?=
+PINNED := $(shell sed -n 's/^FROM \(.*\) AS pinned$$/\1/p' Dockerfile)
 # Where the build gets its packages, for whoever has set these: a name without a value passes the environment's.
 BUILD_ARGS := $(addprefix --build-arg ,HTTP_PROXY HTTPS_PROXY NO_PROXY PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_TRUSTED_HOST)
 
@@ -66,9 +69,13 @@ pytest: $(READY) ## The tests alone
 	$(BIN)/pytest -n auto --cov --cov-report=term
 
 image: ## The image as stormkit-action:local, and what it adds to its base
-	docker build $(BUILD_ARGS) $(BUILD_FLAGS) --build-arg BASE=$(BASE) --tag $(IMAGE) .
-	@image=$$(docker image inspect --format '{{.Size}}' $(IMAGE)) && base=$$(docker image inspect --format '{{.Size}}' $(BASE)) && \
-		awk -v image=$$image -v base=$$base 'BEGIN { printf "%s adds %.1f MB to %s\n", "$(IMAGE)", (image - base) / 1e6, "$(BASE)" }'
+	sed '$(if $(BASE),/ AS pinned$$/d)' Dockerfile | \
+		docker build $(BUILD_ARGS) $(BUILD_FLAGS) $(if $(BASE),--build-arg BASE=$(BASE)) --tag $(IMAGE) --file - .
+	@base=$(or $(BASE),$(PINNED)) && { docker image inspect $$base >/dev/null 2>&1 || docker pull --quiet $$base; } && \
+		image_size=$$(docker image inspect --format '{{.Size}}' $(IMAGE)) && \
+		base_size=$$(docker image inspect --format '{{.Size}}' $$base) && \
+		awk -v image=$$image_size -v base=$$base_size -v name=$$base \
+			'BEGIN { printf "%s adds %.1f MB to %s\n", "$(IMAGE)", (image - base) / 1e6, name }'
 
 CHROMIUM ?= chromium
 pictures: ## Draw the pictures of docs/images from the tests' golden files

@@ -136,3 +136,10 @@ def test_a_lock_without_one_of_its_packages_is_incomplete(lock, pin):
 def test_a_lock_without_an_extra_is_incomplete(lock, pin):
     without = re.sub(r"\[.*?\]", "", pin)
     assert unmet([without if kept == pin else kept for kept in pins(lock)], direct(lock))
+
+
+def test_the_base_image_is_pinned_by_its_digest_where_dependabot_reads_it():
+    images = re.findall(r"^FROM (\S+)", read("Dockerfile"), re.MULTILINE)
+    pinned = [image for image in images if not image.startswith("$")]
+    assert len(pinned) == 1
+    assert re.fullmatch(r"python:3\.13-slim@sha256:[0-9a-f]{64}", pinned[0])

@@ -43,10 +43,10 @@ def test_a_read_only_root_suffices(job):
 
 
 @pytest.mark.parametrize(("outcome", "exit_code"), [("success", 0), ("failed", 1)])
-def test_a_deploy_writes_nothing_of_its_own(job, bare_image, stormkit, outcome, exit_code):
-    # On the base without bytecode: what the image itself doesn't bring would be compiled now, and be written.
+def test_a_deploy_writes_nothing_of_its_own(job, built_image, stormkit, outcome, exit_code):
+    # Its base has no bytecode: what the image itself doesn't bring would be compiled now, and be written.
     stormkit.next_build(seconds=0.5, outcome=outcome)
-    made = job(image=bare_image, options=["--rm=false"], inputs={"health-check": "/", "build-log": "always"})
+    made = job(image=built_image, options=["--rm=false"], inputs={"health-check": "/", "build-log": "always"})
     finished = made.run()
     assert finished.exit_code == exit_code, finished.log
     (container,) = made.containers()
