@@ -108,7 +108,8 @@ class Deploy:
                 reason = f"{reason} {self._stop_wrong_build()}".rstrip()
         result = self._build.result(Outcome.FAILED, reason)
         if self._build.may_be_running:
-            return replace(result, reason=f"{reason} Deployment {result.deployment_id} was left running.")
+            still = f"Deployment {result.deployment_id} may still be building: nothing has stopped it."
+            return replace(result, reason=f"{reason} {still}")
         return result
 
     def _stop_wrong_build(self) -> str:

@@ -26,6 +26,9 @@ LOG_SHARE = 0.05
 # For how long after a restart the failure before it may still be read. Seconds.
 RESTART_LAG = 30.0
 
+# A 404 is believed once it is seen again this much later: a proxy answers it too while its backend restarts. Seconds.
+GONE_PAUSE = 2.0
+
 # No sleep is shorter: a clock's rounding must not make a wait of many tiny ones. Seconds.
 _TICK = 0.001
 
@@ -87,13 +90,14 @@ class BuildWait:
         self._log_pause = LOG_PAUSE
         self._log_size = -1
         self.log_is_read = False
+        self._missing = False
 
     def run(self, *, restarted: Deployment | None = None) -> Deployment | None:
         """The deployment as last read: ended, or still running when the deadline is over.
 
         None when it could not be read once. `restarted` is how it had failed before it was restarted.
-        `log_is_read` tells afterwards whether it came with its build log. Raises Refused and NotFound (it was
-        deleted), which no waiting mends.
+        `log_is_read` tells afterwards whether it came with its build log. Raises Refused, which no waiting mends, and
+        NotFound when it can't be read twice in a row: it was deleted.
         """
         self._begin(restarted)
         while True:
@@ -111,18 +115,21 @@ class BuildWait:
         try:
             if self._live_log is not None and self._clock.monotonic() >= self._log_due:
                 self._read(logs=True)
-            elif self._last is None or self._last.commit.sha is None or self._last.unknown_status:
+            elif self._last is None or self._last.commit.sha is None or self._last.unknown_status or self._missing:
                 self._read()
             else:
                 self._poll(self._last)
-        except (Refused, NotFound):
+        except Refused:
             raise
+        except NotFound as error:
+            if self._missing:
+                raise
+            self._missing, self._trouble, self._asked_to_wait = True, error.text, GONE_PAUSE
         except StormkitError as error:
             self._trouble = error.text
             self._asked_to_wait = error.retry_after
         else:
-            self._trouble = ""
-            self._asked_to_wait = 0.0
+            self._missing, self._trouble, self._asked_to_wait = False, "", 0.0
 
     @property
     def _brief(self) -> StormkitClient:

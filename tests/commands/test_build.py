@@ -190,20 +190,30 @@ def test_which_deployment_supersedes_another(other, supersedes):
     assert building._supersedes(other, STOPPED) is supersedes
 
 
-@pytest.mark.parametrize(
-    ("kind", "status", "words"),
-    [
-        ("403", Outcome.FAILED, "refused the API key (403)"),
-        ("404", Outcome.STOPPED, "was deleted before it could be read"),
-    ],
-)
-def test_a_refusal_decides_at_once(scene, kind, status, words):
+def test_a_refused_key_decides_at_once_and_the_reason_says_that_the_build_may_still_run(scene):
     scene.stormkit.next_build(seconds=600)
-    scene.stormkit.fault("read", kind)
+    scene.stormkit.fault("read", "403")
     result = scene.deploy()
-    assert result.status is status
-    assert words in result.reason
+    assert result.status is Outcome.FAILED
+    assert "refused the API key (403)" in result.reason
+    assert f"Deployment {result.deployment_id} may still be building: nothing has stopped it." in result.reason
     assert scene.clock.passed < 5
+
+
+def test_a_deployment_that_is_not_found_twice_in_a_row_was_deleted(scene):
+    scene.stormkit.next_build(seconds=600)
+    scene.stormkit.fault("read", "404", times=2)
+    result = scene.deploy()
+    assert result.status is Outcome.STOPPED
+    assert "was deleted before it could be read" in result.reason
+    assert scene.clock.passed < 5
+
+
+@pytest.mark.parametrize("operation", ["read", "poll"])
+def test_a_deployment_that_is_not_found_once_is_waited_for(scene, operation):
+    scene.stormkit.next_build(seconds=60)
+    scene.stormkit.fault(operation, "404")
+    assert scene.deploy().status is Outcome.SUCCESS
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ class Script:
     created_at: datetime | None = None
     log_takes: float = 0.0
     poll_takes: float = 0.0
+    missing: str = ""
     asked: list[tuple[str, float]] = field(default_factory=list)
 
     def deployment(self, deployment_id: str, *, logs: bool = False, patience: float) -> Deployment:
@@ -76,6 +77,8 @@ class Script:
         self.asked.append((kind, self.clock.passed))
         if len(self.asked) in self.faults:
             raise self.faults[len(self.asked)]
+        if kind == self.missing:
+            raise NotFound("404 page not found", status=404)
 
 
 @dataclass(kw_only=True)
@@ -176,15 +179,41 @@ def test_errors_while_polling_do_not_decide(error, first):
     assert [each.trouble for each in waited.progress if each.trouble] == [error.text]
 
 
-@pytest.mark.parametrize(
-    "error", [Refused("key", status=403), Refused("minutes", status=402), NotFound("", status=404)]
-)
+@pytest.mark.parametrize("error", [Refused("key", status=403), Refused("minutes", status=402)])
 @pytest.mark.parametrize("number", [1, 3, 7])
-def test_402_403_and_404_decide_at_once(error, number):
+def test_402_and_403_decide_at_once(error, number):
     script = Script(clock=FakeClock(), faults={number: error})
     with pytest.raises(type(error)):
         waiting(script).wait.run()
     assert len(script.asked) == number
+
+
+@pytest.mark.parametrize("number", [1, 3, 7])
+def test_a_404_decides_when_it_is_seen_again_after_a_pause(number):
+    error = NotFound("gone", status=404)
+    script = Script(clock=FakeClock(), faults={number: error, number + 1: error})
+    with pytest.raises(NotFound):
+        waiting(script).wait.run()
+    assert script.kinds[-1] == "read"
+    assert script.clock.slept[-1] >= 2.0
+    assert len(script.asked) == number + 1
+
+
+@pytest.mark.parametrize("number", [1, 3, 7])
+def test_a_single_404_does_not_decide(number):
+    script = Script(clock=FakeClock(), faults={number: NotFound("gone", status=404)})
+    waited = waiting(script)
+    ended = waited.wait.run()
+    assert ended is not None
+    assert ended.status is Status.SUCCESS
+    assert [progress.trouble for progress in waited.progress if progress.trouble] == ["gone"]
+
+
+def test_a_build_is_followed_by_reading_where_polling_is_always_404():
+    script = Script(clock=FakeClock(), missing="poll")
+    ended = waiting(script).wait.run()
+    assert ended is not None
+    assert ended.status is Status.SUCCESS
 
 
 @pytest.mark.parametrize("error", [Refused("", status=403), NotFound("", status=404), fault()])
