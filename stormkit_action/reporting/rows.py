@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
-from stormkit_action.stormkit.models import web_url
+from stormkit_action.fields import web_url
 
 VERSION = 1
 

@@ -13,7 +13,7 @@ from urllib3.exceptions import NewConnectionError
 class NetworkProblem:
     """Why there was no answer. `may_have_arrived`: the request may have; `retryable`: it may go through later."""
 
-    words: str
+    text: str
     may_have_arrived: bool = False
     retryable: bool = True
 
@@ -24,7 +24,7 @@ _NO_BUNDLE = NetworkProblem(
     retryable=False,
 )
 
-# In this order: what the chain of causes holds first decides. The words never quote an exception, whose text can hold
+# The first row that matches anything in the chain of causes decides. The texts never quote an exception, which can hold
 # a proxy's password.
 _NETWORK_PROBLEMS: tuple[tuple[type[BaseException], NetworkProblem], ...] = (
     (ssl.SSLCertVerificationError, NetworkProblem("its TLS certificate is not trusted here", retryable=False)),

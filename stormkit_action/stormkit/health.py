@@ -11,11 +11,13 @@ from stormkit_action.parsers import StatusCodes
 from stormkit_action.stormkit.connection_errors import network_problem
 from stormkit_action.stormkit.session import PlainSession
 
-# Seconds: for one request, and between two at first and at most.
-REQUEST_LIMIT = 10.0
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
+REQUEST_TIMEOUT_S = 10.0
 
-MOST_REDIRECTS = 10
+# Between two requests, at first and at most.
+FIRST_PAUSE_S = 0.5
+MAX_PAUSE_S = 5.0
+
+MAX_REDIRECTS = 10
 
 
 def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -32,9 +34,9 @@ def check_url(preview_url: str, path: str) -> str:
 
 def wait_until_healthy(url: str, *, accepted: StatusCodes, clock: Clock, deadline: Deadline) -> str:
     """GET `url` until it answers with an accepted code. Empty then; else, at `deadline`, what it last answered."""
-    pause = FIRST_PAUSE
+    pause = FIRST_PAUSE_S
     while True:
-        limit = min(REQUEST_LIMIT, max(1.0, deadline.remaining))
+        limit = min(REQUEST_TIMEOUT_S, max(1.0, deadline.remaining))
         try:
             problem = clock.start(functools.partial(_look, url, accepted, limit)).wait(limit + 1)
         except TimeoutError:
@@ -42,7 +44,7 @@ def wait_until_healthy(url: str, *, accepted: StatusCodes, clock: Clock, deadlin
         if not problem or deadline.remaining <= 0:
             return problem
         clock.sleep(min(pause, deadline.remaining))
-        pause = min(pause * 2, LONGEST_PAUSE)
+        pause = min(pause * 2, MAX_PAUSE_S)
 
 
 def _look(url: str, accepted: StatusCodes, limit: float) -> str:
@@ -50,7 +52,7 @@ def _look(url: str, accepted: StatusCodes, limit: float) -> str:
     try:
         with PlainSession() as session:
             session.headers["User-Agent"] = f"stormkit-action/{__version__}"
-            for _ in range(MOST_REDIRECTS + 1):
+            for _ in range(MAX_REDIRECTS + 1):
                 with session.get(url, auth=_no_credentials, timeout=limit, stream=True) as response:
                     status, target = response.status_code, response.headers.get("Location", "")
                 if not target or not response.is_redirect:
@@ -60,5 +62,5 @@ def _look(url: str, accepted: StatusCodes, limit: float) -> str:
                 if urlsplit(url).scheme not in ("http", "https"):
                     return "it redirects to something that is not http or https"
     except (requests.RequestException, OSError, ValueError) as error:
-        return network_problem(error).words
-    return f"it redirects more than {MOST_REDIRECTS} times"
+        return network_problem(error).text
+    return f"it redirects more than {MAX_REDIRECTS} times"

@@ -9,33 +9,30 @@ from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.models import Deployment, Status
 from stormkit_action.stormkit.schedule import UsualDuration, pause
 
-# Something is said at least this often while waiting. Seconds.
-HEARTBEAT = 30.0
+# Progress is reported at least this often while waiting.
+HEARTBEAT_S = 30.0
 
-# What a poll, or a read without the log, may take, so that one that hangs makes no longer silence. Seconds.
-LOOK_LIMIT = 10.0
+# What a poll, or a read without the log, may take: one that hangs must not hold up the next progress report.
+LOOK_TIMEOUT_S = 10.0
 
-# While the build log is shown live it is looked at every LIVE_PAUSE seconds, or sooner where a poll is due anyway, but
-# never twice within LOG_PAUSE. It is fetched whole every time: so fetching it may take LOG_SHARE of the time, and a log
-# that did not grow is looked at after twice the pause.
-LOG_PAUSE = 2.0
-LIVE_PAUSE = 5.0
-LONGEST_LOG_PAUSE = 20.0
+# While the build log is shown live it is read every LIVE_PAUSE_S, or sooner where a poll is due anyway, but never twice
+# within LOG_PAUSE_S. It is fetched whole every time, so fetching it may take LOG_SHARE of the time, and the pause
+# doubles while the log does not grow.
+LOG_PAUSE_S = 2.0
+LIVE_PAUSE_S = 5.0
+MAX_LOG_PAUSE_S = 20.0
 LOG_SHARE = 0.05
 
-# For how long after a restart the failure before it may still be read. Seconds.
-RESTART_LAG = 30.0
+# For how long after a restart the failure before it may still be read.
+RESTART_LAG_S = 30.0
 
-# A 404 is believed once it is seen again this much later: a proxy answers it too while its backend restarts. Seconds.
-GONE_PAUSE = 2.0
-
-# No sleep is shorter: a clock's rounding must not make a wait of many tiny ones. Seconds.
-_TICK = 0.001
+# Floor for one sleep: clock rounding must not turn a wait into a busy loop.
+_MIN_SLEEP_S = 0.001
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """How a build stands: `elapsed` seconds after it was triggered; `usual` once known.
+    """The state of a build `elapsed` seconds after it was triggered; `usual` once known.
 
     `deployment` is None until it has been read once. `trouble` is why the last look failed.
     """
@@ -84,20 +81,19 @@ class BuildWait:
         self._last: Deployment | None = None
         self._trouble = ""
         self._asked_to_wait = 0.0
-        self._said: tuple[object, ...] | None = None
-        self._said_at = 0.0
+        self._reported: tuple[object, ...] | None = None
+        self._reported_at = 0.0
         self._log_due = 0.0
-        self._log_pause = LOG_PAUSE
+        self._log_pause = LOG_PAUSE_S
         self._log_size = -1
         self.log_is_read = False
-        self._missing = False
 
     def run(self, *, restarted: Deployment | None = None) -> Deployment | None:
         """The deployment as last read: ended, or still running when the deadline is over.
 
         None when it could not be read once. `restarted` is how it had failed before it was restarted.
-        `log_is_read` tells afterwards whether it came with its build log. Raises Refused, which no waiting mends, and
-        NotFound when it can't be read twice in a row: it was deleted.
+        `log_is_read` tells afterwards whether it came with its build log. Raises Refused and NotFound (it was
+        deleted), which no waiting mends.
         """
         self._begin(restarted)
         while True:
@@ -105,7 +101,7 @@ class BuildWait:
             ended = self._last is not None and not self._last.running
             if not (ended or self._trouble or self._asked_for_usual):
                 self._learn_usual()
-            self._speak()
+            self._report_progress()
             if ended or self._deadline.over:
                 return self._last
             self._sleep()
@@ -115,25 +111,22 @@ class BuildWait:
         try:
             if self._live_log is not None and self._clock.monotonic() >= self._log_due:
                 self._read(logs=True)
-            elif self._last is None or self._last.commit.sha is None or self._last.unknown_status or self._missing:
+            elif self._last is None or self._last.commit.sha is None or self._last.unknown_status:
                 self._read()
             else:
                 self._poll(self._last)
-        except Refused:
+        except (Refused, NotFound):
             raise
-        except NotFound as error:
-            if self._missing:
-                raise
-            self._missing, self._trouble, self._asked_to_wait = True, error.text, GONE_PAUSE
         except StormkitError as error:
             self._trouble = error.text
             self._asked_to_wait = error.retry_after
         else:
-            self._missing, self._trouble, self._asked_to_wait = False, "", 0.0
+            self._trouble = ""
+            self._asked_to_wait = 0.0
 
     @property
     def _brief(self) -> StormkitClient:
-        return self._client.within(self._deadline.within(LOOK_LIMIT))
+        return self._client.within(self._deadline.within(LOOK_TIMEOUT_S))
 
     def _poll(self, last: Deployment) -> None:
         polled = self._brief.poll(self._id, patience=0.0)
@@ -146,7 +139,7 @@ class BuildWait:
             except (Refused, NotFound):
                 raise
             except StormkitError:
-                pass  # an answer without the log is likelier to come through
+                pass  # an answer without the log is more likely to come through
             else:
                 return
         self._read()
@@ -173,8 +166,8 @@ class BuildWait:
     def _note_size(self, read: Deployment) -> None:
         """Look at a log that does not grow less and less often."""
         steps = (*read.logs, *read.status_checks)
-        size = len(steps) + sum(step.size for step in steps)
-        self._log_pause = min(2 * self._log_pause, LONGEST_LOG_PAUSE) if size == self._log_size else LOG_PAUSE
+        size = len(steps) + sum(len(step.message) for step in steps)
+        self._log_pause = min(2 * self._log_pause, MAX_LOG_PAUSE_S) if size == self._log_size else LOG_PAUSE_S
         self._log_size = size
 
     def _is_before_restart(self, read: Deployment) -> bool:
@@ -184,7 +177,7 @@ class BuildWait:
             before is not None
             and not read.running
             and (read.created_at, read.stopped_at) == (before.created_at, before.stopped_at)
-            and self._clock.monotonic() - self._began < RESTART_LAG
+            and self._clock.monotonic() - self._began < RESTART_LAG_S
         )
 
     def _learn_usual(self) -> None:
@@ -199,27 +192,27 @@ class BuildWait:
         elapsed = self._clock.monotonic() - self._began
         planned = pause(elapsed, shortest=self._shortest_pause, usual=self._usual)
         if self._live_log is not None:
-            planned = min(planned, max(self._shortest_pause, self._log_pause, LIVE_PAUSE))
+            planned = min(planned, max(self._shortest_pause, self._log_pause, LIVE_PAUSE_S))
         return max(planned, self._asked_to_wait)
 
     def _sleep(self) -> None:
-        """Until the next look is due, saying something in time."""
+        """Wait until the next look is due, reporting progress in time."""
         until = self._deadline.within(self._pause())
         while not until.over:
-            silence = HEARTBEAT - (self._clock.monotonic() - self._said_at)
-            self._clock.sleep(max(_TICK, min(until.remaining, silence)))
-            # The next look may take its time, in which nothing could be said.
-            self._speak(after=HEARTBEAT - (LOOK_LIMIT if until.over else 0.0))
+            silence = HEARTBEAT_S - (self._clock.monotonic() - self._reported_at)
+            self._clock.sleep(max(_MIN_SLEEP_S, min(until.remaining, silence)))
+            # Nothing can be reported during the next look, which may take a while.
+            self._report_progress(after=HEARTBEAT_S - (LOOK_TIMEOUT_S if until.over else 0.0))
 
-    def _speak(self, *, after: float = HEARTBEAT) -> None:
-        """Report what is new, and what is not when `after` seconds have passed without a word."""
+    def _report_progress(self, *, after: float = HEARTBEAT_S) -> None:
+        """Report what has changed, and the unchanged state once the last report is `after` seconds old."""
         last = self._last
-        # One trouble after the other is no news, whatever each one says.
+        # Consecutive errors are one state: report the first, not every different text.
         state = (last and (last.status, last.commit, last.unknown_status), self._usual, bool(self._trouble))
         now = self._clock.monotonic()
-        if state == self._said and now - self._said_at < after:
+        if state == self._reported and now - self._reported_at < after:
             return
-        self._said, self._said_at = state, now
+        self._reported, self._reported_at = state, now
         self._report(Progress(deployment=last, elapsed=now - self._began, usual=self._usual, trouble=self._trouble))
 
 

@@ -157,7 +157,7 @@ def test_a_deployment_that_somebody_ends(scene, happens: Callable[[Scene], None]
 def test_a_deployment_that_a_newer_one_superseded(scene):
     def supersede() -> None:
         scene.clock.advance(5)
-        newer = scene.context().client.deploy(HEAD_BRANCH)
+        newer = scene.context().client.start_deploy(HEAD_BRANCH).wait(10)
         scene.clock.advance(2)
         assert newer == "8242"
         scene.stop("8241")

@@ -1,6 +1,8 @@
 """What a refusal means: its kind, its words, and what to do next."""
 
-from datetime import UTC, datetime
+import json
+import tracemalloc
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -8,20 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stormkit_action.errors import Busy, NotFound, Refused, Rejected, ServerFault, StormkitError
-from stormkit_action.stormkit.answers import Failure, failure, http_date, longest_wait, server_words
+from stormkit_action.stormkit.answers import Response, failure, http_date, parse_json, requested_pause, server_message
 
-NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
+NOW = "Sat, 14 Mar 2026 09:26:53 GMT"
 UNEXPECTED = {"ok": False, "error": "unexpected-error"}
 OVER_LIMIT = {"error": "You have exceeded your build minutes limit"}
 
 
-def refused(status: int, data: Any = None, *, location: str = "", retry_after: float = 0.0) -> StormkitError:
+def refused(status: int, data: Any = None, **headers: str) -> StormkitError:
     return failure(
-        Failure(
+        Response(
             status=status,
+            headers={name.replace("_", "-"): value for name, value in headers.items()},
             data=data,
-            location=location,
-            retry_after=retry_after,
             action="reading deployment 8241",
             origin="https://api.example.com",
         )
@@ -54,7 +55,8 @@ def test_kinds_words_and_advice(status, data, kind, words, advice):
     error = refused(status, data)
     assert type(error) is kind
     assert (error.status, error.server_message) == (status, words)
-    assert f"({status}) while reading deployment 8241." in error.text
+    assert f"{status}" in error.text
+    assert " while reading deployment 8241." in error.text
     assert advice in error.text
     assert (f'It says: "{words}".' in error.text) is bool(words)
     assert error.text == str(error)
@@ -69,7 +71,7 @@ def test_who_says_that_the_server_failed():
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 304])
 def test_redirects_say_where_they_lead(status):
-    error = refused(status, location="https://elsewhere.example.com/\x1b[31mx")
+    error = refused(status, Location="https://elsewhere.example.com/\x1b[31mx")
     assert type(error) is Rejected
     assert "a redirect to https://elsewhere.example.com/x " in error.text
     assert "set api-url to the API's own origin" in error.text
@@ -77,8 +79,8 @@ def test_redirects_say_where_they_lead(status):
 
 
 def test_how_long_to_wait_is_handed_on():
-    assert refused(429, retry_after=7).retry_after == 7
-    assert refused(503, retry_after=7).retry_after == 7
+    assert refused(429, Retry_After="7").retry_after == 7
+    assert refused(503, Retry_After="7").retry_after == 7
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,7 @@ def test_how_long_to_wait_is_handed_on():
     ],
 )
 def test_words(data, words):
-    assert server_words(data) == words
+    assert server_message(data) == words
 
 
 @pytest.mark.parametrize(
@@ -127,7 +129,7 @@ def test_words(data, words):
     ],
 )
 def test_how_long_the_server_asks_to_wait(header, data, seconds):
-    assert longest_wait(header, data, NOW) == seconds
+    assert requested_pause({"Retry-After": header, "Date": NOW}, data) == seconds
 
 
 @given(
@@ -135,6 +137,52 @@ def test_how_long_the_server_asks_to_wait(header, data, seconds):
     | st.from_regex(r"[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,6} [0-9:]{1,9} [+-][0-9]{1,9}")
 )
 def test_any_header_is_survived(text):
-    assert 0.0 <= longest_wait(text, None, NOW) <= 86400.0
+    assert 0.0 <= requested_pause({"Retry-After": text, "Date": NOW}, None) <= 86400.0
     date = http_date(text)
     assert date is None or date.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"{",
+        b'"' + b"x" * 500_000,
+        b'"\\x"',
+        pytest.param(b"[" * 100_000, id="depth"),
+        pytest.param(b"[" * 65 + b"]" * 65, id="one level too deep"),
+        pytest.param(b'{"a":' * 100_000, id="depth of objects"),
+        pytest.param(b'{"n": ' + b"9" * 5000 + b"}", id="a number too long to convert"),
+        pytest.param(b"[" + b"{}," * 20_000_000 + b"{}]", id="60 MB of {},"),
+        pytest.param(b"[" + b'"",' * 20_000_000 + b'""]', id="60 MB of empty strings"),
+        pytest.param(b'["' + b'\\"' * 20_000_000, id="60 MB of escapes"),
+    ],
+)
+def test_what_is_no_json_or_more_than_any_answer_is_none(body):
+    tracemalloc.start()
+    try:
+        assert parse_json(body) is None
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * len(body) + 30_000_000
+
+
+def test_what_stands_inside_strings_counts_for_nothing():
+    log = '{"a": [1, 2], "b": "\\" },' * 100_000
+    assert parse_json(json.dumps({"logs": [{"message": log}]}).encode()) == {"logs": [{"message": log}]}
+
+
+def test_as_much_as_a_page_of_deployments_is_read():
+    rows = [{f"field{number}": [number, {}] for number in range(100)} for _ in range(20)]
+    assert parse_json(json.dumps(rows).encode()) == rows
+
+
+@given(st.text(st.sampled_from('{}[]",:\\u0d8e1 \n'), max_size=40))
+def test_small_documents_are_read_as_the_library_reads_them(text):
+    try:
+        expected = json.loads(text)
+    except ValueError:
+        expected = None
+    assert parse_json(text.encode()) == expected

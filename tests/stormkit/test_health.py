@@ -10,7 +10,7 @@ from stormkit_action import parsers
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import Deadline, SystemClock
 from stormkit_action.errors import Cancelled
-from stormkit_action.stormkit.health import FIRST_PAUSE, LONGEST_PAUSE, MOST_REDIRECTS, check_url, wait_until_healthy
+from stormkit_action.stormkit.health import FIRST_PAUSE_S, MAX_PAUSE_S, MAX_REDIRECTS, check_url, wait_until_healthy
 from tests.stormkit.answering import Answering
 
 UP = Reply(status=200, body="fine")
@@ -50,7 +50,7 @@ def test_it_waits_until_the_preview_comes_up_with_growing_pauses():
     with Answering(*[DOWN] * 6, UP) as server:
         assert checked(server.url, clock=clock) == ""
     assert clock.slept == [0.5, 1, 2, 4, 5, 5]
-    assert (clock.slept[0], clock.slept[-1]) == (FIRST_PAUSE, LONGEST_PAUSE)
+    assert (clock.slept[0], clock.slept[-1]) == (FIRST_PAUSE_S, MAX_PAUSE_S)
 
 
 def test_at_the_deadline_it_says_what_it_last_saw():
@@ -105,8 +105,8 @@ def test_redirects_to_something_else(target):
 
 def test_redirects_without_end():
     with Answering(Reply(status=302, headers={"Location": "/again"})) as server:
-        assert checked(server.url, seconds=0) == f"it redirects more than {MOST_REDIRECTS} times"
-        assert len(server.requests) == MOST_REDIRECTS + 1
+        assert checked(server.url, seconds=0) == f"it redirects more than {MAX_REDIRECTS} times"
+        assert len(server.requests) == MAX_REDIRECTS + 1
 
 
 def test_a_redirect_to_another_host_gets_no_password_out_of_a_netrc_file(tmp_path, monkeypatch):

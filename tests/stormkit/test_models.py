@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stormkit_action.fields import web_url
 from stormkit_action.stormkit.models import (
     Commit,
     Deployment,
@@ -18,7 +19,6 @@ from stormkit_action.stormkit.models import (
     UploadSize,
     commits_match,
     parse_id,
-    web_url,
 )
 
 # As the documentation shows one; older servers answer so.

@@ -33,11 +33,8 @@ from stormkit_action.errors import (
     StormkitError,
 )
 from stormkit_action.retry import jittered_pauses
-from stormkit_action.stormkit.session import (
-    Answer,
-    Call,
-)
-from tests.stormkit.answering import KEY, READ, Answering, transport
+from stormkit_action.stormkit.session import Request
+from tests.stormkit.answering import KEY, READ, Answering, session
 
 FINE = Reply(body={"ok": True})
 DOWN = Reply(status=502, body="<html>Bad Gateway</html>")
@@ -60,9 +57,9 @@ def _closed_port() -> Iterator[int]:
         yield taken.getsockname()[1]
 
 
-def failed(origin: str, call: Call = READ, **options: float) -> StormkitError:
+def failed(origin: str, request: Request = READ, **options: float) -> StormkitError:
     with pytest.raises(StormkitError) as caught:
-        transport(origin).attempt(call, **options)
+        session(origin).send(request, **options)
     assert_no_key(caught.value)
     return caught.value
 
@@ -74,29 +71,29 @@ def assert_no_key(error: BaseException) -> None:
 
 
 def test_what_is_sent():
-    call = Call(method="POST", path="/v1/deploy", action="x", query={"envId": "305"}, body={"branch": "ü&x"})
+    request = Request(method="POST", path="/v1/deploy", action="x", query={"envId": "305"}, body={"branch": "ü&x"})
     with Answering(FINE) as server:
-        assert transport(server.url).attempt(call).data == {"ok": True}
-        (request,) = server.requests
-    assert (request.method, request.path, request.query) == ("POST", "/v1/deploy", {"envId": "305"})
-    assert request.body == {"branch": "ü&x"}
-    assert request.headers["authorization"] == KEY
-    assert request.headers["user-agent"] == f"stormkit-action/{__version__}"
-    assert request.headers["accept"] == "application/json"
-    assert request.headers["content-type"] == "application/json"
+        assert session(server.url).send(request).data == {"ok": True}
+        (received,) = server.requests
+    assert (received.method, received.path, received.query) == ("POST", "/v1/deploy", {"envId": "305"})
+    assert received.body == {"branch": "ü&x"}
+    assert received.headers["authorization"] == KEY
+    assert received.headers["user-agent"] == f"stormkit-action/{__version__}"
+    assert received.headers["accept"] == "application/json"
+    assert received.headers["content-type"] == "application/json"
 
 
 def test_a_get_has_no_body_and_one_session_serves_all():
     with Answering(FINE) as server:
-        session = transport(server.url)
+        stormkit = session(server.url)
         for _ in range(3):
-            session.attempt(READ)
+            stormkit.send(READ)
         assert {request.content for request in server.requests} == {b""}
 
 
 def test_the_servers_clock_is_handed_on():
     with Answering(FINE, Reply(body={}, headers={"Date": "no date"})) as server:
-        date = transport(server.url).attempt(READ).date
+        date = session(server.url).send(READ).date
         assert date is not None
         assert abs(date.timestamp() - time.time()) < 60
 
@@ -148,22 +145,22 @@ def test_bodies_that_are_big_or_not_quite_text():
         Reply(body=b'\xef\xbb\xbf{"text": "marked"}'),
         Reply(body=b'{"text": "half \\ud800"}'),
     ) as server:
-        session = transport(server.url)
-        assert "".join(session.attempt(READ).data["text"].pieces()) == big
-        assert session.attempt(READ).data["text"] == "caf�"
-        assert session.attempt(READ).data["text"] == "marked"
-        assert session.attempt(READ).data["text"] == "half ?"
+        stormkit = session(server.url)
+        assert stormkit.send(READ).data["text"] == big
+        assert stormkit.send(READ).data["text"] == "caf�"
+        assert stormkit.send(READ).data["text"] == "marked"
+        assert stormkit.send(READ).data["text"] == "half ?"
 
 
 def test_secrets_that_the_server_repeats_are_redacted_everywhere():
     said = {"error": f"the key {KEY} and ghs_0123456789 are wrong", KEY: [KEY]}
     with Answering(Reply(status=403, body=said), Reply(body=said)) as server:
-        session = transport(server.url, secrets=["ghs_0123456789"])
+        stormkit = session(server.url, secrets=["ghs_0123456789"])
         with pytest.raises(Refused) as caught:
-            session.attempt(READ)
+            stormkit.send(READ)
         assert "the key *** and *** are wrong" in caught.value.text
         assert_no_key(caught.value)
-        assert session.attempt(READ).data == {"error": "the key *** and *** are wrong", "***": ["***"]}
+        assert stormkit.send(READ).data == {"error": "the key *** and *** are wrong", "***": ["***"]}
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -172,7 +169,7 @@ def test_redirects_are_never_followed(status, method):
     with Answering(FINE) as elsewhere:
         moved = Reply(status=status, headers={"Location": f"{elsewhere.url}/v1/deployments?key={KEY}"})
         with Answering(moved) as server:
-            error = failed(server.url, Call(method=method, path="/v1/x", action="trying"))
+            error = failed(server.url, Request(method=method, path="/v1/x", action="trying"))
         assert elsewhere.requests == []
     assert type(error) is Rejected
     assert f"a redirect to {elsewhere.url}/v1/deployments?key=***" in error.text
@@ -187,7 +184,7 @@ def test_a_redirect_to_nowhere_is_one_too(target):
 def test_the_endless_body_of_a_redirect_is_not_awaited():
     reply = Reply(status=302, body=b"x" * 60, headers={"Location": "/elsewhere"}, drip=60)
     with Answering(reply) as server, pytest.raises(NoAnswer):
-        transport(server.url).attempt(READ, limit=0.3)
+        session(server.url).send(READ, limit=0.3)
 
 
 def test_a_netrc_file_is_never_used(tmp_path, monkeypatch):
@@ -196,7 +193,7 @@ def test_a_netrc_file_is_never_used(tmp_path, monkeypatch):
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     with Answering(FINE) as server:
-        transport(server.url).attempt(READ)
+        session(server.url).send(READ)
         assert server.requests[0].headers["authorization"] == KEY
 
 
@@ -205,7 +202,7 @@ def test_a_proxy_is_used_and_its_password_never_shown(monkeypatch, closed_port):
         with_password = proxy.url.replace("://", "://monalisa:proxy-word@")
         monkeypatch.setenv("HTTP_PROXY", with_password)
         monkeypatch.setenv("http_proxy", with_password)
-        assert transport("http://stormkit.example.com").attempt(READ).data == {"ok": True}
+        assert session("http://stormkit.example.com").send(READ).data == {"ok": True}
         (request,) = proxy.requests
         assert request.headers["host"] == "stormkit.example.com"
         expected = base64.b64encode(b"monalisa:proxy-word").decode()
@@ -269,7 +266,7 @@ def test_a_private_certificate_authority(monkeypatch, tmp_path):
         assert "its TLS certificate is not trusted here" in error.text
         assert "a private certificate authority goes into REQUESTS_CA_BUNDLE" in error.text
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-        assert transport(origin).attempt(READ).data == {"ok": True}
+        assert session(origin).send(READ).data == {"ok": True}
 
 
 def _self_signed() -> bytes:
@@ -346,38 +343,25 @@ def test_an_answer_that_trickles_in_ends_with_the_limit():
     assert "did not finish its answer within 0.3 s while reading deployment 8241" in error.text
 
 
-def test_a_cancel_ends_a_slow_request_and_its_answer_is_handed_on():
+def test_a_cancel_ends_the_wait_for_a_slow_request_whose_answer_can_be_had_later():
     cancellation = Cancellation()
-    arrived = threading.Event()
-    late: list[Answer] = []
 
     def slow(_: Recorded) -> Reply:
         cancellation.request()
         return Reply(body={"id": "8241"}, delay=0.1)
 
-    def hand_over(answer: Answer) -> None:
-        late.append(answer)
-        arrived.set()
-
     with Answering(slow) as server:
-        session = transport(server.url, SystemClock(cancellation))
+        pending = session(server.url, SystemClock(cancellation)).start(READ, lambda answer: answer.data)
         with pytest.raises(Cancelled):
-            session.attempt(READ, late=hand_over)
-        assert arrived.wait(5)
-    assert late[0].data == {"id": "8241"}
-
-
-def test_an_answer_in_time_is_not_late():
-    late: list[Answer] = []
-    with Answering(FINE) as server:
-        transport(server.url).attempt(READ, late=late.append)
-    assert late == []
+            pending.wait(10)
+        assert pending._finished.wait(5)
+    assert pending.result() == {"id": "8241"}
 
 
 def test_repeating_until_it_works():
     clock = FakeClock()
     with Answering(DOWN, Reply(status=503), Reply(dropped=True), Reply(status=429), FINE) as server:
-        assert transport(server.url, clock).repeat(READ).data == {"ok": True}
+        assert session(server.url, clock).repeat(READ).data == {"ok": True}
         assert len(server.requests) == 5
     assert len(clock.slept) == 4
 
@@ -387,7 +371,7 @@ def test_what_is_not_repeated(status):
     clock = FakeClock()
     with Answering(Reply(status=status, headers={"Location": "/x"})) as server:
         with pytest.raises(StormkitError):
-            transport(server.url, clock).repeat(READ)
+            session(server.url, clock).repeat(READ)
         assert len(server.requests) == 1
     assert clock.slept == []
 
@@ -395,7 +379,7 @@ def test_what_is_not_repeated(status):
 def test_repeating_ends_after_about_a_minute():
     clock = FakeClock()
     with Answering(DOWN) as server, pytest.raises(ServerFault):
-        transport(server.url, clock).repeat(READ)
+        session(server.url, clock).repeat(READ)
     assert 40 < clock.passed <= 60
 
 
@@ -410,21 +394,22 @@ def test_repeating_ends_after_about_a_minute():
 def test_the_server_says_how_long_to_wait(reply):
     clock = FakeClock()
     with Answering(reply, FINE) as server:
-        transport(server.url, clock).repeat(READ)
+        session(server.url, clock).repeat(READ)
     assert clock.slept == [7.0]
 
 
-def test_a_date_to_wait_for():
+def test_a_date_to_wait_for_is_reckoned_from_the_servers_own_clock():
     clock = FakeClock()
-    with Answering(Reply(status=429, headers={"Retry-After": "Sat, 14 Mar 2026 09:27:03 GMT"}), FINE) as server:
-        transport(server.url, clock).repeat(READ)
+    with Answering(Reply(status=429, headers={"Retry-After": "Sat, 14 Mar 2026 10:00:10 GMT"}), FINE) as server:
+        server.now = datetime(2026, 3, 14, 10, tzinfo=UTC).timestamp  # type: ignore[method-assign]
+        session(server.url, clock).repeat(READ)
     assert clock.slept == [10.0]
 
 
 def test_a_server_that_asks_for_a_long_pause_is_asked_again_sooner():
     clock = FakeClock()
     with Answering(Reply(status=429, headers={"Retry-After": "56"})) as server, pytest.raises(Busy) as caught:
-        transport(server.url, clock).repeat(READ)
+        session(server.url, clock).repeat(READ)
     assert clock.slept == [15.0, 15.0, 15.0]
     assert caught.value.retry_after == 56
 
@@ -432,20 +417,20 @@ def test_a_server_that_asks_for_a_long_pause_is_asked_again_sooner():
 def test_a_cancel_ends_the_pause():
     clock = FakeClock(cancel_after=3)
     with Answering(Reply(status=429, headers={"Retry-After": "30"})) as server, pytest.raises(Cancelled):
-        transport(server.url, clock).repeat(READ)
+        session(server.url, clock).repeat(READ)
     assert clock.passed == 3
 
 
 def test_the_deadline_ends_every_call():
     clock = FakeClock()
     with Answering(DOWN) as server:
-        session = transport(server.url, clock).within(Deadline.after(clock, 5))
+        stormkit = session(server.url, clock).within(Deadline.after(clock, 5))
         with pytest.raises(ServerFault):
-            session.repeat(READ)
+            stormkit.repeat(READ)
         assert clock.passed <= 5
         # After it one short attempt is still made.
         with pytest.raises(ServerFault):
-            session.attempt(READ)
+            stormkit.send(READ)
 
 
 def test_pauses_grow_with_full_jitter():
@@ -478,8 +463,8 @@ def test_what_may_be_repeated(error, again):
 def test_the_key_is_in_no_representation_and_in_no_log(caplog):
     caplog.set_level(logging.DEBUG)
     with Answering(FINE, Reply(dropped=True), DOWN) as server:
-        session = transport(server.url)
-        session.attempt(READ)
+        stormkit = session(server.url)
+        stormkit.send(READ)
         failed(server.url)
         failed(server.url)
-    assert KEY not in repr(session) + repr(vars(session)["_session"].auth) + caplog.text
+    assert KEY not in repr(stormkit) + repr(vars(stormkit)["_session"].auth) + caplog.text

@@ -8,8 +8,8 @@ import pytest
 from sandbox.clock import FakeClock
 from sandbox.web import Recorded, Reply
 from stormkit_action.clock import Deadline
-from stormkit_action.errors import Busy, NoAnswer, Refused, StormkitError
-from stormkit_action.stormkit.trigger import LOOK, Trigger
+from stormkit_action.errors import Busy, Cancelled, NoAnswer, Refused, StormkitError
+from stormkit_action.stormkit.trigger import SEARCH_S, Trigger
 from tests.stormkit.answering import Answering, client
 
 STARTED = Reply(status=201, body={"id": "8241", "status": "running"})
@@ -50,11 +50,11 @@ class Server(Answering):
 
     @property
     def triggers(self) -> int:
-        return sum(each.path == "/v1/deploy" for each in self.requests)
+        return len([request for request in self.requests if request.path == "/v1/deploy"])
 
     @property
     def stopped(self) -> list[str]:
-        return [each.path.split("/")[3] for each in self.received("POST", "/stop")]
+        return [request.path.split("/")[3] for request in self.received("POST", "/stop")]
 
 
 def row(number: int, after: int = 0, **more: Any) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def test_an_answer_is_all_it_takes():
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404])
-def test_a_refusal_is_final_and_leaves_no_doubt(status):
+def test_a_refusal_is_final_and_nothing_is_looked_for(status):
     with Server(FakeClock(), Reply(status=status)) as server:
         mine = trigger(server)
         with pytest.raises(StormkitError):
@@ -87,7 +87,7 @@ def test_a_refusal_is_final_and_leaves_no_doubt(status):
     assert not mine.unacknowledged
 
 
-def test_nothing_sent_is_in_no_doubt():
+def test_a_trigger_that_was_not_sent_has_nothing_to_stop():
     with Server(FakeClock(), STARTED) as server:
         mine = trigger(server)
         assert not mine.unacknowledged
@@ -138,7 +138,7 @@ def test_a_trigger_that_left_nothing_is_sent_again():
     with Server(clock, LOST, STARTED) as server:
         assert trigger(server).run() == "8241"
         assert server.triggers == 2
-    assert clock.passed >= LOOK
+    assert clock.passed >= SEARCH_S
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_what_is_never_adopted_and_never_stopped(foreign):
         assert server.stopped == []
 
 
-def test_a_ghost_is_stopped_and_triggered_again():
+def test_an_unqueued_deployment_is_stopped_and_triggered_again():
     with Server(FakeClock(), FAULT, STARTED, rows=[row(8300)]) as server:
         mine = trigger(server)
         assert mine.run() == "8241"
@@ -166,7 +166,7 @@ def test_a_ghost_is_stopped_and_triggered_again():
     assert not mine.unacknowledged
 
 
-def test_a_build_that_has_begun_is_no_ghost():
+def test_a_build_that_has_begun_is_adopted_after_a_fault():
     with Server(FakeClock(), FAULT, STARTED, rows=[row(8300, commit={"sha": "6dcb09b5"})]) as server:
         assert trigger(server).run() == "8300"
         assert (server.triggers, server.stopped) == (1, [])
@@ -218,7 +218,7 @@ def test_what_no_repetition_mends_is_final(monkeypatch, tmp_path):
     assert not mine.unacknowledged
 
 
-def test_undoing_what_another_process_sent():
+def test_what_another_process_sent_is_stopped_after_a_cancel():
     clock = FakeClock()
     clock.advance(20)
     with Server(clock, STARTED, rows=[row(8300, after=1)]) as server:
@@ -229,7 +229,7 @@ def test_undoing_what_another_process_sent():
         assert server.triggers == 0
 
 
-def test_undoing_gives_up_in_time():
+def test_stopping_after_a_cancel_gives_up_in_time():
     clock = FakeClock()
     with Server(clock, STARTED) as server:
         earlier = Trigger.sent_before(0, client=client(server.url, clock), branch="main", clock=clock)
@@ -245,3 +245,75 @@ def test_a_refusal_after_a_lost_answer_is_what_is_told():
         assert server.triggers == 2
     # The first one may still show up: the post step looks for it.
     assert mine.unacknowledged
+
+
+class TestACancelWhileTheTriggerIsInFlight:
+    """The answer and the cancel may come in either order; the deployment is stopped in both."""
+
+    def stopped(self, *, answered_after: float, cancel_after: float, rows: list[dict[str, Any]]) -> tuple[Any, ...]:
+        clock = FakeClock(cancel_after=cancel_after)
+
+        def answer(_: Recorded) -> Reply:
+            clock.advance(answered_after)
+            return STARTED
+
+        with Server(clock, STARTED, rows=rows) as server:
+            server._replies = [answer]
+            mine = trigger(server)
+            with pytest.raises(Cancelled):
+                mine.run()
+            free = clock.uncancelled()
+            stopped = mine.stop_after_cancel(Deadline.after(free, 2.0))
+            assert not mine.unacknowledged
+            return stopped, server.stopped, len(server.received("GET", "/v1/deployments"))
+
+    def test_an_answer_after_the_cancel_names_the_deployment_without_a_search(self):
+        assert self.stopped(answered_after=0.4, cancel_after=0.2, rows=[row(8241), row(8239)]) == (
+            ("8241",),
+            ["8241"],
+            0,
+        )
+
+    def test_an_answer_that_comes_late_is_not_waited_for_when_the_list_shows_the_deployment(self):
+        assert self.stopped(answered_after=15.0, cancel_after=0.2, rows=[row(8300)]) == (("8300",), ["8300"], 1)
+
+    def test_an_answer_before_the_cancel_leaves_nothing_to_look_for(self):
+        clock = FakeClock(cancel_after=0.4)
+
+        def answer(_: Recorded) -> Reply:
+            clock.advance(0.2)
+            return STARTED
+
+        with Server(clock, STARTED) as server:
+            server._replies = [answer]
+            mine = trigger(server)
+            assert mine.run() == "8241"
+            assert not mine.unacknowledged
+            assert mine.stop_after_cancel(Deadline.after(clock.uncancelled(), 2.0)) == ()
+
+
+def test_an_answer_that_comes_after_the_trigger_was_given_up_on_names_the_deployment():
+    clock = FakeClock()
+
+    def slow(_: Recorded) -> Reply:
+        clock.advance(31.0)
+        return STARTED
+
+    with Server(clock, STARTED) as server:
+        server._replies = [slow]
+        assert trigger(server).run() == "8241"
+        assert server.triggers == 1
+
+
+def test_a_refusal_that_comes_after_the_trigger_was_given_up_on_ends_the_search():
+    clock = FakeClock()
+
+    def slow(_: Recorded) -> Reply:
+        clock.advance(31.0)
+        return Reply(status=403)
+
+    with Server(clock, STARTED) as server:
+        server._replies = [slow, STARTED]
+        mine = trigger(server)
+        assert mine.run() == "8241"
+        assert not mine.unacknowledged

@@ -12,7 +12,7 @@ from sandbox.clock import FakeClock
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import Busy, Cancelled, NoAnswer, NotFound, Refused, Rejected, ServerFault
 from stormkit_action.stormkit.models import Commit, Deployment, LogStep, Page, PolledStatus, Status
-from stormkit_action.stormkit.waiting import HEARTBEAT, LOOK_LIMIT, RESTART_LAG, BuildWait, Progress
+from stormkit_action.stormkit.waiting import HEARTBEAT_S, LOOK_TIMEOUT_S, RESTART_LAG_S, BuildWait, Progress
 
 SHA = "16ab41e8"
 
@@ -287,11 +287,11 @@ def test_the_first_line_already_tells_what_is_usual():
 
 
 def test_polls_that_hang_make_no_longer_silence():
-    script = Script(clock=FakeClock(), seconds=300, poll_takes=LOOK_LIMIT)
+    script = Script(clock=FakeClock(), seconds=300, poll_takes=LOOK_TIMEOUT_S)
     waited = waiting(script)
     waited.wait.run()
     times = [each.elapsed for each in waited.progress]
-    assert max(later - earlier for earlier, later in pairwise(times)) <= HEARTBEAT + 0.01
+    assert max(later - earlier for earlier, later in pairwise(times)) <= HEARTBEAT_S + 0.01
 
 
 def test_a_cancel_ends_the_wait():
@@ -306,12 +306,12 @@ def test_something_is_said_when_it_changes_and_every_30_seconds():
     waited = waiting(script)
     waited.wait.run()
     times = [each.elapsed for each in waited.progress]
-    assert max(later - earlier for earlier, later in pairwise(times)) <= HEARTBEAT + 0.01
+    assert max(later - earlier for earlier, later in pairwise(times)) <= HEARTBEAT_S + 0.01
     facts = [
         (each.deployment and (each.deployment.status, each.deployment.commit), each.usual) for each in waited.progress
     ]
     again = [at for at, now, before in zip(times[1:], facts[1:], facts, strict=False) if now == before]
-    assert len(again) <= 200 / (HEARTBEAT - LOOK_LIMIT)
+    assert len(again) <= 200 / (HEARTBEAT_S - LOOK_TIMEOUT_S)
     assert waited.progress[-1].usual is not None
 
 
@@ -346,7 +346,7 @@ class TestRestart:
         script.deployment = lambda *_, **__: self.FAILED  # type: ignore[method-assign]
         ended = waiting(script).wait.run(restarted=self.FAILED)
         assert ended == self.FAILED
-        assert RESTART_LAG <= script.clock.passed < RESTART_LAG + 5
+        assert RESTART_LAG_S <= script.clock.passed < RESTART_LAG_S + 5
 
     def test_a_new_failure_within_the_same_second_of_the_clock_counts(self):
         script = Script(clock=FakeClock())
@@ -406,5 +406,5 @@ class TestLiveLog:
         script = Script(clock=FakeClock(), seconds=200)
         _, waited = self.run(script)
         times = [each.elapsed for each in waited.progress]
-        assert max(later - earlier for earlier, later in pairwise(times)) <= HEARTBEAT + 0.01
-        assert len(times) <= 200 / (HEARTBEAT - LOOK_LIMIT) + 4
+        assert max(later - earlier for earlier, later in pairwise(times)) <= HEARTBEAT_S + 0.01
+        assert len(times) <= 200 / (HEARTBEAT_S - LOOK_TIMEOUT_S) + 4
