@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from stormkit_action.errors import Busy, NotFound, Refused, Rejected, ServerFault, StormkitError
+from stormkit_action import fields
+from stormkit_action.errors import Busy, NoAnswer, NotFound, Refused, Rejected, ServerFault, StormkitError
 from stormkit_action.stormkit.models import Deployment, Page, PolledStatus, Status, parse_id
 from stormkit_action.text import one_line
 
@@ -22,21 +23,41 @@ MAX_DEPTH = 64
 # A longer `Retry-After` is a server's mistake.
 MAX_RETRY_AFTER_S = 24 * 60 * 60.0
 
+# The whole body of Stormkit's own 500. Any other body, or status above 500, is that of somebody in between.
+OWN_FAULT = {"ok": False, "error": "unexpected-error"}
+
+# The beginning of a body that is kept, to tell who speaks.
+MAX_TEXT_CHARACTERS = 1000
+
 WHERE_KEYS_ARE = "Your App → Environment → Config → Other → API Keys"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Response:
-    """What came back for a request, redacted of secrets. `data` is the JSON of the body, None where it holds none.
+    """What came back for a request, redacted of secrets.
 
-    `action` is what the request did, as it reads after "while"; `origin` is where it was sent.
+    `data` is the JSON of the body, None where it holds none; `text` is the beginning of the body. `action` is what the
+    request did, as it reads after "while"; `origin` is where it was sent. `is_first` until the API has answered once:
+    then something else at `origin` is a wrong address, and no passing fault.
     """
 
     status: int
     headers: Mapping[str, str]
     data: Any
+    text: str
     action: str
     origin: str
+    is_first: bool = False
+
+    @property
+    def is_html(self) -> bool:
+        """Whether it is a web page."""
+        return "html" in self.headers.get("Content-Type", "").lower() or self.text.lstrip().startswith("<")
+
+    @property
+    def is_json(self) -> bool:
+        """Whether it calls itself JSON."""
+        return self.headers.get("Content-Type", "").lower().startswith("application/json")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,6 +105,8 @@ def understand(response: Response, required: str = "") -> Answer:
     if not 200 <= response.status < 300:
         raise failure(response)
     if not isinstance(response.data, dict):
+        if response.is_html and response.is_first:
+            raise Rejected(_not_the_api(response), status=response.status)
         raise ServerFault(
             f"Stormkit ({response.origin}) answered {response.status} without a JSON object while {response.action}."
             " Check that api-url is the API's origin and not a web page's.",
@@ -103,52 +126,114 @@ def failure(response: Response) -> StormkitError:
     message = server_message(response.data)
     quoted = f' It says: "{message}".' if message else ""
     what = f"({status}) while {response.action}.{quoted}"
-    retry_after = requested_pause(response.headers, response.data)
-    if status == 429:
-        return Busy(
-            f"Stormkit is getting too many requests {what} Run again later.",
-            status=status,
-            server_message=message,
-            retry_after=retry_after,
-        )
-    if status >= 500:
-        return ServerFault(
-            _server_fault(response, what),
-            status=status,
-            server_message=message,
-            retry_after=retry_after,
-            from_stormkit=isinstance(response.data, dict),
-        )
-    if status in (401, 402, 403):
-        return Refused(_refusal(status, what), status=status, server_message=message)
-    if status == 404:
-        return NotFound(
-            f"Stormkit answered 404 (not found) {what.removeprefix('(404) ')} Check env-id, the ids and the branch;"
-            " with an app, team or user key env-id is needed.",
-            status=status,
-            server_message=message,
-        )
-    return Rejected(_rejection(response, what), status=status, server_message=message)
+    error: StormkitError
+    match status:
+        case 401 | 402 | 403:
+            error = _refused(response, what, message)
+        case 404:
+            error = _not_found(response, what, message)
+        case 407:
+            # The proxy refused; nothing has reached Stormkit.
+            error = Rejected(
+                f"The proxy asks for a user name and a password, or does not accept them {what} Correct the proxy"
+                " variables of the runner (HTTP_PROXY, HTTPS_PROXY).",
+                status=status,
+                server_message=message,
+            )
+        case 421:
+            # By definition the request was not carried out (RFC 9110, 15.5.20).
+            error = NoAnswer(
+                f"{response.origin} was the wrong server for the request {what} Run again later.",
+                may_have_arrived=False,
+            )
+        case 429:
+            error = Busy(
+                f"Stormkit is getting too many requests {what} Run again later.",
+                status=status,
+                server_message=message,
+                retry_after=requested_pause(response.headers, response.data),
+            )
+        case _ if status < 200 or status in (408, 425) or status >= 500:
+            error = _server_fault(response, what, message)
+        case _:
+            error = Rejected(_rejection(response, what), status=status, server_message=message)
+    return error
 
 
-def _refusal(status: int, what: str) -> str:
+def _refused(response: Response, what: str, message: str) -> StormkitError:
+    status = response.status
     if status == 402:
-        return (
+        text = (
             f"The build minutes of this Stormkit account are used up {what} Wait for the next billing period or"
             " change the plan; nothing was built."
         )
-    return (
+        return Refused(text, status=status, server_message=message)
+    # Stormkit's own 403 has no body, or JSON with an `error`.
+    if status == 403 and response.text.strip() and not message:
+        text = (
+            f"A firewall or proxy between the runner and Stormkit refused the request {what} It was not Stormkit, so a"
+            f" new API key does not help: let the runner reach {response.origin}."
+        )
+        if response.is_first:
+            return Refused(text, status=status)
+        return ServerFault(text, status=status)
+    text = (
         f"Stormkit refused the API key {what} Create one under {WHERE_KEYS_ARE} and save it as a repository secret;"
         " with an app, team or user key check env-id too."
     )
+    return Refused(text, status=status, server_message=message)
 
 
-def _server_fault(response: Response, what: str) -> str:
-    if isinstance(response.data, dict):
-        return f"Stormkit failed {what} Run again later; if it stays, look at the server's own log."
+def _not_found(response: Response, what: str, message: str) -> StormkitError:
+    data = response.data
+    is_empty = response.is_json and not response.text.strip()
+    has_code = isinstance(data, dict) and data.get("code") == "not-found"
+    if is_empty or has_code or message:
+        if message:
+            # Stormkit says itself what is missing, for example the repository.
+            advice = "Correct what it names; with an app, team or user key env-id is needed."
+        else:
+            advice = (
+                "Check env-id, the ids and the branch; with an app, team or user key env-id is needed. Check api-url"
+                " too: the API is at https://api.<domain>."
+            )
+        return NotFound(
+            f"Stormkit answered 404 (not found) {what.removeprefix('(404) ')} {advice}",
+            server_message=message,
+            from_handler=is_empty or has_code,
+        )
+    if response.is_html and response.is_first:
+        return Rejected(_not_the_api(response), status=response.status)
+    return ServerFault(
+        f"{response.origin} answered, but not with Stormkit's API {what} Run again later; if it stays, check api-url,"
+        " and that the server is v2026.04.10.1 or newer.",
+        status=response.status,
+    )
+
+
+def _not_the_api(response: Response) -> str:
     return (
-        f"Stormkit's server, or a proxy in front of it, failed {what} Run again later; if it stays, check that"
-        f" {response.origin} serves the Stormkit API."
+        f"{response.origin} answered with a web page ({response.status}) while {response.action}, so it is not"
+        " Stormkit's API. Set api-url to the API's origin: https://api.stormkit.io, or https://api.<domain> of a"
+        " self-hosted instance, not the dashboard, a preview or the bare address."
+    )
+
+
+def _server_fault(response: Response, what: str, message: str) -> ServerFault:
+    from_stormkit = response.status == 500 and response.data == OWN_FAULT
+    if from_stormkit:
+        text = f"Stormkit failed {what} Run again later; if it stays, look at the server's own log."
+    else:
+        text = (
+            f"Stormkit's server, or a proxy in front of it, failed {what} Run again later; if it stays, check that"
+            f" {response.origin} serves the Stormkit API."
+        )
+    return ServerFault(
+        text,
+        status=response.status,
+        server_message=message,
+        retry_after=requested_pause(response.headers, response.data),
+        from_stormkit=from_stormkit,
     )
 
 
@@ -159,6 +244,8 @@ def _rejection(response: Response, what: str) -> str:
             f"Stormkit answered with a redirect to {target} {what} Redirects are not followed, to keep the key safe:"
             " set api-url to the API's own origin."
         )
+    if response.status == 400 and "https" in response.text.lower() and not isinstance(response.data, dict):
+        return f"{response.origin} speaks HTTPS, and the request was plain HTTP {what} Let api-url begin with https://."
     return f"Stormkit did not accept the request {what} Correct what it names and run again."
 
 
@@ -177,22 +264,26 @@ def server_message(data: Any) -> str:
 
 
 def requested_pause(headers: Mapping[str, str], data: Any) -> float:
-    """Seconds that the server asks to wait: `Retry-After` (seconds or a date) or the body's `retry`; 0 if neither.
+    """Seconds that the server asks to wait: `Retry-After`, `X-RateLimit-Reset` or the body's `retry`; 0 if none.
 
-    A date is reckoned from the response's own `Date`, because the two clocks may differ.
+    A moment is reckoned from the response's own `Date`, because the two clocks may differ.
     """
+    now = http_date(headers.get("Date", "")) or datetime.now(UTC)
     retry = data.get("retry") if isinstance(data, Mapping) else None
-    in_body = retry if isinstance(retry, int | float) and not isinstance(retry, bool) else 0.0
-    in_header = _retry_after(headers.get("Retry-After", ""), headers.get("Date", ""))
-    return max(_plausible_pause(in_header), _plausible_pause(in_body))
+    pauses = (
+        _retry_after(headers.get("Retry-After", ""), now),
+        fields.number(headers.get("X-RateLimit-Reset", "")) - now.timestamp(),
+        retry if isinstance(retry, int | float) and not isinstance(retry, bool) else 0.0,
+    )
+    return max(_plausible_pause(pause) for pause in pauses)
 
 
-def _retry_after(header: str, date: str) -> float:
+def _retry_after(header: str, now: datetime) -> float:
     try:
         return float(header)
     except ValueError:
         pass
-    until, now = http_date(header), http_date(date) or datetime.now(UTC)
+    until = http_date(header)
     return (until - now).total_seconds() if until else 0.0
 
 

@@ -1,12 +1,13 @@
 """One typed method for each endpoint of Stormkit's Deployments API, and whole lists."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from stormkit_action.cancellation import Pending
 from stormkit_action.clock import Deadline
-from stormkit_action.errors import NoAnswer, ServerFault
+from stormkit_action.errors import NoAnswer, NotFound, ServerFault
 from stormkit_action.stormkit import answers
 from stormkit_action.stormkit.answers import Answer
 from stormkit_action.stormkit.models import Deployment, Page, PolledStatus
@@ -15,6 +16,15 @@ from stormkit_action.text import one_line
 
 # The documented size of a list page, by which `from` grows.
 PAGE_SIZE = 20
+
+# Stormkit's ids are 32-bit integers; it answers 500 to a larger one, every time.
+MAX_ID = 2**31 - 1
+
+# Stormkit gives up on a log that takes 30 s to read.
+LOG_TIMEOUT_S = 35.0
+
+# How long after Stormkit did not find a deployment it is asked again, before the deployment counts as gone.
+GONE_PAUSE_S = 3.0
 
 # Re-reads to restore the overlap of two pages before a page is taken as it is.
 MAX_STEPS_BACK = 3
@@ -99,19 +109,43 @@ class StormkitClient:
             yield from _came_to_the_top(pages, seen)
 
     def deployment(self, deployment_id: str, *, logs: bool = False, patience: float = PATIENCE_S) -> Deployment:
-        """One deployment: `GET /v1/deployments/{id}`, with its build log if `logs`."""
-        query = {"logs": "true"} if logs else {}
-        request = self._request(
-            "GET", _path(deployment_id), f"reading deployment {deployment_id}", query, required="deployment"
-        )
-        return answers.deployment(self._send(request, patience), deployment_id)
+        """One deployment: `GET /v1/deployments/{id}`, with its build log if `logs`.
+
+        A log is expensive for the server, which gives up after 30 s: it is asked for once, whatever `patience` is.
+        """
+        action = f"reading deployment {deployment_id}"
+        request = self._request("GET", _path(deployment_id), action, required="deployment")
+        if logs:
+            query = {**(request.query or {}), "logs": "true"}
+            request = replace(request, action=f"{action} with its log", query=query, timeout=LOG_TIMEOUT_S)
+            answer = self._session.send(request, limit=LOG_TIMEOUT_S)
+        else:
+            answer = self._about(deployment_id, request, patience)
+        return answers.deployment(answer, deployment_id)
+
+    def is_gone(self, deployment_id: str) -> bool:
+        """Whether the deployment no longer exists: Stormkit finds none of that id, and none again after a pause.
+
+        The first time may be a replica that lags.
+        """
+        for is_proof in (False, True):
+            try:
+                self.deployment(deployment_id)
+            except NotFound as error:
+                if not error.from_handler:
+                    raise
+            else:
+                return False
+            if not is_proof:
+                self._session.clock.sleep(GONE_PAUSE_S)
+        return True
 
     def poll(self, deployment_id: str, *, patience: float = PATIENCE_S) -> PolledStatus:
         """The status alone: `GET /v1/deployments/{id}/poll`."""
         request = self._request(
             "GET", f"{_path(deployment_id)}/poll", f"polling deployment {deployment_id}", required="status"
         )
-        return answers.polled_status(self._send(request, patience), deployment_id)
+        return answers.polled_status(self._about(deployment_id, request, patience), deployment_id)
 
     def publish(self, deployment_id: str, *, patience: float = 0.0) -> None:
         """Make it live: `POST /v1/deployments/{id}/publish`. Its answer is no proof: read the deployment back."""
@@ -156,6 +190,21 @@ class StormkitClient:
             body={**(body or {}), **env} if method == "POST" else None,
             required=required,
         )
+
+    def _about(self, deployment_id: str, request: Request, patience: float) -> Answer:
+        """Send a request about one deployment. Raises NotFound for an id that no server has."""
+        if not deployment_id.isdecimal() or int(deployment_id) <= MAX_ID:
+            return self._send(request, patience)
+        try:
+            return self._send(request, 0.0)
+        except ServerFault as error:
+            if error.from_stormkit:
+                raise NotFound(
+                    f"Stormkit has no deployment {deployment_id}: its ids end at {MAX_ID}. Check deployment-id.",
+                    status=error.status,
+                    from_handler=True,
+                ) from None
+            raise
 
     def _send(self, request: Request, patience: float) -> Answer:
         if patience <= 0:

@@ -12,9 +12,21 @@ from enum import StrEnum
 from typing import Any
 
 from stormkit_action import fields
+from stormkit_action.text import duration as duration_text
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_ABBREVIATED_SHA = re.compile(r"[0-9a-f]{7,64}")
+# Fewer than 8 digits prove nothing: the documentation's example has 8, real servers report all 40.
+_BUILT_SHA = re.compile(r"[0-9a-f]{8,64}")
+
+# Stormkit ends a build after this long, the queue included. A job looks once a minute, so it takes up to a minute more.
+TIME_LIMIT_S = 900.0
+
+# The step that prints every variable with its value, and what the server's own variables begin with.
+_VARIABLES_STEP = "environment variables"
+_SERVER_VARIABLES = ("SK_", "STORMKIT", "MISE_", "NODE_")
+
+_MISSING_BRANCH = re.compile(r"^fatal: Remote branch (\S+) not found in upstream", re.MULTILINE)
+_EXIT_STATUS = re.compile(r"Error: (exit status \d+)")
 
 
 class Status(StrEnum):
@@ -67,8 +79,11 @@ class Deployment:
     """One deployment of an environment.
 
     `unknown_status` is a status that this program does not know (it counts as running). `published`, `is_auto_deploy`,
-    `status_checks_passed` and `warming_up` are None where the server does not report them. `duration` is in seconds,
-    0 while running.
+    `status_checks_passed`, `warming_up` and `configuration_lost` are None where the server does not report them.
+    `duration` is in seconds, 0 while running.
+
+    `configuration_lost` is True after a restart that ran without the environment's variables, build command, output
+    folder and status checks: its status says nothing then.
     """
 
     id: str
@@ -94,6 +109,7 @@ class Deployment:
     logs: tuple[LogStep, ...] = ()
     status_checks: tuple[LogStep, ...] = ()
     upload: UploadSize | None = None
+    configuration_lost: bool | None = None
 
     @property
     def running(self) -> bool:
@@ -111,6 +127,21 @@ class Deployment:
         failing = [step for step in (*self.logs, *self.status_checks) if not step.ok]
         return failing[-1] if failing else None
 
+    @property
+    def has_hit_time_limit(self) -> bool:
+        """Whether Stormkit's own time limit ended it."""
+        return (
+            self.status is Status.FAILED
+            and self.duration >= TIME_LIMIT_S
+            and not self.error
+            and self.status_checks_passed is not False
+        )
+
+    @property
+    def has_failed_checks(self) -> bool:
+        """Whether the build itself succeeded, but its status checks failed or were stopped."""
+        return self.status_checks_passed is False and not self.error and all(step.ok for step in self.logs)
+
     @classmethod
     def from_api(cls, data: Mapping[str, Any]) -> "Deployment":
         """A deployment from a JSON object. Raises ValueError when `id` or `status` is missing."""
@@ -121,6 +152,8 @@ class Deployment:
         if status is Status.FAILED and data.get("stoppedManually") is True:
             # Real servers report a stop as a failure (the documentation has a status of its own for it).
             status = Status.STOPPED
+        variables = _variables(data.get("snapshot"))
+        running = status is Status.RUNNING
         return cls(
             id=parse_id(data.get("id")),
             status=status,
@@ -136,15 +169,16 @@ class Deployment:
             preview_url=fields.web_url(data.get("previewUrl")),
             details_path=fields.url_path(data.get("detailsUrl")),
             logs_url=fields.web_url(data.get("logsUrl")),
-            failure_summary=fields.text(data.get("failureSummary")),
+            failure_summary=_without_values(fields.text(data.get("failureSummary")), variables),
             duration=max(0.0, fields.number(data.get("duration"))),
             created_at=fields.unix_time(data.get("createdAt")),
             stopped_at=fields.unix_time(data.get("stoppedAt")),
             published=_published(data.get("published")),
             warming_up=fields.flag(data.get("isWarmingUp")),
-            logs=_steps(data.get("logs")),
-            status_checks=_steps(data.get("statusChecks")),
+            logs=_steps(data.get("logs"), variables, running=running),
+            status_checks=_steps(data.get("statusChecks"), variables, running=running),
             upload=_upload(data.get("uploadResult")),
+            configuration_lost=data["snapshot"] is None if "snapshot" in data else None,
         )
 
 
@@ -174,11 +208,14 @@ def parse_id(value: object) -> str:
 
 
 def commits_match(built: str | None, expected: str) -> bool | None:
-    """Whether `built` is the commit `expected`; None when that can't be known. Either may be abbreviated."""
+    """Whether `built` is the commit `expected`; None when that can't be known.
+
+    `built` may be abbreviated to 8 digits and `expected` to 7.
+    """
     if not built or not expected:
         return None
     one, other = built.lower(), expected.lower()
-    if not _ABBREVIATED_SHA.fullmatch(one):
+    if not _BUILT_SHA.fullmatch(one):
         return None
     return one.startswith(other) or other.startswith(one)
 
@@ -188,7 +225,7 @@ def _commit(value: object) -> Commit:
         return Commit()
     return Commit(
         sha=fields.text(value.get("sha")) or None,
-        author=fields.text(value.get("author")) or None,
+        author=_author(fields.text(value.get("author"))) or None,
         message=fields.text(value.get("message")) or None,
     )
 
@@ -202,19 +239,83 @@ def _published(value: object) -> bool | None:
     return None
 
 
-def _steps(value: object) -> tuple[LogStep, ...]:
+def _author(text: str) -> str:
+    """The name in `Name <mail address>`: a public log is no place for addresses."""
+    name = re.sub(r"<[^>]*>?", "", text)
+    return " ".join(word for word in name.split() if "@" not in word)
+
+
+def _steps(value: object, variables: frozenset[str], *, running: bool) -> tuple[LogStep, ...]:
     if not isinstance(value, list):
         return ()
-    return tuple(
-        LogStep(
-            title=fields.text(entry.get("title")),
-            message=fields.text(entry.get("message")),
-            ok=entry.get("status") is not False,
-            duration=max(0.0, fields.number(entry.get("duration"))),
-        )
-        for entry in value
-        if isinstance(entry, Mapping)
+    return tuple(_step(entry, variables, running=running) for entry in value if isinstance(entry, Mapping))
+
+
+def _step(entry: Mapping[str, Any], variables: frozenset[str], *, running: bool) -> LogStep:
+    """One step. `variables` are the names of the environment's variables, whose values are dropped."""
+    title, message = fields.text(entry.get("title")), fields.text(entry.get("message"))
+    duration = fields.number(entry.get("duration"))
+    # The step that runs has `status: false`, a duration of minus the Unix time, and one line break more than later. A
+    # status check that runs has a duration of 0.
+    if duration < 0:
+        message = message.removesuffix("\n")
+    if title.strip().lower() == _VARIABLES_STEP:
+        message = _names(message, variables)
+    return LogStep(
+        title=title,
+        message=message,
+        ok=entry.get("status") is not False or (running and duration <= 0),
+        duration=max(0.0, duration),
     )
+
+
+def _variables(snapshot: object) -> frozenset[str]:
+    """The names of the environment's variables. Nothing else of the snapshot is kept: it holds their values."""
+    build = snapshot.get("build") if isinstance(snapshot, Mapping) else None
+    variables = build.get("vars") if isinstance(build, Mapping) else None
+    return frozenset(variables) if isinstance(variables, Mapping) else frozenset()
+
+
+def _names(message: str, variables: frozenset[str]) -> str:
+    """The names in a list of `NAME=value` lines.
+
+    A value may have several lines, which may look like anything: only names that are known are shown.
+    """
+    names = [line.partition("=")[0] for line in message.split("\n") if "=" in line]
+    return "".join(f"{name}\n" for name in names if name in variables or name.startswith(_SERVER_VARIABLES))
+
+
+def _without_values(text: str, variables: frozenset[str]) -> str:
+    """`text` with lines like `NAME=value` cut to the name."""
+    lines = []
+    for line in text.split("\n"):
+        name = line.partition("=")[0]
+        lines.append(name if name in variables else line)
+    return "\n".join(lines)
+
+
+def failure_reason(deployment: Deployment) -> str:
+    """Why a deployment failed, in one line without a full stop at its end."""
+    step = deployment.failing_step
+    if deployment.has_hit_time_limit:
+        return (
+            f"Stormkit ended deployment {deployment.id} after {duration_text(deployment.duration)}: it allows 15"
+            " minutes for the queue and the build together"
+        )
+    if deployment.has_failed_checks:
+        return f"The build of deployment {deployment.id} succeeded, but its status checks failed or were stopped"
+    missing = _MISSING_BRANCH.search(step.message) if step else None
+    if missing:
+        return (
+            f"The build of deployment {deployment.id} failed: branch {missing[1]} does not exist in the repository that"
+            " Stormkit deploys"
+        )
+    where = f" in {step.title}" if step and step.title else ""
+    failed = f"The build of deployment {deployment.id} failed{where}"
+    exit_status = _EXIT_STATUS.fullmatch(deployment.error.strip())
+    if exit_status:
+        return f"{failed} with {exit_status[1]}"
+    return f"{failed}: {deployment.error}" if deployment.error else failed
 
 
 def _upload(value: object) -> UploadSize | None:

@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stormkit_action.stormkit.models import Deployment, Status
+from stormkit_action.stormkit.models import TIME_LIMIT_S, Deployment, Status
 
 # How many of the newest successful builds decide what is usual.
 HISTORY = 10
@@ -32,6 +32,10 @@ PAUSE_FACTOR = 0.74
 
 # The probability that a build is unlike those before: it fails early, or its duration has changed for good.
 ODD = 0.01
+
+# How late Stormkit's own time limit may end a build, and how often it is polled then.
+TIME_LIMIT_LAG_S = 75.0
+TIME_LIMIT_PAUSE_S = 5.0
 
 # A longer duration is not that of a build: a week.
 MAX_BUILD_S = 7 * 24 * 3600.0
@@ -82,12 +86,19 @@ def pause(elapsed: float, *, shortest: float, usual: UsualDuration | None = None
     """Seconds until the next poll, `elapsed` seconds after the build began; never less than `shortest`.
 
     Without a usual duration: a tenth of the time already waited, at most 15 seconds. With one: sparse far from the
-    usual end, dense around it, and as without one once the build is overdue.
+    usual end, dense around it, and as without one once the build is overdue. Either way dense again where Stormkit's
+    own time limit ends builds.
     """
     waited = elapsed if math.isfinite(elapsed) and elapsed > 0 else 0.0
-    if usual is None:
-        return max(shortest, min(waited / 10, MAX_PAUSE_S))
-    return max(shortest, _until_next(waited, usual, shortest))
+    planned = min(waited / 10, MAX_PAUSE_S) if usual is None else _until_next(waited, usual, shortest)
+    return max(shortest, min(planned, _until_time_limit(waited)))
+
+
+def _until_time_limit(elapsed: float) -> float:
+    """Seconds until the next poll that Stormkit's own time limit calls for."""
+    if elapsed < TIME_LIMIT_S:
+        return TIME_LIMIT_S - elapsed
+    return TIME_LIMIT_PAUSE_S if elapsed < TIME_LIMIT_S + TIME_LIMIT_LAG_S else math.inf
 
 
 def _until_next(elapsed: float, usual: UsualDuration, shortest: float) -> float:

@@ -1,6 +1,7 @@
 """HTTP with Stormkit: the key, timeouts, no redirects, and calls that can be waited for or given up on."""
 
 import copy
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -12,9 +13,16 @@ from requests.structures import CaseInsensitiveDict
 from stormkit_action import __version__
 from stormkit_action.cancellation import Pending
 from stormkit_action.clock import Clock, Deadline
-from stormkit_action.errors import NoAnswer, StormkitError
+from stormkit_action.errors import NoAnswer, ServerFault, StormkitError
 from stormkit_action.retry import Retries
-from stormkit_action.stormkit.answers import MAX_ANSWER_BYTES, Answer, Response, parse_json, understand
+from stormkit_action.stormkit.answers import (
+    MAX_ANSWER_BYTES,
+    MAX_TEXT_CHARACTERS,
+    Answer,
+    Response,
+    parse_json,
+    understand,
+)
 from stormkit_action.stormkit.connection_errors import network_problem
 from stormkit_action.text import redact_json
 
@@ -28,6 +36,9 @@ EXCHANGE_TIMEOUT_S = 30.0
 
 # How long to go on where nothing answers, before there is a deployment to wait for.
 PATIENCE_S = 55.0
+
+# How long repeat() tries again before it says so.
+SILENCE_S = 3.0
 
 _CHUNK_BYTES = 65536
 
@@ -63,7 +74,8 @@ class KeyAuth(AuthBase):
 class Request:
     """One request. `action` is what it does, as it reads after "while": "reading deployment 8241".
 
-    `required` is the field without which an answer is none, and the request may be repeated.
+    `required` is the field without which an answer is none, and the request may be repeated. The answer may take
+    `timeout` seconds to begin.
     """
 
     method: str
@@ -72,14 +84,29 @@ class Request:
     query: Mapping[str, str] | None = None
     body: Mapping[str, Any] | None = None
     required: str = ""
+    timeout: float = READ_TIMEOUT_S
 
 
 class StormkitSession:
-    """The session with one Stormkit API. `api_key` stays inside; `secrets` are redacted from every answer, as it is."""
+    """The session with one Stormkit API. `api_key` stays inside; `secrets` are redacted from every answer, as it is.
 
-    def __init__(self, *, origin: str, api_key: str, clock: Clock, secrets: tuple[str, ...] = ()) -> None:
+    `log` adds a line to the log: while nothing answers, repeat() says so.
+    """
+
+    def __init__(
+        self,
+        *,
+        origin: str,
+        api_key: str,
+        clock: Clock,
+        secrets: tuple[str, ...] = (),
+        log: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.origin = origin
         self.clock = clock
+        self._log = log
+        # Set once the API has answered. Shared by every copy of the session, like the connections.
+        self._has_answered = threading.Event()
         self._deadline: Deadline | None = None
         self._secrets = (api_key, *secrets)
         self._session = PlainSession()
@@ -116,13 +143,18 @@ class StormkitSession:
 
         Only for what may be repeated: GET, DELETE, and requests that change nothing the second time.
         """
+        began = self.clock.monotonic()
         give_up = Deadline.after(self.clock, self._bounded(patience))
         retries = Retries(give_up)
+        has_logged = False
         while True:
             limit = min(EXCHANGE_TIMEOUT_S, max(1.0, give_up.remaining))
             try:
                 return self.send(request, limit=limit)
             except StormkitError as error:
+                if error.retryable and not has_logged and self.clock.monotonic() - began >= SILENCE_S:
+                    has_logged = True
+                    self._log(f"Still trying. {error.text}")
                 retries.wait(error)
 
     def _bounded(self, seconds: float) -> float:
@@ -136,26 +168,36 @@ class StormkitSession:
                 f"{self.origin}{request.path}",
                 params=request.query,
                 json=request.body,
-                timeout=(min(CONNECT_TIMEOUT_S, limit), min(READ_TIMEOUT_S, limit)),
+                timeout=(min(CONNECT_TIMEOUT_S, limit), min(request.timeout, limit)),
                 allow_redirects=False,  # a redirect could carry the key elsewhere
                 stream=True,
             ) as response:
-                data = parse_json(_body(response))
+                # What follows a 1xx on the connection is the real answer: unread, the connection is closed with it.
+                body = b"" if response.status_code < 200 else _body(response)
         except (requests.RequestException, OSError, ValueError) as error:
             # OSError: a CA bundle that is not there. ValueError: a malformed proxy URL.
             problem = network_problem(error)
             text = f"Stormkit ({self.origin}) gave no answer while {request.action}: {problem.text}. {NETWORK_ADVICE}"
             raise NoAnswer(text, may_have_arrived=problem.may_have_arrived, retryable=problem.retryable) from None
-        return understand(
-            Response(
-                status=response.status_code,
-                headers=CaseInsensitiveDict(redact_json(dict(response.headers), self._secrets)),
-                data=redact_json(data, self._secrets),
-                action=request.action,
-                origin=self.origin,
-            ),
-            request.required,
+        text = body[: 4 * MAX_TEXT_CHARACTERS].decode("utf-8-sig", "replace")[:MAX_TEXT_CHARACTERS]
+        response_headers = redact_json(dict(response.headers), self._secrets)
+        received = Response(
+            status=response.status_code,
+            headers=CaseInsensitiveDict(response_headers),
+            data=redact_json(parse_json(body), self._secrets),
+            text=redact_json(text, self._secrets),
+            action=request.action,
+            origin=self.origin,
+            is_first=not self._has_answered.is_set(),
         )
+        try:
+            answer = understand(received, request.required)
+        except ServerFault as error:
+            if error.from_stormkit:
+                self._has_answered.set()
+            raise
+        self._has_answered.set()
+        return answer
 
 
 def _body(response: requests.Response) -> bytes:

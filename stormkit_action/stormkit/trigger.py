@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from stormkit_action.cancellation import Pending
 from stormkit_action.clock import Clock, Deadline
-from stormkit_action.errors import NoAnswer, ServerFault, StormkitError
+from stormkit_action.errors import NoAnswer, NotFound, ServerFault, StormkitError
 from stormkit_action.retry import Retries
 from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.models import Deployment, Page, Status
@@ -215,9 +215,14 @@ class Trigger:
 
     def _reconcile(self, error: StormkitError, give_up: Deadline) -> str | None:
         """The deployment to adopt after `error`; None when there is certainly none to wait for."""
-        seconds = SEARCH_S if is_lost(error) else 0.0
-        groups = self._search(error, give_up, seconds)
-        if isinstance(error, ServerFault) and error.from_stormkit:
+        is_refused = left_a_row(error)
+        try:
+            groups = self._search(error, give_up, SEARCH_S if is_lost(error) else 0.0)
+        except StormkitError:
+            if is_refused:
+                return None  # the refusal is certain, whatever became of its row
+            raise
+        if is_refused or (isinstance(error, ServerFault) and error.from_stormkit):
             groups = self._stop_unqueued(groups)
         if not groups:
             return None
@@ -236,7 +241,8 @@ class Trigger:
     def _stop_unqueued(self, groups: list[list[Deployment]]) -> list[list[Deployment]]:
         """Those of `groups` that are being built, after Stormkit said that it could not queue what it had stored.
 
-        What never gets queued would stay `running` forever, so it is stopped.
+        What never gets queued would stay `running` forever, or be built later, so it is stopped. What can't be
+        stopped stays unacknowledged, for stop_orphans().
         """
         if not groups:
             self._unacknowledged -= 1
@@ -245,10 +251,9 @@ class Trigger:
             if any(deployment.commit.sha is not None for deployment in group):
                 built.append(group)
                 continue
-            self._stop_all(
-                [deployment for deployment in group if deployment.running], "which Stormkit had failed to queue"
-            )
-            self._acknowledge(deployment.id for deployment in group)
+            running = [deployment for deployment in group if deployment.running]
+            if self._stop_all(running, "which Stormkit had failed to queue"):
+                self._acknowledge(deployment.id for deployment in group)
         return built
 
     def _search(self, error: StormkitError, give_up: Deadline, seconds: float) -> list[list[Deployment]]:
@@ -338,12 +343,25 @@ class Trigger:
 
 def may_have_started(error: StormkitError) -> bool:
     """Whether a build may have been started although the trigger raised `error`."""
-    return isinstance(error, ServerFault) or (isinstance(error, NoAnswer) and error.may_have_arrived)
+    if isinstance(error, NoAnswer):
+        return error.may_have_arrived
+    return isinstance(error, ServerFault) or left_a_row(error)
+
+
+def left_a_row(error: StormkitError) -> bool:
+    """Whether the trigger was refused, but may have left a deployment that never builds.
+
+    Newer servers store the deployment before they look for the repository's credentials, and then answer 404 with a
+    message.
+    """
+    return isinstance(error, NotFound) and not error.from_handler
 
 
 def is_lost(error: StormkitError) -> bool:
     """Whether Stormkit itself has not said what became of the trigger: it may still be working on it."""
-    return may_have_started(error) and not (isinstance(error, ServerFault) and error.from_stormkit)
+    if isinstance(error, ServerFault):
+        return not error.from_stormkit
+    return isinstance(error, NoAnswer) and error.may_have_arrived
 
 
 def unknown_whether_started(branch: str, error: StormkitError) -> NoAnswer:

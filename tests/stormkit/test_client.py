@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,10 +16,17 @@ from sandbox.clock import FakeClock
 from stormkit_action import __version__
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import Busy, NoAnswer, NotFound, Refused, Rejected, ServerFault, StormkitError
-from stormkit_action.stormkit.answers import Answer
-from stormkit_action.stormkit.client import MAX_PAGES, MAX_PAGES_WITHOUT_NEWS, PAGE_SIZE, StormkitClient
+from stormkit_action.stormkit.answers import OWN_FAULT, Answer
+from stormkit_action.stormkit.client import (
+    GONE_PAUSE_S,
+    MAX_PAGES,
+    MAX_PAGES_WITHOUT_NEWS,
+    PAGE_SIZE,
+    StormkitClient,
+)
 from stormkit_action.stormkit.models import Deployment, PolledStatus, Status
 from stormkit_action.stormkit.session import Request, StormkitSession
+from tests.stormkit import recorded
 from tests.stormkit.answering import KEY, client
 
 ORIGIN = "https://api.stormkit.example"
@@ -362,3 +370,79 @@ def test_the_deadline_is_looked_at_before_every_page():
     with pytest.raises(NoAnswer, match="The time was over"):
         all_ids(session)
     assert len(session.asked) == 4
+
+
+RECORDED = [
+    exchange
+    for scenario in ("deploy-success", "deploy-failed", "delete", "status-checks")
+    for exchange in recorded.exchanges(scenario)
+    if exchange["response"]["status"] < 300
+]
+
+
+@pytest.mark.parametrize(
+    "exchange", RECORDED, ids=lambda each: f"{each['request']['method']} {each['request']['path']}"
+)
+def test_a_recorded_answer_is_understood(api, exchange):
+    recorded.register(api, ORIGIN, exchange)
+    stormkit, request, data = client(ORIGIN), exchange["request"], exchange["response"]["json"]
+    path, _, query = request["path"].partition("?")
+    _, _, _, *place = path.split("/")
+    match (request["method"], *place):
+        case ("POST",):
+            assert deploy(stormkit, request["json"]["branch"]) == data["id"]
+        case ("GET",):
+            listed = stormkit.deployments()
+            assert [deployment.id for deployment in listed.deployments] == [row["id"] for row in data["deployments"]]
+            assert listed.has_next is data["hasNextPage"]
+        case ("GET", deployment_id):
+            read = stormkit.deployment(deployment_id, logs="logs=true" in query)
+            assert (read.id, read.status, read.env_id) == (
+                deployment_id,
+                data["deployment"]["status"],
+                data["deployment"]["envId"],
+            )
+            assert len(read.logs) == len(data["deployment"]["logs"] or [])
+        case ("GET", deployment_id, "poll"):
+            assert stormkit.poll(deployment_id).status == data["status"]
+        case ("DELETE", deployment_id):
+            stormkit.delete(deployment_id)
+        case ("POST", deployment_id, verb):
+            getattr(stormkit, verb)(deployment_id)
+
+
+def test_a_deployment_is_gone_when_it_is_not_found_twice_with_a_pause_between(api):
+    clock = FakeClock()
+    for _ in range(2):
+        register(api, "GET", ONE, status=404, content_type="application/json")
+    assert client(ORIGIN, clock).is_gone("8241")
+    assert clock.passed == GONE_PAUSE_S
+
+
+def test_a_deployment_that_one_replica_does_not_find_is_not_gone(api):
+    register(api, "GET", ONE, status=404, content_type="application/json")
+    register(api, "GET", ONE, json={"deployment": ROW})
+    assert not client(ORIGIN, FakeClock()).is_gone("8241")
+
+
+def test_a_404_of_an_ingress_is_no_proof_that_a_deployment_is_gone(api):
+    register(api, "GET", ONE, status=404, body="404 page not found", content_type="text/plain")
+    register(api, "GET", ONE, json={"deployment": ROW})
+    assert not client(ORIGIN, FakeClock()).is_gone("8241")
+
+
+@pytest.mark.parametrize("call", [lambda c, i: c.deployment(i), lambda c, i: c.poll(i)])
+def test_an_id_that_no_server_has_is_not_found_at_once(api, call):
+    api.get(re.compile(f"{ORIGIN}/v1/deployments/2147483648.*"), status=500, json=OWN_FAULT)
+    clock = FakeClock()
+    with pytest.raises(NotFound, match="Stormkit has no deployment 2147483648: its ids end at 2147483647"):
+        call(client(ORIGIN, clock), "2147483648")
+    assert clock.slept == []
+
+
+def test_a_log_is_asked_for_once_however_much_patience_there_is(api):
+    register(api, "GET", ONE, query={"logs": "true"}, status=503, body="timeout")
+    clock = FakeClock()
+    with pytest.raises(ServerFault, match="while reading deployment 8241 with its log"):
+        client(ORIGIN, clock).deployment("8241", logs=True)
+    assert clock.slept == []

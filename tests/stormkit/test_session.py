@@ -1,6 +1,7 @@
 """HTTP with Stormkit over real connections: what is sent, what comes of every kind of answer and of none."""
 
 import base64
+import contextlib
 import ipaddress
 import logging
 import socket
@@ -9,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -33,7 +35,8 @@ from stormkit_action.errors import (
     StormkitError,
 )
 from stormkit_action.retry import jittered_pauses
-from stormkit_action.stormkit.session import Request
+from stormkit_action.stormkit.session import Request, StormkitSession
+from stormkit_action.stormkit.trigger import may_have_started
 from tests.stormkit.answering import KEY, READ, Answering, session
 
 FINE = Reply(body={"ok": True})
@@ -110,7 +113,7 @@ def test_the_servers_clock_is_handed_on():
         (DOWN, ServerFault),
         (Reply(status=503, body="<html>" + "x" * 2_000_000), ServerFault),
         # Answers that are none, although the status says so.
-        (Reply(body="<html>A single-page application</html>"), ServerFault),
+        (Reply(body="<html>A single-page application</html>"), Rejected),
         (Reply(body=None), ServerFault),
         (Reply(body=[]), ServerFault),
         (Reply(body="null"), ServerFault),
@@ -132,9 +135,92 @@ def test_what_answers_mean(reply, kind):
     assert len(error.text) < 700
 
 
-def test_a_web_page_instead_of_the_api_says_what_to_check():
-    with Answering(Reply(body="<html>")) as server:
-        assert "Check that api-url is the API's origin and not a web page's." in failed(server.url).text
+@pytest.mark.parametrize("status", [200, 404])
+@pytest.mark.parametrize("page", [Reply(body="<html>"), Reply(body="x", headers={"Content-Type": "text/html"})])
+def test_a_web_page_instead_of_the_api_ends_at_once_and_names_api_url(status, page):
+    clock = FakeClock()
+    with Answering(replace(page, status=status)) as server:
+        with pytest.raises(Rejected, match="so it is not Stormkit's API\\. Set api-url to the API's origin"):
+            session(server.url, clock).repeat(READ)
+        assert len(server.requests) == 1
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        Reply(body="<html>"),
+        Reply(status=404, body="<html>"),
+        Reply(status=404, body="404 page not found\n"),
+        Reply(status=403, body="<html>Access denied</html>"),
+        Reply(status=502, body={"cloudflare_error": True, "title": "Error 502"}, headers={"Retry-After": "60"}),
+        Reply(status=504, body={"message": "Endpoint request timed out"}),
+        Reply(status=408),
+        Reply(status=421),
+        Reply(status=425),
+    ],
+    ids=lambda page: f"{page.status} {page.content[:12]!r}",
+)
+def test_what_speaks_for_stormkit_once_the_api_has_answered_is_a_passing_fault(page):
+    with Answering(FINE, page, FINE) as server:
+        stormkit = session(server.url, FakeClock())
+        stormkit.send(READ)
+        assert stormkit.repeat(READ).data == {"ok": True}
+        assert len(server.requests) == 3
+
+
+def test_an_early_hint_is_no_answer_and_the_next_request_gets_its_own():
+    """http.client takes a 103 for the answer; the real one still stands on the connection."""
+    hint = b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n"
+    answers = [hint + _raw(b'{"id": "8241"}'), _raw(b'{"id": "8242"}')]
+    with _RawServer(answers) as origin:
+        stormkit = session(origin, FakeClock())
+        with pytest.raises(ServerFault) as raised:
+            stormkit.send(READ)
+        assert raised.value.status == 103
+        assert not raised.value.from_stormkit
+        assert stormkit.send(READ).data == {"id": "8242"}
+
+
+def _raw(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+class _RawServer:
+    """Sends each of `answers` on a connection of its own, as it is."""
+
+    def __init__(self, answers: list[bytes]) -> None:
+        self._answers = answers
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def _serve(self) -> None:
+        for answer in self._answers:
+            connection, _ = self._socket.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+                connection.settimeout(2)
+                # Wait for the client to close it, as a kept connection would.
+                with contextlib.suppress(OSError):
+                    connection.recv(1)
+
+
+def test_a_look_up_that_tries_again_says_so_once_after_some_seconds():
+    clock, logged = FakeClock(), list[str]()
+    with Answering(DOWN) as server:
+        stormkit = StormkitSession(origin=server.url, api_key=KEY, clock=clock, log=logged.append)
+        with pytest.raises(ServerFault):
+            stormkit.repeat(READ)
+    assert [line[:15] for line in logged] == ["Still trying. S"]
+    assert "502" in logged[0]
 
 
 def test_bodies_that_are_big_or_not_quite_text():
@@ -221,7 +307,44 @@ def test_a_proxy_variable_that_is_no_url(monkeypatch, proxy):
     monkeypatch.setenv("http_proxy", proxy)
     error = failed("http://stormkit.example.com")
     assert isinstance(error, NoAnswer)
-    assert not error.may_have_arrived
+    assert (error.may_have_arrived, error.retryable) == (False, False)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_asks_for_a_password_ends_at_once(monkeypatch, scheme):
+    refused = Reply(status=407, body="<html>Proxy Authentication Required</html>")
+    with _Proxy(refused) as proxy:
+        with_password = proxy.url.replace("://", "://monalisa:proxy-word@")
+        monkeypatch.setenv(f"{scheme}_proxy", with_password)
+        error = failed(f"{scheme}://stormkit.example.com")
+    assert not error.retryable
+    assert not may_have_started(error)
+    assert "the proxy asks for a user name and a password" in error.text.lower()
+    assert "proxy-word" not in error.text
+
+
+class _Proxy(Answering):
+    """Answers CONNECT as it does everything else."""
+
+    def __init__(self, *replies: Reply) -> None:
+        super().__init__(*replies)
+        handler = self._server.RequestHandlerClass
+        handler.do_CONNECT = handler._any  # type: ignore[attr-defined]
+
+
+def test_a_socks_proxy_without_support_ends_at_once_and_is_named(monkeypatch):
+    monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:9")
+    error = failed("http://stormkit.example.com")
+    assert (error.retryable, may_have_started(error)) == (False, False)
+    assert "a proxy variable names a SOCKS proxy" in error.text
+
+
+def test_http_to_a_server_that_speaks_https_ends_at_once_and_is_named():
+    plain = "Client sent an HTTP request to an HTTPS server.\n"
+    with Answering(Reply(status=400, body=plain)) as server:
+        error = failed(server.url)
+    assert not error.retryable
+    assert "Let api-url begin with https://" in error.text
 
 
 def test_a_certificate_bundle_that_is_not_there(monkeypatch, tmp_path):
@@ -247,8 +370,8 @@ def test_a_server_that_speaks_no_tls():
     with Answering(FINE) as server:
         error = failed(server.url.replace("http:", "https:"))
     assert isinstance(error, NoAnswer)
-    assert (error.may_have_arrived, error.retryable) == (False, True)
-    assert "the TLS connection failed" in error.text
+    assert (error.may_have_arrived, error.retryable) == (False, False)
+    assert "it answered without TLS, so https:// is wrong in its address" in error.text
 
 
 def test_a_private_certificate_authority(monkeypatch, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from sandbox.clock import FakeClock
 from sandbox.web import Recorded, Reply
 from stormkit_action.clock import Deadline
-from stormkit_action.errors import Busy, Cancelled, NoAnswer, Refused, StormkitError
+from stormkit_action.errors import Busy, Cancelled, NoAnswer, NotFound, Refused, StormkitError
 from stormkit_action.stormkit.trigger import SEARCH_S, Trigger
 from tests.stormkit.answering import Answering, client
 
@@ -30,6 +30,7 @@ class Server(Answering):
         self.shown_after = 0
         self.list_reply: Reply | None = None
         self.list_ends_with = 0
+        self.stop_reply: Reply | None = None
 
     def now(self) -> float:
         return self.clock.now().timestamp()
@@ -46,7 +47,7 @@ class Server(Answering):
             rows = self.rows if looks > self.shown_after else []
             date = format_datetime(self.clock.now(), usegmt=True)
             return Reply(body={"deployments": rows, "hasNextPage": False}, headers={"Date": date})
-        return Reply(body={"ok": True})
+        return self.stop_reply or Reply(body={"ok": True})
 
     @property
     def triggers(self) -> int:
@@ -317,3 +318,105 @@ def test_a_refusal_that_comes_after_the_trigger_was_given_up_on_ends_the_search(
         mine = trigger(server)
         assert mine.run() == "8241"
         assert not mine.unacknowledged
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(status=504, body={"message": "Endpoint request timed out"}),
+        Reply(status=502, body={"message": "An invalid response was received from the upstream server"}),
+        Reply(status=502, body={"cloudflare_error": True, "retry_after": 60}, headers={"Retry-After": "60"}),
+        Reply(status=503, body="timeout"),
+        Reply(status=500, body={"error": "unexpected-error"}),
+        Reply(status=103),
+        Reply(status=408),
+        Reply(status=425),
+        Reply(status=404, body="404 page not found"),
+    ],
+    ids=lambda reply: f"{reply.status} {reply.content.decode()[:30]}",
+)
+class TestAnAnswerOfSomebodyInBetween:
+    def test_the_build_that_was_started_all_the_same_is_adopted(self, reply):
+        with Server(FakeClock(), reply, STARTED, rows=[row(8300)]) as server:
+            assert trigger(server).run() == "8300"
+            assert (server.triggers, server.stopped) == (1, [])
+
+    def test_where_nothing_was_started_it_is_tried_again_within_the_patience(self, reply):
+        clock = FakeClock()
+        with Server(clock, reply, STARTED) as server:
+            assert trigger(server).run() == "8241"
+            assert server.triggers == 2
+        assert clock.passed <= SEARCH_S + 15
+
+    def test_a_build_that_shows_later_leaves_one_build(self, reply):
+        with Server(FakeClock(), reply, STARTED, rows=[row(8300, after=2)]) as server:
+            server.shown_after = 3
+            mine = trigger(server)
+            assert mine.run() == "8300"
+            assert server.triggers == 1
+        assert not mine.unacknowledged
+
+
+def test_a_421_was_not_carried_out_and_is_sent_again_without_a_search():
+    with Server(FakeClock(), Reply(status=421), STARTED) as server:
+        assert trigger(server).run() == "8241"
+        assert [request.method for request in server.requests] == ["POST", "POST"]
+
+
+REPOSITORY = Reply(status=404, body={"error": "Repository is not found or is inaccessible."})
+
+
+def test_a_refusal_that_leaves_a_row_stops_the_row_and_is_final():
+    with Server(FakeClock(), REPOSITORY, STARTED, rows=[row(8300)]) as server:
+        mine = trigger(server)
+        with pytest.raises(NotFound, match="Repository is not found or is inaccessible"):
+            mine.run()
+        assert (server.triggers, server.stopped) == (1, ["8300"])
+    assert not mine.unacknowledged
+
+
+def test_a_refusal_is_reported_although_its_row_can_not_be_looked_for():
+    with Server(FakeClock(), REPOSITORY) as server:
+        server.list_reply = Reply(status=403)
+        mine = trigger(server)
+        with pytest.raises(NotFound, match="Repository is not found"):
+            mine.run()
+    # The post step looks again.
+    assert mine.unacknowledged
+
+
+def test_a_row_of_a_500_that_can_not_be_stopped_is_looked_for_again_and_may_have_begun_to_build():
+    rows = [row(8300)]
+    with Server(FakeClock(), FAULT, STARTED, rows=rows) as server:
+        server.stop_reply = FAULT
+        mine = trigger(server)
+        assert mine.run() == "8241"
+        assert mine.unacknowledged
+        server.stop_reply = None
+        # Its queue came back meanwhile.
+        rows[0] = row(8300, commit={"sha": "6dcb09b5"})
+        mine.stop_orphans()
+        assert server.stopped[-1] == "8300"
+        assert server.triggers == 2
+    assert not mine.unacknowledged
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(status=200, body="<!DOCTYPE html><title>Stormkit</title>"),
+        Reply(status=404, body="<!DOCTYPE html><title>Stormkit - Page Not Found</title>"),
+        Reply(status=403, body="<html>Access denied</html>"),
+        Reply(status=407),
+    ],
+    ids=lambda reply: str(reply.status),
+)
+def test_what_can_not_heal_ends_the_trigger_at_once(reply):
+    clock = FakeClock()
+    with Server(clock, reply) as server:
+        mine = trigger(server)
+        with pytest.raises(StormkitError):
+            mine.run()
+        assert len(server.requests) == 1
+    assert clock.passed == 0
+    assert not mine.unacknowledged
