@@ -25,7 +25,7 @@ from stormkit_action.reporting.step import Step
 from stormkit_action.reporting.step_files import JsonOutput, RunnerFiles, StepFiles
 from stormkit_action.result import Outcome, Result
 from stormkit_action.stormkit.client import StormkitClient
-from stormkit_action.stormkit.session import Transport
+from stormkit_action.stormkit.session import StormkitSession
 
 
 def run_step(environ: Mapping[str, str], cancellation: Cancellation) -> int:
@@ -103,7 +103,9 @@ def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: St
 
 def stormkit_client(inputs: Inputs, clock: Clock, environment: Environment) -> StormkitClient:
     """Stormkit's API for one environment, with a session of its own."""
-    session = Transport(origin=inputs.api_url, api_key=inputs.api_key, clock=clock, secrets=(inputs.github_token,))
+    session = StormkitSession(
+        origin=inputs.api_url, api_key=inputs.api_key, clock=clock, secrets=(inputs.github_token,)
+    )
     return StormkitClient(session, env_id=environment.env_id)
 
 

@@ -13,7 +13,6 @@ from stormkit_action import input_table, state
 from stormkit_action import plan as plans
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import Clock, Deadline, SystemClock
-from stormkit_action.commands.build import why_failed
 from stormkit_action.context import Context, Reporter
 from stormkit_action.errors import ActionError, Cancelled, CommandError, NotFound
 from stormkit_action.event import Event
@@ -28,7 +27,7 @@ from stormkit_action.reporting.step_files import RunnerFiles, StepFiles
 from stormkit_action.result import DeploymentResult, Outcome, Result
 from stormkit_action.state import StartedDeployment
 from stormkit_action.stormkit import confirm
-from stormkit_action.stormkit.models import Deployment, Status
+from stormkit_action.stormkit.models import Deployment, Status, failure_reason
 from stormkit_action.stormkit.trigger import Trigger
 
 # What Stormkit gets for each deployment; GitHub gives all post steps together five minutes.
@@ -149,7 +148,7 @@ class PostStep:
             return _stopped(context, deployment)
         if not deployment.running:
             ended = context.result(deployment)
-            return replace(ended, reason=why_failed(deployment) if ended.status is Outcome.FAILED else "")
+            return replace(ended, reason=failure_reason(deployment) if ended.status is Outcome.FAILED else "")
         if not stops:
             return _left(context, deployment)
         return _stopped(context, confirm.stop(context.stormkit, deployment.id, context.deadline))

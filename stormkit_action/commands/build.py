@@ -10,9 +10,9 @@ from stormkit_action.errors import ActionError, CommandError, NotFound, Stormkit
 from stormkit_action.inputs import BuildLog, OnGivingUp
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit import confirm
-from stormkit_action.stormkit.models import Deployment, Status
+from stormkit_action.stormkit.models import Deployment, Status, failure_reason
 from stormkit_action.stormkit.trigger import Trigger
-from stormkit_action.stormkit.waiting import BuildWait, Progress, with_logs
+from stormkit_action.stormkit.waiting import BuildWait, Progress
 from stormkit_action.text import duration
 
 # After a cancel GitHub kills the step within ten seconds; the remote stop gets this much of it.
@@ -32,6 +32,7 @@ class Build:
         self._streamed: Deployment | None = None
         self._began = context.clock.monotonic()
         self.is_restarting = False
+        self._was_restarted = False
 
     @property
     def is_known(self) -> bool:
@@ -76,12 +77,13 @@ class Build:
             report=self._report,
             live_log=self._show_live_log if inputs.build_log is BuildLog.STREAM else None,
             log_at_end=_log_is_shown_of_a_success(self._context),
+            log_of_failure=inputs.build_log is not BuildLog.NEVER,
         )
         try:
             ended = wait.run(restarted=restarted)
             self._last = ended or self._last
-            if ended is not None and not ended.running and not wait.log_is_read:
-                self._read_log(ended)
+            if wait.log_problem:
+                self._context.reporter.log(f"The build log could not be read. {wait.log_problem}")
         except NotFound as error:
             return self._gone(error)
         finally:
@@ -91,27 +93,14 @@ class Build:
     def restart(self, failed: Deployment) -> None:
         """Build a failed deployment again. Raises CommandError when that can't be done."""
         # From here on it may be running.
+        self._was_restarted = True
         self._last, self.is_restarting = replace(failed, status=Status.RUNNING), True
         try:
             confirm.restart(self._context.client, failed, deadline=self._context.deadline)
         except StormkitError as error:
             self._last = failed
-            raise CommandError(f"{why_failed(failed)}. Restarting it did not work: {error.text}") from None
+            raise CommandError(f"{failure_reason(failed)}. Restarting it did not work: {error.text}") from None
         self.is_restarting = False
-
-    def _read_log(self, ended: Deployment) -> None:
-        """Read the log of an ended build where somebody will see it."""
-        context = self._context
-        if context.inputs.build_log is BuildLog.NEVER:
-            return
-        if ended.status is not Status.FAILED and not _log_is_shown_of_a_success(context):
-            return
-        read = with_logs(context.client, ended, context.deadline)
-        if read is ended:
-            context.reporter.log(f"The build log of deployment {ended.id} could not be read; see the dashboard.")
-        elif context.inputs.build_log is BuildLog.STREAM:
-            self._show_live_log(read)
-        self._last = read
 
     def stop(self, deadline: Deadline) -> None:
         """Stop it, and keep what was read back. Raises ActionError when that could not be confirmed by `deadline`."""
@@ -153,6 +142,11 @@ class Build:
         self._last = progress.deployment or self._last
         if progress.deployment is not None:
             self._context.check_environment(progress.deployment)
+            if self._was_restarted and progress.deployment.configuration_lost:
+                raise CommandError(
+                    f"Stormkit restarted deployment {self._id} without the environment's variables, build command,"
+                    " output folder and status checks, so it can't build what was asked for. Deploy again instead."
+                )
         self._context.reporter.progress(self.result(Outcome.RUNNING), progress)
 
     def _show_live_log(self, deployment: Deployment) -> None:
@@ -181,7 +175,7 @@ class Build:
             return self.result(Outcome.SUCCESS)
         if last.status is Status.STOPPED:
             return self.result(Outcome.STOPPED, self._why_stopped(last))
-        return self.result(Outcome.FAILED, why_failed(last))
+        return self.result(Outcome.FAILED, failure_reason(last))
 
     def _timed_out(self) -> DeploymentResult:
         limit = duration(self._context.inputs.timeout.total_seconds())
@@ -230,13 +224,3 @@ def _supersedes(other: Deployment, stopped: Deployment) -> bool:
         return False
     is_in_time = stopped.stopped_at is None or other.created_at <= stopped.stopped_at + timedelta(seconds=1)
     return other.created_at > stopped.created_at and is_in_time
-
-
-def why_failed(last: Deployment) -> str:
-    """One line on a failed build: the step, and Stormkit's own words."""
-    if last.status_checks_passed is False and not last.error:
-        check = f" ({last.failing_step.title})" if last.failing_step and last.failing_step.title else ""
-        return f"The build of deployment {last.id} succeeded, but its status checks failed or were stopped{check}"
-    where = f" in {last.failing_step.title}" if last.failing_step and last.failing_step.title else ""
-    said = f": {last.error}" if last.error else ""
-    return f"The build of deployment {last.id} failed{where}{said}"

@@ -13,7 +13,7 @@ from stormkit_action.inputs import OnGivingUp
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit import confirm, health
 from stormkit_action.stormkit.models import Deployment, Status
-from stormkit_action.stormkit.session import PATIENCE
+from stormkit_action.stormkit.session import PATIENCE_S
 from stormkit_action.stormkit.trigger import Trigger
 
 
@@ -82,7 +82,7 @@ class Deploy:
         raise AssertionError("the last try returns")
 
     def _stop_superseded(self) -> frozenset[str]:
-        return stop_superseded(self._context, self._context.deadline.within(PATIENCE))
+        return stop_superseded(self._context, self._context.deadline.within(PATIENCE_S))
 
     def _build_once(self, known: frozenset[str]) -> DeploymentResult:
         context = self._context
@@ -96,7 +96,7 @@ class Deploy:
         )
         self._triggers.append(trigger)
         context.reporter.triggering(context.environment)
-        self._build.begin(trigger.run(patience=context.deadline.within(PATIENCE).remaining))
+        self._build.begin(trigger.run(patience=context.deadline.within(PATIENCE_S).remaining))
         return self._build.wait() if context.inputs.wait else self._build.read_once()
 
     def _failed(self, error: ActionError) -> DeploymentResult:
@@ -117,7 +117,7 @@ class Deploy:
         if not self._build.may_be_running:
             return ""
         try:
-            self._build.stop(self._context.deadline.within(PATIENCE))
+            self._build.stop(self._context.deadline.within(PATIENCE_S))
         except ActionError:
             return ""
         return "Its build was stopped and nothing was published."
@@ -181,17 +181,22 @@ class Deploy:
             )
         url = health.check_url(deployment.preview_url, context.inputs.health_check)
         context.reporter.log(f"Health check: waiting for {url}")
-        problem = health.wait_until_healthy(
+        checked = health.wait_until_healthy(
             url,
+            deployment_id=deployment.id,
             accepted=context.inputs.health_check_status,
             clock=context.clock,
             deadline=context.deadline.within(context.inputs.health_check_timeout.total_seconds()),
         )
-        if not problem:
+        if checked.health is health.Health.HEALTHY:
             return ""
         kept = " Nothing was published." if context.inputs.publish else ""
+        if checked.health is health.Health.UNKNOWN:
+            return (
+                f"The health of {url} is not known: {checked.reason}.{kept} Drop health-check, or make the path public."
+            )
         return (
-            f"The health check of {url} failed: {problem}.{kept} Open the URL, or adjust health-check,"
+            f"The health check of {url} failed: {checked.reason}.{kept} Open the URL, or adjust health-check,"
             " health-check-status and health-check-timeout."
         )
 

@@ -41,8 +41,8 @@ def named_or_newest(context: Context, what: str, is_wanted: Callable[[Deployment
 
 
 def is_successful(deployment: Deployment) -> bool:
-    """Whether the build has succeeded."""
-    return deployment.status is Status.SUCCESS
+    """Whether the build has succeeded, with the environment's configuration."""
+    return deployment.status is Status.SUCCESS and not deployment.configuration_lost
 
 
 def is_failed(deployment: Deployment) -> bool:

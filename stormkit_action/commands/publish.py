@@ -44,5 +44,10 @@ def rollback(context: Context) -> DeploymentResult:
 def _publish(context: Context, listed: Deployment) -> DeploymentResult:
     # The list may lag behind: only the deployment itself says whether it is published.
     deployment = context.client.deployment(listed.id)
+    if deployment.configuration_lost:
+        raise CommandError(
+            f"Deployment {deployment.id} was not published: a restart built it without the environment's variables,"
+            " build command, output folder and status checks. Deploy again, and publish that."
+        )
     live = confirm.publish(context.client, deployment, deadline=context.deadline, log=context.reporter.log)
     return context.result(live)

@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 from stormkit_action.commands import find
-from stormkit_action.commands.build import why_failed
 from stormkit_action.context import Context
+from stormkit_action.errors import StormkitError
 from stormkit_action.inputs import BuildLog
 from stormkit_action.result import DeploymentResult, Outcome
+from stormkit_action.stormkit.models import failure_reason
 from stormkit_action.stormkit.waiting import with_logs
 
 
@@ -14,10 +15,13 @@ def status(context: Context) -> DeploymentResult:
     """The named deployment, or the branch's newest, as it is."""
     deployment = find.named_or_newest(context, "deployment", lambda _: True)
     if context.inputs.build_log is not BuildLog.NEVER:
-        deployment = with_logs(context.client, deployment, context.deadline)
+        try:
+            deployment = with_logs(context.client, deployment)
+        except StormkitError as error:
+            context.reporter.log(f"The build log could not be read. {error.text}")
     result = context.result(deployment)
     if result.status is Outcome.FAILED:
-        return replace(result, reason=why_failed(deployment))
+        return replace(result, reason=failure_reason(deployment))
     if result.status is Outcome.STOPPED:
         return replace(result, reason=f"Deployment {deployment.id} was stopped.")
     return result

@@ -10,8 +10,8 @@ from stormkit_action.context import Context
 from stormkit_action.errors import ActionError, CommandError, NotFound
 from stormkit_action.result import DeploymentResult
 from stormkit_action.stormkit import confirm
+from stormkit_action.stormkit.client import PAGE_SIZE
 from stormkit_action.stormkit.models import Deployment, Status
-from stormkit_action.stormkit.paging import PAGE_SIZE
 
 # How many deployments are worked on at once.
 POOL_SIZE = 8
