@@ -13,7 +13,7 @@ from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.github_report import BUDGET, CANCEL_BUDGET, guarded
 from stormkit_action.reporting.outputs import GitHubWrites
 from stormkit_action.reporting.progress import line as progress_line
-from stormkit_action.reporting.result_rows import row_of
+from stormkit_action.reporting.rows import row_of
 from stormkit_action.reporting.step import Step
 from stormkit_action.reporting.step_files import StepFiles
 from stormkit_action.result import DeploymentResult, Outcome, Result
