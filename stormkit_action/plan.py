@@ -15,8 +15,8 @@ _FOR_DEPENDABOT = (
 )
 
 _DEFAULT_BRANCH_STAYS = (
-    "The closed pull request's head, {}, is the repository's default branch, so its deployments stay. Set the input"
-    " branch to clean it up."
+    "The closed pull request's head, {}, is the repository's default branch, so its deployments stay. To clean it up"
+    " all the same, set branch."
 )
 
 
@@ -74,7 +74,7 @@ def decide(inputs: Inputs, event: Event) -> Plan:
 
 
 def with_pull_request(plan: Plan, pull_request: PullRequest, repository: str, inputs: Inputs) -> Plan:
-    """The plan for an event that only named a pull request (a comment), now that GitHub told the rest."""
+    """The plan for an event that only named a pull request (a comment), with what GitHub answered about it."""
     if pull_request.head_repository.lower() != repository.lower():
         fork = Event(repository=repository, head_repository=pull_request.head_repository)
         return replace(plan, skip=skip_reason(fork, has_key=True))
@@ -103,8 +103,8 @@ def _needs_branch(command: Command, inputs: Inputs) -> bool:
 def _no_branch(event: Event) -> str:
     if event.tag:
         return (
-            f'Input branch: "" is not accepted; the event is about the tag {event.tag}, and Stormkit deploys'
-            " branches: set branch."
+            f'Input branch: "" is not valid: the event is about the tag {event.tag}, and Stormkit deploys branches;'
+            " set branch."
         )
     what = f"the {event.name} event names no branch" if event.name else "there is no event to take one from"
-    return f'Input branch: "" is not accepted; {what}: set branch.'
+    return f'Input branch: "" is not valid: {what}; set branch.'

@@ -7,7 +7,7 @@ import pytest
 from sandbox.stormkit.server import Stormkit
 from stormkit_action import __version__
 from stormkit_action.cancellation import Cancellation
-from stormkit_action.input_table import INPUTS
+from stormkit_action.inputs import INPUTS
 from stormkit_action.main import run_command_line
 from stormkit_action.reporting.outputs import OUTPUTS
 
@@ -91,7 +91,7 @@ def test_outside_of_github_nothing_of_it_is_used(run):
         "--json", STORMKIT_API_KEY=KEY, GITHUB_EVENT_NAME="push", GITHUB_REF="refs/heads/main", INPUT_BRANCH="x"
     )
     assert shown.code == 1
-    assert "there is no event to take one from: set branch" in shown.result["reason"]
+    assert "there is no event to take one from; set branch" in shown.result["reason"]
 
 
 def test_no_document_without_json(run):

@@ -1,4 +1,4 @@
-"""What each event says, from GitHub's payloads and from broken ones."""
+"""What value event says, from GitHub's payloads and from broken ones."""
 
 import contextlib
 import json
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from sandbox import events
 from sandbox.events import BASE_SHA, FORK, HEAD_BRANCH, HEAD_SHA, REPOSITORY, environment_for, load
 from stormkit_action.errors import InputError
-from stormkit_action.event import PULL_REQUEST_EVENTS, Event, Run, from_environment, pull_request_from
+from stormkit_action.event import PULL_REQUEST_EVENTS, Event, Run, pull_request_from
+from stormkit_action.event import read as read_event
 
 QUEUE = f"gh-readonly-queue/main/pr-42-{BASE_SHA}"
 GROUP_SHA = "9049f1265b7d61be4a8904a9a27120d2064dab3b"
@@ -53,7 +54,7 @@ class Reader:
         raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         self.path.write_bytes(raw)
         told = environment_for(name, payload if isinstance(payload, Mapping) else {})
-        return from_environment({**told, "GITHUB_EVENT_PATH": str(self.path), **variables})
+        return read_event({**told, "GITHUB_EVENT_PATH": str(self.path), **variables})
 
 
 @pytest.fixture(name="read")
@@ -103,7 +104,7 @@ def test_a_run_without_a_usable_id(read, run_id):
 
 
 def test_outside_of_github_there_is_no_event():
-    event = from_environment({})
+    event = read_event({})
     assert not event.on_github
     assert event == Event()
 
@@ -207,7 +208,7 @@ def test_the_pull_request_in_a_merge_queues_ref(read, ref, number):
 
 
 BROKEN = [
-    *[("pull_request", {"pull_request": each}) for each in (None, [], "x", {}, {"number": 42})],
+    *[("pull_request", {"pull_request": value}) for value in (None, [], "x", {}, {"number": 42})],
     *[
         ("pull_request", {"pull_request": {"number": number, "head": {"ref": "x", "sha": sha}}})
         for number, sha in (
@@ -220,16 +221,16 @@ BROKEN = [
         )
     ],
     ("pull_request_target", {"pull_request": {"number": 42, "head": {"ref": None, "sha": HEAD_SHA}}}),
-    *[("workflow_run", {"workflow_run": each}) for each in (None, [], "x")],
+    *[("workflow_run", {"workflow_run": value}) for value in (None, [], "x")],
     *[
-        ("issue_comment", {"issue": each})
-        for each in (None, {}, {"number": "42", "pull_request": {}}, {"number": True})
+        ("issue_comment", {"issue": value})
+        for value in (None, {}, {"number": "42", "pull_request": {}}, {"number": True})
     ],
     *[("push", raw) for raw in (b"", b"{", b"[]", b"null", b"5", b"\xff\xfe", b"[" * 100_000, b"9" * 5000)],
 ]
 
 
-@pytest.mark.parametrize(("name", "payload"), BROKEN, ids=lambda each: str(each)[:60])
+@pytest.mark.parametrize(("name", "payload"), BROKEN, ids=lambda value: str(value)[:60])
 def test_broken_payloads_are_input_errors_that_name_what_is_missing(read, name, payload):
     with pytest.raises(InputError, match="event") as caught:
         read(name, payload)
@@ -241,9 +242,9 @@ def test_an_event_file_that_is_not_there(tmp_path):
     environ = environment_for("push", {})
     for path, words in ((tmp_path / "none", "No such file"), (tmp_path, "directory"), ("a\0b", "not JSON")):
         with pytest.raises(InputError, match=words):
-            from_environment({**environ, "GITHUB_EVENT_PATH": str(path)})
+            read_event({**environ, "GITHUB_EVENT_PATH": str(path)})
     with pytest.raises(InputError, match="GITHUB_EVENT_PATH is not set"):
-        from_environment(environ)
+        read_event(environ)
 
 
 def test_a_byte_order_mark_and_bytes_that_are_no_utf8(read):
@@ -264,8 +265,8 @@ def test_a_pull_request_from_githubs_api():
     found = pull_request_from(data)
     assert found is not None
     assert (found.number, found.head_ref, found.head_repository, found.state) == (42, HEAD_BRANCH, "", "open")
-    for each in (None, [], {}, {**data, "head": None}, {**data, "number": None}):
-        assert pull_request_from(each) is None
+    for value in (None, [], {}, {**data, "head": None}, {**data, "number": None}):
+        assert pull_request_from(value) is None
 
 
 JSON = st.recursive(

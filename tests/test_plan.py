@@ -11,10 +11,10 @@ from stormkit_action.event import DEPENDABOT, Event, PullRequest
 from stormkit_action.inputs import Command
 from stormkit_action.plan import Plan, decide, skip_reason, with_pull_request
 from tests.test_event import GROUP_SHA, QUEUE, Reader
-from tests.test_input_table import parsed
+from tests.test_inputs import parsed
 
 ON_A_TAG = (
-    'Input branch: "" is not accepted; the event is about the tag v1.2.0, and Stormkit deploys branches: set branch.'
+    'Input branch: "" is not valid: the event is about the tag v1.2.0, and Stormkit deploys branches; set branch.'
 )
 
 
@@ -111,7 +111,7 @@ def test_events_without_a_branch_take_the_inputs(tmp_path, name, payload, words)
 
 
 def test_without_an_event_the_branch_has_to_be_given():
-    with pytest.raises(InputError, match="there is no event to take one from: set branch"):
+    with pytest.raises(InputError, match="there is no event to take one from; set branch"):
         decide(parsed(), Event())
     assert decide(parsed(branch="main"), Event()) == Plan(command=Command.DEPLOY, branch="main")
 
