@@ -17,6 +17,26 @@ _COUNT = re.compile(r"[0-9]{1,18}")
 
 Json = Mapping[str, Any]
 
+_NO_EVENT_FILE = (
+    "The event file {} does not exist: the runner's work directory is not visible in containers. On a runner that runs"
+    " in a container itself, mount its work directory at the same path on the Docker host; on Kubernetes, put it on a"
+    " volume that the job's containers share."
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Repository:
+    """A repository: its id (None where it is not known) and "owner/name". A fork that was deleted has neither."""
+
+    id: int | None = None
+    name: str = ""
+
+    def is_same(self, other: "Repository") -> bool:
+        """Whether both are one repository. Ids decide where both are known: a name changes, an id doesn't."""
+        if self.id is not None and other.id is not None:
+            return self.id == other.id
+        return self.name.lower() == other.name.lower()
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PullRequest:
@@ -26,7 +46,18 @@ class PullRequest:
     head_ref: str
     head_sha: str
     head_repository: str
+    head_repository_id: int | None = None
     state: str = "open"
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is closed, merged or not."""
+        return self.state == "closed"
+
+    @property
+    def head(self) -> Repository:
+        """The repository its branch lives in."""
+        return Repository(id=self.head_repository_id, name=self.head_repository)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,28 +74,40 @@ class Run:
         """Newer runs compare greater: ids grow, and a re-run keeps its id and counts its attempts."""
         return (self.id, self.attempt)
 
+    @property
+    def is_rerun(self) -> bool:
+        """Whether it repeats an earlier attempt: it began later than its id says, and its payload is the old one."""
+        return self.attempt > 1
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
     """The event that started the workflow.
 
     `branch` is the branch it is about (empty where it is not about one) and `sha` the commit at its head.
-    `pull_request` is the one in the payload; `pull_request_number` may be known without it.
+    `pull_request` is the one in the payload; `pull_request_number` may be known without it. `pull_request_closed` is
+    what the payload says, which GitHub may have overtaken.
     `head_repository` is where the branch lives when the payload says so ("owner/name", empty for a deleted fork, None
     when it doesn't).
+    `branch_may_be_tag` is True where the payload doesn't tell a tag from a branch: only GitHub knows whether there is
+    such a branch.
     """
 
     name: str = ""
     action: str = ""
     repository: str = ""
+    repository_id: int | None = None
     default_branch: str = ""
     branch: str = ""
     sha: str = ""
     tag: str = ""
-    branch_deleted: bool = False
+    ref_deleted: bool = False
+    branch_may_be_tag: bool = False
     pull_request: PullRequest | None = None
     pull_request_number: int | None = None
+    pull_request_closed: bool = False
     head_repository: str | None = None
+    head_repository_id: int | None = None
     actor: str = ""
     run: Run = Run()
     server_url: str = "https://github.com"
@@ -78,7 +121,19 @@ class Event:
     @property
     def from_fork(self) -> bool:
         """Whether the branch lives in another repository than the one whose workflow runs."""
-        return self.head_repository is not None and self.head_repository.lower() != self.repository.lower()
+        if self.head_repository is None:
+            return False
+        return not self.base.is_same(Repository(id=self.head_repository_id, name=self.head_repository))
+
+    @property
+    def base(self) -> Repository:
+        """The repository whose workflow runs."""
+        return Repository(id=self.repository_id, name=self.repository)
+
+    @property
+    def in_merge_queue(self) -> bool:
+        """Whether the branch is a merge queue's own: the pull request's comment is not about it."""
+        return self.name == "merge_group"
 
     @property
     def needs_pull_request(self) -> bool:
@@ -101,6 +156,7 @@ def read(environ: Mapping[str, str]) -> Event:
         name=name,
         action=_text(payload, "action"),
         repository=repository,
+        repository_id=_id(environ.get("GITHUB_REPOSITORY_ID"), _at(payload, "repository", "id")),
         default_branch=_text(payload.get("repository"), "default_branch"),
         actor=environ.get("GITHUB_ACTOR", ""),
         run=_run(environ, server_url, repository),
@@ -118,6 +174,8 @@ def _payload(path: str) -> Json:
         raise InputError(["GITHUB_EVENT_PATH is not set, so the event is not known; GitHub's runner sets it."])
     try:
         payload = json.loads(Path(path).read_bytes().decode("utf-8-sig", "replace"))
+    except FileNotFoundError:
+        raise InputError([_NO_EVENT_FILE.format(path)]) from None
     except OSError as error:
         raise InputError(
             [f"The event file {path} can't be read ({error.strerror}). GitHub's runner writes it; run the job again."]
@@ -150,7 +208,9 @@ def _about(event: Event, pull_request: PullRequest) -> Event:
         sha=pull_request.head_sha,
         pull_request=pull_request,
         pull_request_number=pull_request.number,
+        pull_request_closed=pull_request.closed,
         head_repository=pull_request.head_repository,
+        head_repository_id=pull_request.head_repository_id,
     )
 
 
@@ -159,22 +219,26 @@ def _workflow_run_event(event: Event, payload: Json, _environ: Mapping[str, str]
     if not isinstance(run, Mapping):
         raise InputError(["The workflow_run event has no workflow_run in its event file; run the job again."])
     entries = run.get("pull_requests")
-    numbers = [_number(entry) for entry in entries if _is_here(entry, payload)] if isinstance(entries, list) else []
+    numbers = [_number(entry) for entry in entries if _is_of(event, entry)] if isinstance(entries, list) else []
+    branch = _text(run, "head_branch")
     return replace(
         event,
-        branch=_text(run, "head_branch"),
+        branch=branch,
         sha=_sha(run.get("head_sha")),
+        # `head_branch` is the tag's name for a run of a tag, and nothing else in the payload says so.
+        branch_may_be_tag=run.get("event") not in PULL_REQUEST_EVENTS and branch != event.default_branch,
         pull_request_number=next(filter(None, numbers), None),
         head_repository=_full_name(run.get("head_repository")),
+        head_repository_id=_id(_at(run, "head_repository", "id")),
     )
 
 
-def _is_here(pull_request: object, payload: Json) -> bool:
-    """Whether a pull request is one of this repository.
+def _is_of(event: Event, pull_request: object) -> bool:
+    """Whether a pull request is one of the event's repository.
 
     GitHub lists those that have the run's head, and these may belong to other repositories of the network too.
     """
-    return _at(pull_request, "base", "repo", "id") in (None, _at(payload, "repository", "id"))
+    return _at(pull_request, "base", "repo", "id") in (None, event.repository_id)
 
 
 def _issue_comment_event(event: Event, payload: Json, _environ: Mapping[str, str]) -> Event:
@@ -182,8 +246,9 @@ def _issue_comment_event(event: Event, payload: Json, _environ: Mapping[str, str
     number = _number(issue)
     if not isinstance(issue, Mapping) or number is None:
         raise InputError(["The issue_comment event has no usable issue in its event file; run the job again."])
-    on_pull_request = isinstance(issue.get("pull_request"), Mapping)
-    return replace(event, pull_request_number=number) if on_pull_request else event
+    if not isinstance(issue.get("pull_request"), Mapping):
+        return event
+    return replace(event, pull_request_number=number, pull_request_closed=issue.get("state") == "closed")
 
 
 def _merge_group_event(event: Event, payload: Json, _environ: Mapping[str, str]) -> Event:
@@ -212,8 +277,8 @@ def _delete_event(event: Event, payload: Json, _environ: Mapping[str, str]) -> E
 def _deleted_ref_event(event: Event, ref: str) -> Event:
     """The event of a ref that is gone. GITHUB_REF names the default branch then."""
     if ref.startswith("refs/tags/"):
-        return replace(event, tag=ref.removeprefix("refs/tags/"))
-    return replace(event, branch=ref.removeprefix("refs/heads/"), branch_deleted=True)
+        return replace(event, tag=ref.removeprefix("refs/tags/"), ref_deleted=True)
+    return replace(event, branch=ref.removeprefix("refs/heads/"), ref_deleted=True)
 
 
 def _ref_event(event: Event, payload: Json, environ: Mapping[str, str]) -> Event:
@@ -251,6 +316,7 @@ def pull_request_from(data: object) -> PullRequest | None:
         head_ref=ref,
         head_sha=sha,
         head_repository=_full_name(_at(head, "repo")),
+        head_repository_id=_id(_at(head, "repo", "id")),
         state=_text(data, "state") or "open",
     )
 
@@ -290,6 +356,16 @@ def _number(data: object) -> int | None:
     """The number of an issue or a pull request."""
     number = _at(data, "number")
     return number if isinstance(number, int) and not isinstance(number, bool) and number > 0 else None
+
+
+def _id(*values: object) -> int | None:
+    """The first of `values` that is an id, as a number or in digits."""
+    for value in values:
+        if isinstance(value, str) and _COUNT.fullmatch(value):
+            return int(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    return None
 
 
 def _sha(value: object) -> str:

@@ -159,7 +159,7 @@ def _with_pull_request(plan: Plan, inputs: Inputs, event: Event, github: GitHubA
     if pull_request is None:
         problem = f"Pull request {number} has no usable head branch (a deleted fork has none): nothing was deployed."
         raise InputError([f"{problem} Push its commits to a branch of this repository."])
-    return plans.with_pull_request(plan, pull_request, event.repository, inputs)
+    return plans.with_pull_request(plan, pull_request, event, inputs)
 
 
 def report_bug(environ: Mapping[str, str], console: Console) -> None:
