@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from stormkit_action import __version__
-from stormkit_action.input_table import INPUTS
+from stormkit_action.inputs import INPUTS
 
 # Where secrets and defaults come from outside GitHub; secrets have no flag, since arguments are visible to everybody.
 _VARIABLES = {"api-key": "STORMKIT_API_KEY", "env-id": "STORMKIT_ENV_ID", "api-url": "STORMKIT_API_URL"}

@@ -166,9 +166,6 @@ def read(environ: Mapping[str, str]) -> Event:
     return _READERS.get(name, _ref_event)(event, payload, environ)
 
 
-from_environment = read
-
-
 def _payload(path: str) -> Json:
     if not path:
         raise InputError(["GITHUB_EVENT_PATH is not set, so the event is not known; GitHub's runner sets it."])

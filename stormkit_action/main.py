@@ -3,16 +3,18 @@
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from stormkit_action import __version__, input_table
+from stormkit_action import __version__
 from stormkit_action import event as events
+from stormkit_action import inputs as action_inputs
 from stormkit_action import plan as plans
 from stormkit_action import result as results
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import Clock, Deadline, SystemClock
 from stormkit_action.commands import dispatch
 from stormkit_action.context import Context, Reporter
-from stormkit_action.errors import ActionError, Cancelled, InputError
+from stormkit_action.errors import ActionError, Cancelled, GitHubError, InputError
 from stormkit_action.event import Event
 from stormkit_action.github_api.api import GitHubApi
 from stormkit_action.inputs import Environment, Inputs
@@ -53,7 +55,7 @@ def allow_any_character() -> None:
 
 def main(environ: Mapping[str, str], *, console: Console, files: StepFiles, clock: Clock) -> int:
     """Run one step. The exit code: 0, 1, 130 when cancelled, 3 for a bug."""
-    for secret in input_table.secrets_in(environ):
+    for secret in action_inputs.secrets_in(environ):
         console.mask(secret)
     step = Step()
     reporter = StepReporter(console=console, files=files, clock=clock, step=step)
@@ -75,10 +77,7 @@ def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: St
             f"Input api-url: {inputs.api_url} is not encrypted: the API key can be read on its way. Use https."
         )
     github = github_api(inputs, event, clock)
-    plan = plans.decide(inputs, event)
-    if event.needs_pull_request and not plan.skip:
-        plan = _with_pull_request(plan, inputs, event, github)
-    step.plan = plan
+    step.plan = plan = _decide(inputs, event, github)
     if plan.skip:
         return results.skipped(plan.skip)
     if github is not None:
@@ -134,13 +133,13 @@ def _read(environ: Mapping[str, str], step: Step) -> tuple[Inputs | None, Event]
     """
     problems: list[str] = []
     try:
-        step.event = events.from_environment(environ)
+        step.event = events.read(environ)
         if plans.skip_reason(step.event, has_key=_has_key(environ)):
             return None, step.event
     except InputError as error:
         problems += error.problems
     try:
-        step.inputs = input_table.from_environment(environ)
+        step.inputs = action_inputs.read(environ)
     except InputError as error:
         problems += error.problems
     if problems:
@@ -150,6 +149,23 @@ def _read(environ: Mapping[str, str], step: Step) -> tuple[Inputs | None, Event]
 
 def _has_key(environ: Mapping[str, str]) -> bool:
     return bool(bare_key(environ.get("INPUT_API-KEY", "")))
+
+
+def _decide(inputs: Inputs, event: Event, github: GitHubApi | None) -> Plan:
+    """The plan, with what only GitHub knows."""
+    plan = plans.decide(inputs, event)
+    if plan.skip:
+        return plan
+    if event.needs_pull_request:
+        return _with_pull_request(plan, inputs, event, github)
+    if event.branch_may_be_tag and plan.branch == event.branch and github is not None:
+        try:
+            is_branch = github.branch_tip(plan.branch) is not None
+        except GitHubError:
+            return plan
+        if not is_branch:
+            return replace(plan, skip=plans.no_branch_reason(plan.branch))
+    return plan
 
 
 def _with_pull_request(plan: Plan, inputs: Inputs, event: Event, github: GitHubApi | None) -> Plan:

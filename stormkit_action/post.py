@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from stormkit_action import event as events
-from stormkit_action import input_table, state
+from stormkit_action import inputs as action_inputs
 from stormkit_action import plan as plans
+from stormkit_action import state
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import Clock, Deadline, SystemClock
 from stormkit_action.context import Context, Reporter
@@ -56,10 +57,10 @@ def run_post_step(environ: Mapping[str, str], cancellation: Cancellation) -> int
 
 def finish(environ: Mapping[str, str], *, console: Console, files: StepFiles, clock: Clock) -> int:
     """Finish the step. The exit code: 0, or 1 when a deployment may still run."""
-    for secret in input_table.secrets_in(environ):
+    for secret in action_inputs.secrets_in(environ):
         console.mask(secret)
     try:
-        inputs, event = input_table.from_environment(environ), events.from_environment(environ)
+        inputs, event = action_inputs.read(environ), events.read(environ)
         plan = plans.decide(inputs, event)
     except ActionError as error:
         # The step itself reported that, and began nothing.

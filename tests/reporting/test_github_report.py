@@ -10,7 +10,7 @@ import pytest
 from sandbox.clock import TODAY, FakeClock
 from sandbox.events import HEAD_BRANCH, HEAD_SHA
 from sandbox.github.server import TOKEN, GitHub
-from stormkit_action import input_table
+from stormkit_action import inputs as action_inputs
 from stormkit_action import result as results
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import SystemClock
@@ -53,7 +53,7 @@ class Step:
     ) -> None:
         self.clock = clock or FakeClock()
         given = {"api-key": "SK_sandbox", "github-token": token, **(inputs or {})}
-        self.inputs = input_table.from_environment({f"INPUT_{name.upper()}": text for name, text in given.items()})
+        self.inputs = action_inputs.read({f"INPUT_{name.upper()}": text for name, text in given.items()})
         self.run = Run(id=run, job="preview", url=f"https://github.com/octocat/hello-world/actions/runs/{run}")
         self.report = GitHubReport(
             github=GitHubApi(token=token, repository="octocat/hello-world", api_url=github.url, clock=self.clock),
