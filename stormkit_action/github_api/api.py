@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import GitHubError
 from stormkit_action.event import PullRequest, pull_request_from
-from stormkit_action.github_api.answers import Comment, GitHubDeployment
 from stormkit_action.github_api.connection import PAGE, Connection, Known, Retry
+from stormkit_action.github_api.models import Comment, GitHubDeployment
 from stormkit_action.text import one_line
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import GitHubError
-from stormkit_action.github_api.answers import Failure, failure
+from stormkit_action.github_api.models import Failure, failure
 from stormkit_action.text import redact
 
 if TYPE_CHECKING:

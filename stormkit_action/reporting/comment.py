@@ -11,9 +11,12 @@ from dataclasses import dataclass, replace
 
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import GitHubError
-from stormkit_action.github_api.answers import Comment
+from stormkit_action.event import Event
 from stormkit_action.github_api.api import GitHubApi
 from stormkit_action.github_api.connection import PAGE
+from stormkit_action.github_api.models import Comment
+from stormkit_action.inputs import Command, Inputs, Switch
+from stormkit_action.plan import Plan
 from stormkit_action.reporting.comment_body import is_ours, read_rows, render
 from stormkit_action.reporting.rows import Change, Row, union
 
@@ -37,6 +40,9 @@ REPEAT = (0.2, 0.4)
 YOUNG = 60
 
 _GONE = (404, 410)
+
+# Commands whose result belongs into the comment.
+_COMMANDS = frozenset({Command.DEPLOY, Command.RESTART, Command.PUBLISH, Command.CLEANUP})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,3 +171,56 @@ def _between(shortest: float, longest: float) -> float:
 def _same(author: str, login: str) -> bool:
     """Whether both name one account. GraphQL may leave a bot's suffix away, and no person can have one."""
     return author in (login, f"{login}[bot]")
+
+
+class PullRequestComment:
+    """Writes into the sticky comment, if there is a pull request. What can't be written is told in `problem`."""
+
+    def __init__(self, *, inputs: Inputs, event: Event, plan: Plan) -> None:
+        self._inputs = inputs
+        self._event = event
+        self._plan = plan
+        self._number = plan.pull_request
+        self._looked = False
+        self._comment: StickyComment | None = None
+        self.problem = ""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a comment is to be written where that is possible."""
+        return self._inputs.comment is not Switch.FALSE and self._event.on_github and self._plan.command in _COMMANDS
+
+    def write(
+        self, change: Change, github: GitHubApi, *, deadline: Deadline, create: bool = True, confirm: bool = True
+    ) -> CommentWrite:
+        """Write `change` as StickyComment does, but without raising."""
+        try:
+            number = self._find(github.within(deadline))
+            if number is None:
+                self.problem = f"There is no open pull request of {self._plan.branch or 'this event'} to comment on."
+                return CommentWrite()
+            if self._comment is None:
+                self._comment = StickyComment(github=github, number=number, key=self._inputs.comment_key)
+            told = self._comment.write(change, deadline=deadline, create=create, confirm=confirm)
+        except GitHubError as error:
+            self.problem = error.text
+            return CommentWrite(settled=not error.retryable)
+        self.problem = ""
+        return told
+
+    def _find(self, github: GitHubApi) -> int | None:
+        """The pull request, looked up once where the event does not name it."""
+        if self._number is None and not self._looked:
+            self._number = self._look_up(github)
+            self._looked = True
+        return self._number
+
+    def _look_up(self, github: GitHubApi) -> int | None:
+        sha = self._event.sha
+        if self._event.name == "workflow_run" and sha:
+            # Answers with closed ones too, and with ones that merely contain the commit.
+            found = [each for each in github.pull_requests_of_commit(sha) if each.state == "open"]
+            found = [each for each in found if each.head_sha == sha]
+        else:
+            found = github.pull_requests_of_branch(self._plan.branch) if self._plan.branch else []
+        return found[0].number if found else None

@@ -6,14 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from stormkit_action.reporting import markdown
-from stormkit_action.reporting.rows import Row, State, decode, encode
+from stormkit_action.reporting.rows import MAX_TAIL_CHARACTERS, Row, State, decode, encode
 from stormkit_action.reporting.table import HEAD, SAID, brief_cells, cells, word_of
 
 # GitHub refuses more (422). Counted in code points, which is safe under its limit in bytes too.
 LONGEST = 65_536
-
-# The log excerpt in a row, before the whole comment has to be shortened. Characters.
-TAIL = 4000
 
 _STATE = re.compile(r"<!-- stormkit-action state (?P<word>[A-Za-z0-9+/=]*) -->")
 
@@ -36,7 +33,13 @@ class Detail:
 
 
 # Log excerpts are shortened first, then everything but the state and the preview link.
-_DETAILS = (Detail(excerpt=TAIL), Detail(excerpt=1500), Detail(excerpt=400), Detail(), Detail(said=80, whole=False))
+_DETAILS = (
+    Detail(excerpt=MAX_TAIL_CHARACTERS),
+    Detail(excerpt=1500),
+    Detail(excerpt=400),
+    Detail(),
+    Detail(said=80, whole=False),
+)
 
 
 def marker(key: str) -> str:

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from stormkit_action.context import Environment
 from stormkit_action.errors import GitHubError
 from stormkit_action.event import Event
-from stormkit_action.github_api.answers import GitHubDeployment
 from stormkit_action.github_api.api import GitHubApi
+from stormkit_action.github_api.models import GitHubDeployment
 from stormkit_action.inputs import Command, Inputs, Switch
 from stormkit_action.plan import Plan
 from stormkit_action.result import DeploymentResult, Outcome

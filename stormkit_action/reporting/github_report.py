@@ -17,13 +17,11 @@ from stormkit_action.event import Event
 from stormkit_action.github_api.api import GitHubApi
 from stormkit_action.inputs import Command, Inputs
 from stormkit_action.plan import Plan
-from stormkit_action.reporting.comment import CommentWrite
+from stormkit_action.reporting.comment import CommentWrite, PullRequestComment
 from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.github_deployments import GitHubDeployments
 from stormkit_action.reporting.outputs import GitHubWrites
-from stormkit_action.reporting.pull_request import PullRequestComment
-from stormkit_action.reporting.result_rows import change_of
-from stormkit_action.reporting.rows import Change, Row, active_ids, newer
+from stormkit_action.reporting.rows import Change, Row, active_ids, change_of, newer
 from stormkit_action.result import Result
 
 T = TypeVar("T")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from stormkit_action.reporting import markdown
-from stormkit_action.reporting.result_rows import STATES
+from stormkit_action.reporting.rows import STATES
 from stormkit_action.reporting.table import LIVE, WORDS
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.text import duration, one_line

@@ -122,7 +122,7 @@ class StepReporter:
         if part <= self._parts.get(environment.env_id, 0):
             return
         self._parts[environment.env_id] = part
-        from stormkit_action.reporting.result_rows import row_of  # noqa: PLC0415
+        from stormkit_action.reporting.rows import row_of  # noqa: PLC0415
         from stormkit_action.result import DeploymentResult, Outcome  # noqa: PLC0415
 
         result = DeploymentResult(

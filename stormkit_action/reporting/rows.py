@@ -10,12 +10,16 @@ import binascii
 import json
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from stormkit_action.event import Run
+from stormkit_action.result import DeploymentResult, Outcome, Result
 from stormkit_action.stormkit.models import web_url
+from stormkit_action.text import one_line, tail
 
 VERSION = 1
 
@@ -27,6 +31,10 @@ LARGEST = 253_402_300_799
 
 # No comment holds more rows: GitHub takes no longer one.
 MOST_ROWS = 1000
+
+# The log excerpt of a row: lines, and characters before the whole comment has to be shortened.
+MAX_TAIL_LINES = 40
+MAX_TAIL_CHARACTERS = 4000
 
 # What is read as numbers has to be short enough for that.
 _IDS = {
@@ -248,3 +256,64 @@ def _row(entry: object) -> Row | None:
         return Row(**{**values, "state": State(values.get("state", ""))})
     except (TypeError, ValueError):
         return None
+
+
+STATES = {
+    Outcome.SUCCESS: State.READY,
+    Outcome.FAILED: State.FAILED,
+    Outcome.STOPPED: State.STOPPED,
+    Outcome.TIMED_OUT: State.TIMED_OUT,
+    Outcome.CANCELLED: State.CANCELLED,
+    Outcome.SKIPPED: State.SKIPPED,
+    Outcome.RUNNING: State.BUILDING,
+}
+
+# How a row is called before Stormkit has told the app's name.
+PROVISIONAL = "Stormkit"
+
+
+def row_of(
+    result: DeploymentResult, *, run: Run, now: datetime, usual: float = 0.0, elapsed: float = 0.0, github_id: str = ""
+) -> Row:
+    """The row that shows `result`, `elapsed` seconds after it began.
+
+    `usual` is the seconds such a build usually takes, 0 if not known; `github_id` is its GitHub Deployment.
+    """
+    step = result.failing_step
+    environment = f"Environment {result.env_id}" if result.env_id else PROVISIONAL
+    updated = int(now.timestamp())
+    return Row(
+        label=one_line(result.label or environment, 100),
+        provisional=not result.label,
+        state=State.REMOVED if result.removed else STATES[result.status],
+        run_id=run.id,
+        attempt=run.attempt,
+        job=run.job,
+        env_id=result.env_id,
+        deployment_id=result.deployment_id,
+        branch=one_line(result.branch, 250),
+        sha=one_line(result.commit_sha, 64),
+        preview_url="" if result.removed else result.preview_url,
+        details_url="" if result.removed else result.details_url,
+        run_url=run.url,
+        reason=one_line(result.reason, 300),
+        warning=one_line(result.warning, 300),
+        live=result.live,
+        updated=updated,
+        duration=min(round(result.duration or 0.0), LARGEST),
+        usual=round(usual),
+        ready_at=round(updated + usual - elapsed) if usual > elapsed else 0,
+        github_id=github_id,
+        step=one_line(step.title, 100) if step else "",
+        tail=tail(step.message, lines=MAX_TAIL_LINES, characters=MAX_TAIL_CHARACTERS) if step else "",
+    )
+
+
+def change_of(
+    result: Result, *, run: Run, now: datetime, github_ids: Mapping[str, str], cleanup: bool = False
+) -> Change:
+    """What a step's result changes in the comment. After a cleanup only the rows of what is gone."""
+    rows = [row_of(each, run=run, now=now, github_id=github_ids.get(each.name, "")) for each in result.deployments]
+    if not cleanup:
+        return Change(rows=tuple(rows))
+    return Change(rows=tuple(row for row in rows if row.state is State.REMOVED), removing=True)

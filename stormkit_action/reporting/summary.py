@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from stormkit_action.event import Run
 from stormkit_action.reporting import listing, markdown, timeline
-from stormkit_action.reporting.result_rows import STATES, row_of
+from stormkit_action.reporting.rows import STATES, row_of
 from stormkit_action.reporting.table import HEAD, WORDS, cells
 from stormkit_action.result import DeploymentResult, Result
 from stormkit_action.text import size, tail

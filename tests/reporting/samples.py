@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from stormkit_action import result as results
 from stormkit_action.event import Run
-from stormkit_action.reporting.result_rows import row_of
-from stormkit_action.reporting.rows import Row, State
+from stormkit_action.reporting.rows import Row, State, row_of
 from stormkit_action.result import DeploymentResult, Outcome, Result
 from stormkit_action.stormkit.models import Commit, Deployment, LogStep, Status, UploadSize
 

@@ -22,8 +22,7 @@ from stormkit_action.plan import Plan
 from stormkit_action.reporting.comment_body import read_rows, render
 from stormkit_action.reporting.console import GitHubConsole
 from stormkit_action.reporting.github_report import GitHubReport
-from stormkit_action.reporting.result_rows import row_of
-from stormkit_action.reporting.rows import State
+from stormkit_action.reporting.rows import State, row_of
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.models import Commit, Deployment, Status

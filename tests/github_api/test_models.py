@@ -2,7 +2,7 @@
 
 import pytest
 
-from stormkit_action.github_api.answers import Comment, Failure, GitHubDeployment, failure
+from stormkit_action.github_api.models import Comment, Failure, GitHubDeployment, failure
 
 NOW = 1_000_000.0
 
