@@ -22,7 +22,7 @@ from stormkit_action.inputs import Inputs, OnGivingUp
 from stormkit_action.later import Later
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.console import Console
-from stormkit_action.reporting.github_report import BUDGET, GitHubReport, guarded
+from stormkit_action.reporting.github_report import BUDGET_S, GitHubReport, guarded
 from stormkit_action.reporting.reporter import STARTED, Shown, StepReporter
 from stormkit_action.reporting.step_files import StepFiles
 from stormkit_action.result import DeploymentResult, Outcome, Result
@@ -80,7 +80,7 @@ def finish(environ: Mapping[str, str], *, console: Console, files: StepFiles, cl
             github=github, inputs=inputs, event=event, plan=plan, clock=clock, console=console, resumed=True
         )
         told = Result(status=Outcome.CANCELLED, deployments=tuple(results))
-        guarded(lambda: report.finish(told, now=clock.now(), clock=clock, budget=BUDGET), console)
+        guarded(lambda: report.finish(told, now=clock.now(), clock=clock, budget=BUDGET_S), console)
         for problem in (report.comment.problem, report.deployments.problem):
             if problem:
                 console.line(problem)

@@ -26,7 +26,7 @@ class DeploymentResult:
     `label` is what people call it, `name` and `env_id` what the inputs call the environment. `reason` is one line,
     empty on plain success. `live` is whether it is published, as read back; `warning` is what a person should know
     although it went well. `removed` marks an environment whose deployments were cleaned up, `loose` a deployment that
-    may go on although it was to be stopped.
+    may go on although it was to be stopped. `ended_ids` are the deployments that the command stopped or deleted.
     """
 
     status: Outcome
@@ -44,6 +44,7 @@ class DeploymentResult:
     live: bool = False
     removed: bool = False
     loose: bool = False
+    ended_ids: tuple[str, ...] = ()
 
     @property
     def commit_sha(self) -> str:

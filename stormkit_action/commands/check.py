@@ -69,17 +69,17 @@ def _check_comment(context: Context, github: "GitHubApi", say: Callable[[str], N
         say("- No comment would be written: " + _why_no_comment(context))
         return []
     try:
-        allowed = github.may_comment(context.plan.pull_request)
+        refusal = github.comment_refusal(context.plan.pull_request)
     except ActionError as error:
         say(f"? Whether the token may comment could not be found out: {error.text}")
         return []
-    if allowed:
+    if not refusal:
         say(f"✓ The token may comment on pull request {context.plan.pull_request}.")
         return []
-    return [
-        "The token may not comment on the pull request: add `permissions: { pull-requests: write }` to the job"
-        " (naming one permission sets all others to none), or set comment: false."
-    ]
+    if context.inputs.comment is Switch.TRUE:
+        return [refusal]
+    say(f"- No comment would be written. {refusal}")
+    return []
 
 
 def _check_deployment(context: Context, github: "GitHubApi", say: Callable[[str], None]) -> list[str]:
@@ -88,17 +88,16 @@ def _check_deployment(context: Context, github: "GitHubApi", say: Callable[[str]
         say(f"- No GitHub Deployment would be written: {why}")
         return []
     try:
-        allowed = github.may_deploy()
+        refusal = github.deployment_refusal()
     except ActionError as error:
         say(f"? Whether the token may create GitHub Deployments could not be found out: {error.text}")
         return []
-    if allowed:
+    if not refusal:
         say("✓ The token may create GitHub Deployments.")
         return []
-    missing = "The token may not create GitHub Deployments: add `permissions: { deployments: write }` to the job"
     if context.inputs.github_deployment is Switch.TRUE:
-        return [f"{missing} (naming one permission sets all others to none), or set github-deployment: false."]
-    say(f"- {missing} to have them.")
+        return [refusal]
+    say(f"- No GitHub Deployment would be written. {refusal}")
     return []
 
 

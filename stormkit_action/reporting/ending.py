@@ -6,7 +6,7 @@ from stormkit_action.errors import ActionError, Cancelled
 from stormkit_action.inputs import BuildLog, Inputs, Switch
 from stormkit_action.reporting import log, outputs, summary
 from stormkit_action.reporting.console import Console
-from stormkit_action.reporting.github_report import BUDGET, CANCEL_BUDGET, guarded
+from stormkit_action.reporting.github_report import BUDGET_S, CANCEL_BUDGET_S, guarded
 from stormkit_action.reporting.known import Known
 from stormkit_action.reporting.outputs import GitHubWrites
 from stormkit_action.reporting.reporter import FINISHED
@@ -40,9 +40,9 @@ class Ending:
         inputs = self._known.inputs
         unwritable = self._write_outputs(result, GitHubWrites())
         if cancelled:
-            written = self._tell_github(result, self._clock.uncancelled(), CANCEL_BUDGET)
+            written = self._tell_github(result, self._clock.uncancelled(), CANCEL_BUDGET_S)
         else:
-            written = self._tell_github(result, self._clock, BUDGET)
+            written = self._tell_github(result, self._clock, BUDGET_S)
         if not unwritable and (written.comment_url or written.github_deployment_ids):
             self._write_outputs(result, written)
         if inputs is None or inputs.job_summary:
@@ -79,14 +79,9 @@ class Ending:
             return GitHubWrites()
         now = self._clock.now()
         told = guarded(lambda: github.finish(result, now=now, clock=clock, budget=budget), self._console)
-        if github.comment.problem:
-            # A permission is something the workflow's author has to give, whatever the input says.
-            wanted = inputs.comment is Switch.TRUE or "permission" in github.comment.problem
-            say = self._console.warning if wanted else self._console.line
-            say(f"No comment was written. {github.comment.problem}")
-        if github.deployments.problem:
-            say = self._console.warning if inputs.github_deployment is Switch.TRUE else self._console.line
-            say(f"GitHub Deployment: {github.deployments.problem}")
+        for problem in github.problems():
+            say = self._console.warning if problem.is_warning else self._console.line
+            say(problem.text)
         return told or GitHubWrites()
 
     def _say_outside(self, inputs: Inputs) -> None:
