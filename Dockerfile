@@ -2,7 +2,10 @@
 # Plain syntax, and nothing of one processor in it: it builds for amd64 and arm64, with and without BuildKit.
 
 # Another base serves a build behind a private certificate authority: the same Python, and the authority's certificate.
-ARG BASE=python:3.13-slim
+ARG BASE=pinned
+
+# Dependabot moves the digest: it reads FROM, but not ARG. BuildKit does not pull this base when BASE names another.
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS pinned
 
 FROM ${BASE} AS build
 # Where packages come from, if not from PyPI: pip reads these from its environment.
@@ -14,7 +17,8 @@ COPY requirements.txt /tmp/requirements.txt
 # actions-toolkit's wheel brings its tests as a top-level package; stubs are of no use at run time.
 RUN python -m venv --without-pip /opt/venv \
  && python -m pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --disable-pip-version-check \
-    --root-user-action ignore --only-binary :all: --require-hashes -r /tmp/requirements.txt \
+    --root-user-action ignore --only-binary :all: --require-hashes --no-deps -r /tmp/requirements.txt \
+ && python -m pip --python /opt/venv/bin/python check --disable-pip-version-check \
  && rm -r /opt/venv/lib/python3.*/site-packages/tests \
  && find /opt/venv -name '*.pyi' -delete
 COPY stormkit_action /app/stormkit_action

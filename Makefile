@@ -9,28 +9,39 @@ export BRANCH
 
 .PHONY: help demo sandbox deploy bench reliability test lint types imports pytest image pictures tables lock
 IMAGE ?= stormkit-action:local
-BASE ?= python:3.13-slim
+# Another base than the pinned one, such as BASE=python:3.13-slim. Without BuildKit, Docker pulls the base of every stage,
+# so the stage of the pinned one is left out then.
+BASE ?=
+PINNED := $(shell sed -n 's/^FROM \(.*\) AS pinned$$/\1/p' Dockerfile)
 # Where the build gets its packages, for whoever has set these: a name without a value passes the environment's.
 BUILD_ARGS := $(addprefix --build-arg ,HTTP_PROXY HTTPS_PROXY NO_PROXY PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_TRUSTED_HOST)
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
+# The locks are complete, so pip resolves nothing and does not ask an index which version is the newest.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
+CHECK := $(BIN)/python -m pip check --disable-pip-version-check
+
+# PIP installs another pip than the one that Python brings, in a new environment: PIP=pip==22.3, or PIP=pip for the newest.
+PIP ?=
 
 $(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, such as make PYTHON=python3.13")'
 	$(PYTHON) -m venv $(VENV)
+	$(if $(PIP),$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade $(PIP))
 	@touch $@
 
 # What the action runs with.
 $(VENV)/run: requirements.txt | $(VENV)/made
 	$(INSTALL) -r requirements.txt
+	$(CHECK)
 	@touch $@
 
 # And what it is tested with.
 $(READY): requirements-dev.txt $(VENV)/run
 	$(INSTALL) -r requirements-dev.txt
+	$(CHECK)
 	@touch $@
 
 demo: $(VENV)/run ## Run the action on a sample pull request, without an account
@@ -58,9 +69,13 @@ pytest: $(READY) ## The tests alone
 	$(BIN)/pytest -n auto --cov --cov-report=term
 
 image: ## The image as stormkit-action:local, and what it adds to its base
-	docker build $(BUILD_ARGS) $(BUILD_FLAGS) --build-arg BASE=$(BASE) --tag $(IMAGE) .
-	@image=$$(docker image inspect --format '{{.Size}}' $(IMAGE)) && base=$$(docker image inspect --format '{{.Size}}' $(BASE)) && \
-		awk -v image=$$image -v base=$$base 'BEGIN { printf "%s adds %.1f MB to %s\n", "$(IMAGE)", (image - base) / 1e6, "$(BASE)" }'
+	sed '$(if $(BASE),/ AS pinned$$/d)' Dockerfile | \
+		docker build $(BUILD_ARGS) $(BUILD_FLAGS) $(if $(BASE),--build-arg BASE=$(BASE)) --tag $(IMAGE) --file - .
+	@base=$(or $(BASE),$(PINNED)) && { docker image inspect $$base >/dev/null 2>&1 || docker pull --quiet $$base; } && \
+		image_size=$$(docker image inspect --format '{{.Size}}' $(IMAGE)) && \
+		base_size=$$(docker image inspect --format '{{.Size}}' $$base) && \
+		awk -v image=$$image_size -v base=$$base_size -v name=$$base \
+			'BEGIN { printf "%s adds %.1f MB to %s\n", "$(IMAGE)", (image - base) / 1e6, name }'
 
 CHROMIUM ?= chromium
 pictures: ## Draw the pictures of docs/images from the tests' golden files
@@ -77,7 +92,7 @@ lock: ## Lock the newest dependencies, with hashes, in requirements.txt and requ
 	$(PYTHON) -m venv $(LOCK)
 	$(LOCK)/bin/pip install --quiet --disable-pip-version-check uv
 	for each in requirements requirements-dev; do \
-		$(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		$(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --no-header \
 			$(UPGRADE) $$each.in --output-file $$each.txt || exit; \
 	done
 

@@ -90,7 +90,7 @@ class FakeClock:
 
 
 class FakePending(Pending[T]):
-    """A call that is over as soon as it is started: its waiter decides whether it was in time."""
+    """A call that runs when it is started. Its waiter decides whether it was in time, and `done` follows the clock."""
 
     def __init__(self, function: Callable[[], T], clock: FakeClock) -> None:
         self._clock = clock
@@ -100,6 +100,7 @@ class FakePending(Pending[T]):
             self._value = function()
         except BaseException as error:
             self._error = error
+        self._finished_at = clock.passed
 
     def wait(self, timeout: float) -> T:
         self._clock._give_up(self._began + timeout)
@@ -107,7 +108,7 @@ class FakePending(Pending[T]):
 
     @property
     def done(self) -> bool:
-        return True
+        return self._clock.passed >= self._finished_at
 
 
 class _Time:

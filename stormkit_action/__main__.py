@@ -9,34 +9,41 @@ from stormkit_action.cancellation import Cancellation
 
 
 def run() -> NoReturn:
-    """Run one step and exit with its code."""
-    cancellation = _listening()
-    # Imported after the signals are listened to: it takes a while. What imports make stays, so the collector neither
-    # looks at it while it is made (a tenth of the way to the trigger) nor later.
+    """Run one step and exit with its code: a step of GitHub's, or the command line of any other CI or terminal."""
+    cancellation = _listen_to_signals()
+    # Imported objects live as long as the process: keep the collector off them while importing (a tenth of the start)
+    # and afterwards. Imports come after the signal handlers, because they take a while.
     gc.disable()
-    from stormkit_action.cli import main  # noqa: PLC0415
+    from stormkit_action.main import run_command_line, run_step  # noqa: PLC0415
 
     gc.freeze()
     gc.enable()
-    _leave(main(sys.argv[1:], os.environ, cancellation))
+    arguments = sys.argv[1:]
+    if os.environ.get("GITHUB_ACTIONS") == "true" and not arguments:
+        _exit(run_step(os.environ, cancellation))
+    _exit(run_command_line(arguments, os.environ, cancellation))
 
 
 def finish() -> NoReturn:
-    """Finish what a killed step left behind, and exit."""
-    cancellation = _listening()
-    from stormkit_action.cli import finish as finish_step  # noqa: PLC0415 - as above
+    """Run the post step: finish what a killed step left behind, and exit."""
+    cancellation = _listen_to_signals()
+    from stormkit_action.post import run_post_step  # noqa: PLC0415 - as above
 
-    _leave(finish_step(os.environ, cancellation))
+    _exit(run_post_step(os.environ, cancellation))
 
 
-def _listening() -> Cancellation:
+def _listen_to_signals() -> Cancellation:
     cancellation = Cancellation()
     cancellation.listen_to_signals()
     return cancellation
 
 
-def _leave(code: int) -> NoReturn:
+def _exit(code: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     # Not sys.exit: it would wait for threads that a cancel left in a slow request.
     os._exit(code)
+
+
+if __name__ == "__main__":
+    run()

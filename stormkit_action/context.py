@@ -1,51 +1,44 @@
-"""What a command works with."""
+"""What a command works with, and who hears how it gets on."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from stormkit_action.clock import Clock, Deadline
-from stormkit_action.inputs import Inputs
+from stormkit_action.errors import CommandError
+from stormkit_action.event import Event
+from stormkit_action.github_api.api import GitHubApi
+from stormkit_action.inputs import Environment, Inputs
 from stormkit_action.plan import Plan
+from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit.client import StormkitClient
-
-if TYPE_CHECKING:
-    from stormkit_action.stormkit.models import Deployment
-    from stormkit_action.stormkit.waiting import Progress
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Environment:
-    """One Stormkit environment: its client, and what the workflow's author calls it (empty without `environments`)."""
-
-    client: StormkitClient
-    name: str = ""
-    env_id: str = ""
+from stormkit_action.stormkit.models import Deployment
+from stormkit_action.stormkit.waiting import Progress
 
 
 class Reporter(Protocol):
     """Who hears how a command gets on. Nothing it does may fail the command."""
 
-    def line(self, text: str) -> None:
-        """Say something in the log."""
+    def log(self, text: str) -> None:
+        """Write a line into the log."""
         ...
 
     def warning(self, text: str) -> None:
-        """Say something that a person should look at."""
+        """Write something into the log that a person should look at."""
         ...
 
     def triggering(self, environment: Environment) -> None:
         """A trigger is about to be sent: from now on a build may exist."""
         ...
 
-    def triggered(self, environment: Environment, deployment_id: str) -> None:
-        """A deployment was triggered (or adopted)."""
+    def started(self, result: DeploymentResult) -> None:
+        """A deployment was triggered, or one that our trigger had started was found."""
         ...
 
-    def progress(self, environment: Environment, progress: "Progress") -> None:
+    def progress(self, result: DeploymentResult, progress: Progress) -> None:
         """How the build stands."""
         ...
 
-    def build_log(self, environment: Environment, deployment: "Deployment", *, complete: bool) -> None:
+    def build_log(self, result: DeploymentResult, *, complete: bool) -> None:
         """The build log as far as it has come; no more comes once it is `complete`."""
         ...
 
@@ -54,17 +47,66 @@ class Reporter(Protocol):
 class Context:
     """Everything a command gets: what was asked for, whom to ask, until when, and who listens.
 
-    `clock`'s waits end when the job is cancelled; `deadline` is the step's timeout.
+    `environment` is the Stormkit environment as the inputs name it: both of its fields are empty where the API key
+    alone says which one it is. `github` is None outside of GitHub. `clock`'s waits end when the job is cancelled;
+    `deadline` is the step's timeout.
     """
 
     inputs: Inputs
+    event: Event
     plan: Plan
     environment: Environment
+    stormkit: StormkitClient
+    github: GitHubApi | None
     clock: Clock
     deadline: Deadline
     reporter: Reporter
 
     @property
     def client(self) -> StormkitClient:
-        """The site's client, every call of which ends with the step's deadline."""
-        return self.environment.client.within(self.deadline)
+        """Stormkit, every call to which ends with the step's deadline."""
+        return self.stormkit.within(self.deadline)
+
+    def result(
+        self,
+        deployment: Deployment | None,
+        status: Outcome | None = None,
+        reason: str = "",
+        *,
+        deployment_id: str = "",
+        elapsed: float = 0.0,
+    ) -> DeploymentResult:
+        """The result that `deployment` stands for, as Stormkit reports it unless `status` says else.
+
+        The only constructor of results. `deployment` is None where nothing was read; `deployment_id` names one that
+        could not be read. `elapsed` is how many seconds this step has waited for it.
+        """
+        status_read = Outcome(deployment.status.value) if deployment else Outcome.SUCCESS
+        branch = (deployment.branch if deployment else "") or self.plan.branch
+        return DeploymentResult(
+            status=status or status_read,
+            reason=reason,
+            label=self.environment.name or self.inputs.label or (deployment.name if deployment else ""),
+            name=self.environment.name,
+            env_id=(deployment.env_id if deployment else "") or self.environment.env_id,
+            deployment_id=deployment.id if deployment else deployment_id or self.inputs.deployment_id,
+            branch=branch,
+            expected_sha=self.plan.expected_sha if branch == self.plan.branch else "",
+            deployment=deployment,
+            dashboard_url=self.inputs.dashboard_url,
+            elapsed=elapsed,
+            live=bool(deployment and deployment.published),
+        )
+
+    def check_environment(self, deployment: Deployment) -> None:
+        """Raise CommandError where `deployment` is of another environment than the one that the inputs name.
+
+        Stormkit ignores `envId` with an environment's own key and uses the key's environment, but every answer carries
+        the `envId` that it is about.
+        """
+        wanted, actual = self.environment.env_id, deployment.env_id
+        if wanted and actual and wanted != actual:
+            raise CommandError(
+                f"This API key belongs to environment {actual}, not to {wanted}. Use the key of environment {wanted},"
+                " or correct the id."
+            )

@@ -7,7 +7,7 @@
         ├── StormkitError           a call to Stormkit
         │   ├── NoAnswer            nothing came back, or nothing could be sent
         │   ├── Busy                429: too many requests
-        │   ├── ServerFault         5xx, or an answer that can't be read
+        │   ├── ServerFault         5xx, an answer that can't be read, or one of somebody in between
         │   ├── Refused             401, 402, 403: the key, the plan or the team says no
         │   ├── NotFound            404
         │   └── Rejected            any other 4xx, and redirects
@@ -86,9 +86,9 @@ class Busy(StormkitError):
 
 
 class ServerFault(StormkitError):
-    """A 5xx, or an answer that can't be read.
+    """A 5xx, an answer that can't be read, or one of a proxy, gateway or firewall in between.
 
-    `from_stormkit` is True when Stormkit itself said so, False when a proxy in front may have spoken for it.
+    `from_stormkit` is True when Stormkit itself said so. Otherwise the request may have been carried out.
     """
 
     def __init__(
@@ -109,7 +109,16 @@ class Refused(StormkitError):
 
 
 class NotFound(StormkitError):
-    """404."""
+    """404. `from_handler` is True when Stormkit looked for the deployment or environment and found none.
+
+    A replica that lags answers so too: a deployment is gone when it is still not found after a pause.
+    """
+
+    def __init__(
+        self, text: str, *, status: int | None = 404, server_message: str = "", from_handler: bool = False
+    ) -> None:
+        super().__init__(text, status=status, server_message=server_message)
+        self.from_handler = from_handler
 
 
 class Rejected(StormkitError):

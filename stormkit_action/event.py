@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,28 @@ _SHA = re.compile(r"[0-9a-f]{40,64}")
 _QUEUE_REF = re.compile(r"(?:refs/heads/)?gh-readonly-queue/.+/pr-(?P<number>[0-9]{1,9})-[0-9a-f]{40,64}")
 _COUNT = re.compile(r"[0-9]{1,18}")
 
+Json = Mapping[str, Any]
+
+_NO_EVENT_FILE = (
+    "The event file {} does not exist: the runner's work directory is not visible in containers. On a runner that runs"
+    " in a container itself, mount its work directory at the same path on the Docker host; on Kubernetes, put it on a"
+    " volume that the job's containers share."
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Repository:
+    """A repository: its id (None where it is not known) and "owner/name". A fork that was deleted has neither."""
+
+    id: int | None = None
+    name: str = ""
+
+    def is_same(self, other: "Repository") -> bool:
+        """Whether both are one repository. Ids decide where both are known: a name changes, an id doesn't."""
+        if self.id is not None and other.id is not None:
+            return self.id == other.id
+        return self.name.lower() == other.name.lower()
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PullRequest:
@@ -24,7 +46,18 @@ class PullRequest:
     head_ref: str
     head_sha: str
     head_repository: str
+    head_repository_id: int | None = None
     state: str = "open"
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is closed, merged or not."""
+        return self.state == "closed"
+
+    @property
+    def head(self) -> Repository:
+        """The repository its branch lives in."""
+        return Repository(id=self.head_repository_id, name=self.head_repository)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,28 +74,40 @@ class Run:
         """Newer runs compare greater: ids grow, and a re-run keeps its id and counts its attempts."""
         return (self.id, self.attempt)
 
+    @property
+    def is_rerun(self) -> bool:
+        """Whether it repeats an earlier attempt: it began later than its id says, and its payload is the old one."""
+        return self.attempt > 1
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
     """The event that started the workflow.
 
     `branch` is the branch it is about (empty where it is not about one) and `sha` the commit at its head.
-    `pull_request` is the one in the payload; `pull_request_number` may be known without it.
-    `head_repository` is where the branch lives when that is told ("owner/name", empty for a deleted fork, None if
-    not told).
+    `pull_request` is the one in the payload; `pull_request_number` may be known without it. `pull_request_closed` is
+    what the payload says, which GitHub may have overtaken.
+    `head_repository` is where the branch lives when the payload says so ("owner/name", empty for a deleted fork, None
+    when it doesn't).
+    `branch_may_be_tag` is True where the payload doesn't tell a tag from a branch: only GitHub knows whether there is
+    such a branch.
     """
 
     name: str = ""
     action: str = ""
     repository: str = ""
+    repository_id: int | None = None
     default_branch: str = ""
     branch: str = ""
     sha: str = ""
     tag: str = ""
-    branch_deleted: bool = False
+    ref_deleted: bool = False
+    branch_may_be_tag: bool = False
     pull_request: PullRequest | None = None
     pull_request_number: int | None = None
+    pull_request_closed: bool = False
     head_repository: str | None = None
+    head_repository_id: int | None = None
     actor: str = ""
     run: Run = Run()
     server_url: str = "https://github.com"
@@ -76,7 +121,19 @@ class Event:
     @property
     def from_fork(self) -> bool:
         """Whether the branch lives in another repository than the one whose workflow runs."""
-        return self.head_repository is not None and self.head_repository.lower() != self.repository.lower()
+        if self.head_repository is None:
+            return False
+        return not self.base.is_same(Repository(id=self.head_repository_id, name=self.head_repository))
+
+    @property
+    def base(self) -> Repository:
+        """The repository whose workflow runs."""
+        return Repository(id=self.repository_id, name=self.repository)
+
+    @property
+    def in_merge_queue(self) -> bool:
+        """Whether the branch is a merge queue's own: the pull request's comment is not about it."""
+        return self.name == "merge_group"
 
     @property
     def needs_pull_request(self) -> bool:
@@ -89,36 +146,36 @@ class Event:
         return bool(self.name)
 
 
-def from_environment(environ: Mapping[str, str]) -> Event:
-    """The event described by the runner's variables and its event file. Raises InputError."""
+def read(environ: Mapping[str, str]) -> Event:
+    """Read the event from the runner's variables and its event file. Raises InputError."""
     name = environ.get("GITHUB_EVENT_NAME", "")
     payload = _payload(environ.get("GITHUB_EVENT_PATH", "")) if name else {}
     repository = environ.get("GITHUB_REPOSITORY") or _full_name(payload.get("repository"))
     server_url = environ.get("GITHUB_SERVER_URL") or "https://github.com"
-    facts = _facts(name, payload, environ)
-    return Event(
+    event = Event(
         name=name,
         action=_text(payload, "action"),
         repository=repository,
-        default_branch=_default_branch(payload),
+        repository_id=_id(environ.get("GITHUB_REPOSITORY_ID"), _at(payload, "repository", "id")),
+        default_branch=_text(payload.get("repository"), "default_branch"),
         actor=environ.get("GITHUB_ACTOR", ""),
         run=_run(environ, server_url, repository),
         server_url=server_url,
         api_url=environ.get("GITHUB_API_URL") or "https://api.github.com",
-        **facts,
     )
+    return _READERS.get(name, _ref_event)(event, payload, environ)
 
 
-def _default_branch(payload: Mapping[str, Any]) -> str:
-    repository = payload.get("repository")
-    return _text(repository, "default_branch") if isinstance(repository, Mapping) else ""
+from_environment = read
 
 
-def _payload(path: str) -> dict[str, Any]:
+def _payload(path: str) -> Json:
     if not path:
         raise InputError(["GITHUB_EVENT_PATH is not set, so the event is not known; GitHub's runner sets it."])
     try:
         payload = json.loads(Path(path).read_bytes().decode("utf-8-sig", "replace"))
+    except FileNotFoundError:
+        raise InputError([_NO_EVENT_FILE.format(path)]) from None
     except OSError as error:
         raise InputError(
             [f"The event file {path} can't be read ({error.strerror}). GitHub's runner writes it; run the job again."]
@@ -132,137 +189,136 @@ def _payload(path: str) -> dict[str, Any]:
     return payload
 
 
-def _facts(name: str, payload: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """Branch, commit and pull request, by event."""
-    if name in PULL_REQUEST_EVENTS:
-        return _pull_request_facts(name, payload)
-    if name in _BY_PAYLOAD:
-        return _BY_PAYLOAD[name](payload)
-    deleted = _deleted_ref(name, payload)
-    if deleted:
-        return _deleted_facts(deleted)
-    # Reviews tell of their pull request too, and so whether it comes from a fork.
-    pull_request = pull_request_from(payload.get("pull_request"))
-    return _facts_of(pull_request) if pull_request else _ref_facts(environ)
-
-
-def _pull_request_facts(name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+def _pull_request_event(event: Event, payload: Json, _environ: Mapping[str, str]) -> Event:
     pull_request = pull_request_from(payload.get("pull_request"))
     if pull_request is None:
         raise InputError(
-            [f"The {name} event has no usable pull_request in its event file: number, head.ref, head.sha are needed."]
+            [
+                f"The {event.name} event has no usable pull_request in its event file: number, head.ref, head.sha are"
+                " needed."
+            ]
         )
-    return _facts_of(pull_request)
+    return _about(event, pull_request)
 
 
-def _facts_of(pull_request: PullRequest) -> dict[str, Any]:
-    return {
-        "branch": pull_request.head_ref,
-        "sha": pull_request.head_sha,
-        "pull_request": pull_request,
-        "pull_request_number": pull_request.number,
-        "head_repository": pull_request.head_repository,
-    }
+def _about(event: Event, pull_request: PullRequest) -> Event:
+    return replace(
+        event,
+        branch=pull_request.head_ref,
+        sha=pull_request.head_sha,
+        pull_request=pull_request,
+        pull_request_number=pull_request.number,
+        pull_request_closed=pull_request.closed,
+        head_repository=pull_request.head_repository,
+        head_repository_id=pull_request.head_repository_id,
+    )
 
 
-def _workflow_run_facts(payload: Mapping[str, Any]) -> dict[str, Any]:
+def _workflow_run_event(event: Event, payload: Json, _environ: Mapping[str, str]) -> Event:
     run = payload.get("workflow_run")
     if not isinstance(run, Mapping):
         raise InputError(["The workflow_run event has no workflow_run in its event file; run the job again."])
     entries = run.get("pull_requests")
-    numbers = [_number(each) for each in entries if _is_here(each, payload)] if isinstance(entries, list) else []
-    return {
-        "branch": _text(run, "head_branch"),
-        "sha": _sha(run.get("head_sha")),
-        "pull_request_number": next(filter(None, numbers), None),
-        "head_repository": _full_name(run.get("head_repository")),
-    }
+    numbers = [_number(entry) for entry in entries if _is_of(event, entry)] if isinstance(entries, list) else []
+    branch = _text(run, "head_branch")
+    return replace(
+        event,
+        branch=branch,
+        sha=_sha(run.get("head_sha")),
+        # `head_branch` is the tag's name for a run of a tag, and nothing else in the payload says so.
+        branch_may_be_tag=run.get("event") not in PULL_REQUEST_EVENTS and branch != event.default_branch,
+        pull_request_number=next(filter(None, numbers), None),
+        head_repository=_full_name(run.get("head_repository")),
+        head_repository_id=_id(_at(run, "head_repository", "id")),
+    )
 
 
-def _is_here(pull_request: object, payload: Mapping[str, Any]) -> bool:
-    """Whether a pull request is one of this repository.
+def _is_of(event: Event, pull_request: object) -> bool:
+    """Whether a pull request is one of the event's repository.
 
     GitHub lists those that have the run's head, and these may belong to other repositories of the network too.
     """
-    return _at(pull_request, "base", "repo", "id") in (None, _at(payload, "repository", "id"))
+    return _at(pull_request, "base", "repo", "id") in (None, event.repository_id)
 
 
-def _at(data: object, *keys: str) -> object:
-    for key in keys:
-        data = data.get(key) if isinstance(data, Mapping) else None
-    return data
-
-
-def _issue_comment_facts(payload: Mapping[str, Any]) -> dict[str, Any]:
+def _issue_comment_event(event: Event, payload: Json, _environ: Mapping[str, str]) -> Event:
     issue = payload.get("issue")
     number = _number(issue)
     if not isinstance(issue, Mapping) or number is None:
         raise InputError(["The issue_comment event has no usable issue in its event file; run the job again."])
-    return {"pull_request_number": number} if isinstance(issue.get("pull_request"), Mapping) else {}
+    if not isinstance(issue.get("pull_request"), Mapping):
+        return event
+    return replace(event, pull_request_number=number, pull_request_closed=issue.get("state") == "closed")
 
 
-def _merge_group_facts(payload: Mapping[str, Any]) -> dict[str, Any]:
+def _merge_group_event(event: Event, payload: Json, _environ: Mapping[str, str]) -> Event:
     group = payload.get("merge_group")
-    ref = _text(group, "head_ref") if isinstance(group, Mapping) else ""
+    ref = _text(group, "head_ref")
     match = _QUEUE_REF.fullmatch(ref)
-    return {
-        "branch": ref.removeprefix("refs/heads/"),
-        "sha": _sha(_at(group, "head_sha")),
-        "pull_request_number": int(match["number"]) if match else None,
-    }
+    return replace(
+        event,
+        branch=ref.removeprefix("refs/heads/"),
+        sha=_sha(_at(group, "head_sha")),
+        pull_request_number=int(match["number"]) if match else None,
+    )
 
 
-_BY_PAYLOAD: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
-    "workflow_run": _workflow_run_facts,
-    "issue_comment": _issue_comment_facts,
-    "merge_group": _merge_group_facts,
-}
+def _push_event(event: Event, payload: Json, environ: Mapping[str, str]) -> Event:
+    if payload.get("deleted") is True:
+        return _deleted_ref_event(event, _text(payload, "ref"))
+    return _ref_event(event, payload, environ)
 
 
-def _deleted_ref(name: str, payload: Mapping[str, Any]) -> str:
-    """The ref that is gone, empty when none is. GITHUB_REF names the default branch then."""
-    if name == "push" and payload.get("deleted") is True:
-        return _text(payload, "ref")
-    if name == "delete":
-        return f"refs/{'tags' if payload.get('ref_type') == 'tag' else 'heads'}/{_text(payload, 'ref')}"
-    return ""
+def _delete_event(event: Event, payload: Json, _environ: Mapping[str, str]) -> Event:
+    kind = "tags" if payload.get("ref_type") == "tag" else "heads"
+    return _deleted_ref_event(event, f"refs/{kind}/{_text(payload, 'ref')}")
 
 
-def _deleted_facts(ref: str) -> dict[str, Any]:
+def _deleted_ref_event(event: Event, ref: str) -> Event:
+    """The event of a ref that is gone. GITHUB_REF names the default branch then."""
     if ref.startswith("refs/tags/"):
-        return {"tag": ref.removeprefix("refs/tags/")}
-    return {"branch": ref.removeprefix("refs/heads/"), "branch_deleted": True}
+        return replace(event, tag=ref.removeprefix("refs/tags/"), ref_deleted=True)
+    return replace(event, branch=ref.removeprefix("refs/heads/"), ref_deleted=True)
 
 
-def _ref_facts(environ: Mapping[str, str]) -> dict[str, Any]:
+def _ref_event(event: Event, payload: Json, environ: Mapping[str, str]) -> Event:
+    # Reviews carry their pull request too, and so whether it comes from a fork.
+    pull_request = pull_request_from(payload.get("pull_request"))
+    if pull_request:
+        return _about(event, pull_request)
     ref, sha = _text(environ, "GITHUB_REF"), _sha(environ.get("GITHUB_SHA"))
     if ref.startswith("refs/heads/"):
-        return {"branch": ref.removeprefix("refs/heads/"), "sha": sha}
+        return replace(event, branch=ref.removeprefix("refs/heads/"), sha=sha)
     if ref.startswith("refs/tags/"):
-        return {"tag": ref.removeprefix("refs/tags/")}
-    return {}
+        return replace(event, tag=ref.removeprefix("refs/tags/"))
+    return event
+
+
+_READERS: Mapping[str, Callable[[Event, Json, Mapping[str, str]], Event]] = {
+    "pull_request": _pull_request_event,
+    "pull_request_target": _pull_request_event,
+    "workflow_run": _workflow_run_event,
+    "issue_comment": _issue_comment_event,
+    "merge_group": _merge_group_event,
+    "push": _push_event,
+    "delete": _delete_event,
+}
 
 
 def pull_request_from(data: object) -> PullRequest | None:
     """A pull request from GitHub's JSON; None when number, head ref or head sha are missing."""
-    head = data.get("head") if isinstance(data, Mapping) else None
-    if not isinstance(data, Mapping) or not isinstance(head, Mapping):
-        return None
-    number, ref, sha = _number(data), _text(head, "ref"), _sha(head.get("sha"))
+    head = _at(data, "head")
+    number, ref, sha = _number(data), _text(head, "ref"), _sha(_at(head, "sha"))
     if number is None or not ref or not sha:
         return None
     return PullRequest(
         number=number,
         head_ref=ref,
         head_sha=sha,
-        head_repository=_full_name(head.get("repo")),
+        head_repository=_full_name(_at(head, "repo")),
+        head_repository_id=_id(_at(head, "repo", "id")),
         state=_text(data, "state") or "open",
     )
-
-
-def _full_name(repository: object) -> str:
-    """ "owner/name"; empty for a repository that is gone (GitHub sends null for a deleted fork)."""
-    return _text(repository, "full_name") if isinstance(repository, Mapping) else ""
 
 
 def _run(environ: Mapping[str, str], server_url: str, repository: str) -> Run:
@@ -278,16 +334,38 @@ def _run(environ: Mapping[str, str], server_url: str, repository: str) -> Run:
     )
 
 
+def _at(data: object, *keys: str) -> object:
+    """The value at this path of a JSON document; None where there is none."""
+    for key in keys:
+        data = data.get(key) if isinstance(data, Mapping) else None
+    return data
+
+
+def _text(data: object, key: str) -> str:
+    """Text that any file can hold: JSON may contain lone surrogates."""
+    value = _at(data, key)
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+
+
+def _full_name(repository: object) -> str:
+    """ "owner/name"; empty for a repository that is gone (GitHub sends null for a deleted fork)."""
+    return _text(repository, "full_name")
+
+
 def _number(data: object) -> int | None:
     """The number of an issue or a pull request."""
-    number = data.get("number") if isinstance(data, Mapping) else None
+    number = _at(data, "number")
     return number if isinstance(number, int) and not isinstance(number, bool) and number > 0 else None
 
 
-def _text(data: Mapping[str, Any], key: str) -> str:
-    """Text that any file can hold: JSON may have halves of characters in it."""
-    value = data.get(key)
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+def _id(*values: object) -> int | None:
+    """The first of `values` that is an id, as a number or in digits."""
+    for value in values:
+        if isinstance(value, str) and _COUNT.fullmatch(value):
+            return int(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    return None
 
 
 def _sha(value: object) -> str:

@@ -1,10 +1,19 @@
-"""The action's inputs as typed values. What they are called and how they are read is in input_table.py."""
+"""The inputs: a field of `Inputs` is the one place where an input is written down.
 
-from dataclasses import dataclass, field
+Names, defaults and meanings in action.yml, the documentation and the command line's help are made from these fields.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
+from stormkit_action import parsers
+from stormkit_action.errors import InputError
 from stormkit_action.parsers import StatusCodes
+from stormkit_action.text import redact
 
 
 class Command(StrEnum):
@@ -32,7 +41,7 @@ class Switch(StrEnum):
 
 
 class OnGivingUp(StrEnum):
-    """What becomes of the remote deployment when this step gives up on it."""
+    """What happens to the remote deployment when this step gives up on it."""
 
     STOP = "stop"
     LEAVE = "leave"
@@ -49,42 +58,272 @@ class BuildLog(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Environment:
-    """One Stormkit environment to deploy; `name` is what the workflow's author calls it."""
+    """A Stormkit environment. `name` is what the workflow's author calls it; both are empty where none was named."""
 
     name: str
     env_id: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Input:
+    """The description of an input. `parse` raises ValueError with what is valid instead."""
+
+    name: str
+    default: str
+    help: str
+    parse: Callable[[str], Any]
+    secret: bool = False
+
+    @property
+    def field(self) -> str:
+        """Its field in Inputs."""
+        return self.name.replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        """The environment variable GitHub passes it in: upper-cased, hyphens kept."""
+        return f"INPUT_{self.name.upper()}"
+
+
+def _input(parse: Callable[[str], Any], meaning: str, *, default: str = "", secret: bool = False) -> Any:
+    """A field of Inputs, and what is known of its input."""
+    described = {"parse": parse, "help": meaning, "default": default, "secret": secret}
+    return dataclasses.field(repr=not secret, metadata=described)
+
+
+def _environments(text: str) -> tuple[Environment, ...]:
+    return tuple(Environment(name=name, env_id=env_id) for name, env_id in parsers.environments(text))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Inputs:
     """The inputs, parsed. Secrets are not in its repr."""
 
-    api_key: str = field(repr=False)
-    env_id: str
-    environments: tuple[Environment, ...]
-    command: Command
-    branch: str
-    sha: str
-    deployment_id: str
-    publish: bool
-    wait: bool
-    timeout: timedelta
-    on_timeout: OnGivingUp
-    on_cancel: OnGivingUp
-    retries: int
-    poll_interval: timedelta
-    stop_superseded: bool
-    health_check: str
-    health_check_status: StatusCodes
-    health_check_timeout: timedelta
-    keep_latest: int
-    build_log: BuildLog
-    github_token: str = field(repr=False)
-    comment: Switch
-    comment_key: str
-    label: str
-    github_deployment: Switch
-    environment: str
-    job_summary: bool
-    api_url: str
-    dashboard_url: str
+    api_key: str = _input(
+        parsers.api_key,
+        "Stormkit API key, from a repository secret. A key of the environment is enough; an app, team or user key"
+        " also needs env-id.",
+        secret=True,
+    )
+    env_id: str = _input(
+        parsers.env_id,
+        "Environment id, such as 305. Needed with an app, team or user key. With an environment key it is the"
+        " environment that the key must belong to.",
+    )
+    environments: tuple[Environment, ...] = _input(
+        _environments,
+        "Several environments in one step, one `name: env-id` a line. Excludes env-id; needs a key that reaches"
+        " them all.",
+    )
+    command: Command = _input(
+        parsers.one_of(Command),
+        "auto (deploy, or cleanup when the pull request closes), deploy, publish, rollback, restart, stop, delete,"
+        " cleanup, status, list or check.",
+        default="auto",
+    )
+    branch: str = _input(
+        parsers.branch,
+        "Branch to deploy, or to look deployments up by. Default: the event's.",
+    )
+    sha: str = _input(
+        parsers.sha,
+        "The commit that is expected to be built. Default: the event's; nothing is expected when branch is given.",
+    )
+    deployment_id: str = _input(
+        parsers.deployment_id,
+        "The deployment that publish, restart, stop, delete and status act on, such as 8241.",
+    )
+    publish: bool = _input(
+        parsers.boolean,
+        "Make the deployment live once everything else has passed.",
+        default="false",
+    )
+    wait: bool = _input(
+        parsers.boolean,
+        "Wait for the build. false triggers it, reports running and ends.",
+        default="true",
+    )
+    timeout: timedelta = _input(
+        parsers.duration(),
+        "For the whole step, publishing and health check included, such as 90s, 15m or 1h30m.",
+        default="30m",
+    )
+    on_timeout: OnGivingUp = _input(
+        parsers.one_of(OnGivingUp),
+        "leave or stop the remote deployment when the timeout is over.",
+        default="leave",
+    )
+    on_cancel: OnGivingUp = _input(
+        parsers.one_of(OnGivingUp),
+        "stop or leave the remote deployment when the job is cancelled.",
+        default="stop",
+    )
+    retries: int = _input(
+        parsers.whole_number(most=10),
+        "How many times a failed build is built again, each time as a new deployment.",
+        default="0",
+    )
+    poll_interval: timedelta = _input(
+        parsers.duration(least=0.1, most=300),
+        "Shortest wait between two polls, such as 0.5s or 2s.",
+        default="0.5s",
+    )
+    stop_superseded: bool = _input(
+        parsers.boolean,
+        "Before triggering, stop older deployments of the same branch and environment that still run.",
+        default="false",
+    )
+    health_check: str = _input(
+        parsers.url_path,
+        "Path on the preview URL, such as / or /health, that must answer before the step succeeds and before anything"
+        " is published.",
+    )
+    health_check_status: StatusCodes = _input(
+        parsers.status_codes,
+        "Status codes that the health check accepts, such as 200, 200-399 or 200,401.",
+        default="200-399",
+    )
+    health_check_timeout: timedelta = _input(
+        parsers.duration(),
+        "How long the preview may take to come up.",
+        default="60s",
+    )
+    keep_latest: int = _input(
+        parsers.whole_number(most=100_000),
+        "cleanup keeps this many of the branch's newest successful deployments.",
+        default="0",
+    )
+    build_log: BuildLog = _input(
+        parsers.one_of(BuildLog),
+        "When to show the build's log: failure, always, stream (live, a log group a build step) or never (no line of"
+        " it anywhere).",
+        default="failure",
+    )
+    github_token: str = _input(
+        parsers.token,
+        "Token for the comment, the GitHub Deployment and pull request look-ups.",
+        default="${{ github.token }}",
+        secret=True,
+    )
+    comment: Switch = _input(
+        parsers.switch(Switch),
+        "The sticky pull request comment: auto, true or false.",
+        default="auto",
+    )
+    comment_key: str = _input(
+        parsers.comment_key,
+        "Separates independent comments on one pull request.",
+        default="stormkit",
+    )
+    label: str = _input(
+        parsers.line(100),
+        "What this deployment is called in comment, summary and log. Default: Stormkit's app and environment name.",
+    )
+    github_deployment: Switch = _input(
+        parsers.switch(Switch),
+        "GitHub Deployment with the environment's URL: auto, true or false.",
+        default="auto",
+    )
+    environment: str = _input(
+        parsers.line(200),
+        "The GitHub Deployment's environment name. Default: Preview, or Production when published.",
+    )
+    job_summary: bool = _input(
+        parsers.boolean,
+        "Write the job summary.",
+        default="true",
+    )
+    api_url: str = _input(
+        parsers.origin,
+        "Self-hosted Stormkit: your API's origin.",
+        default="https://api.stormkit.io",
+    )
+    dashboard_url: str = _input(
+        parsers.optional_origin,
+        "Self-hosted Stormkit: your dashboard's origin, for links. Default: https://stormkit.example.com when api-url"
+        " is https://api.example.com; without links for any other address.",
+    )
+
+
+INPUTS: tuple[Input, ...] = tuple(
+    Input(name=field.name.replace("_", "-"), **field.metadata) for field in dataclasses.fields(Inputs)
+)
+
+
+def secrets_in(environ: Mapping[str, str]) -> set[str]:
+    """The values that must never be printed, as they are given in `environ` and as they are used."""
+    given = [environ.get(spec.variable, "") for spec in INPUTS if spec.secret]
+    return {form for value in given for form in (value, value.strip(), parsers.bare_key(value)) if form}
+
+
+def read(environ: Mapping[str, str]) -> Inputs:
+    """Read the inputs from `environ`. Raises InputError with every problem at once.
+
+    An empty value counts as the default, so that a workflow can pass an empty expression on.
+    """
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    secrets = sorted(secrets_in(environ), key=len, reverse=True)
+    for spec in INPUTS:
+        text = environ.get(spec.variable, "").strip()
+        if not text and not spec.default.startswith("${{"):
+            text = spec.default
+        try:
+            values[spec.field] = spec.parse(text if spec.secret else _without_secrets(text, secrets))
+        except ValueError as error:
+            value = "the value (not shown)" if spec.secret and text else f'"{parsers.shown(redact(text, secrets))}"'
+            problems.append(f"Input {spec.name}: {value} is not valid: {error}.")
+    problems += _contradictions(values)
+    if problems:
+        raise InputError(problems)
+    values["dashboard_url"] = values["dashboard_url"] or _dashboard_of(values["api_url"])
+    return Inputs(**values)
+
+
+def _without_secrets(text: str, secrets: Sequence[str]) -> str:
+    """`text`, which may be written and shown. Raises ValueError where it may not."""
+    if text != text.encode("utf-8", "replace").decode():
+        raise ValueError("use text in UTF-8")
+    if redact(text, secrets) != text:
+        raise ValueError("it contains a secret; secrets belong in api-key and github-token only")
+    return text
+
+
+def _dashboard_of(api_url: str) -> str:
+    """The dashboard that belongs to an API, empty where that can't be told.
+
+    A wrong guess would link to somebody else's server.
+    """
+    domain = api_url.removeprefix("https://api.")
+    if domain == api_url or ":" in domain:
+        return ""
+    return "https://app.stormkit.io" if domain == "stormkit.io" else f"https://stormkit.{domain}"
+
+
+def _contradictions(values: Mapping[str, Any]) -> list[str]:
+    """Inputs that are valid alone but not together. Missing keys are inputs that had a problem of their own."""
+    problems = []
+    command = values.get("command")
+    environments, deployment_id = values.get("environments"), values.get("deployment_id")
+    if environments and values.get("env_id"):
+        problems.append("Inputs environments and env-id: only one of them can be given; drop env-id.")
+    if environments and deployment_id:
+        problems.append(
+            "Inputs environments and deployment-id: a deployment belongs to one environment; give its env-id instead"
+            " of environments."
+        )
+    if deployment_id and command in (Command.ROLLBACK, Command.CLEANUP):
+        verb = "publish" if command == Command.ROLLBACK else "delete"
+        problems.append(
+            f"Inputs command and deployment-id: {command} finds its deployments itself; to name one use {verb}."
+        )
+    if command == Command.DELETE and deployment_id == "":
+        problems.append('Input deployment-id: "" is not valid: command delete needs the id of a deployment.')
+    if values.get("wait") is False:
+        for name, off in (("publish", False), ("health_check", ""), ("retries", 0)):
+            if values.get(name, off) != off:
+                problems.append(
+                    f"Inputs wait and {name.replace('_', '-')}: without waiting there is no finished build;"
+                    " set wait: true."
+                )
+    return problems

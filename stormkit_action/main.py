@@ -1,98 +1,132 @@
-"""The composition root: environment in, exit code out. The one place where errors become text."""
+"""One step: environment in, exit code out. The one place where errors become text."""
 
+import sys
 import traceback
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-from stormkit_action import __version__, input_table, services
+from stormkit_action import __version__, input_table
 from stormkit_action import event as events
 from stormkit_action import plan as plans
-from stormkit_action.clock import Clock, Deadline
-from stormkit_action.commands import starting
-from stormkit_action.context import Context
+from stormkit_action import result as results
+from stormkit_action.cancellation import Cancellation
+from stormkit_action.clock import Clock, Deadline, SystemClock
+from stormkit_action.commands import dispatch
+from stormkit_action.context import Context, Reporter
 from stormkit_action.errors import ActionError, Cancelled, InputError
 from stormkit_action.event import Event
-from stormkit_action.inputs import Command, Inputs
-from stormkit_action.later import Later
+from stormkit_action.github_api.api import GitHubApi
+from stormkit_action.inputs import Environment, Inputs
 from stormkit_action.parsers import bare_key, insecure
 from stormkit_action.plan import Plan
-from stormkit_action.reporting.console import Console
-from stormkit_action.reporting.known import Known
-from stormkit_action.reporting.reporter import Shown, StepReporter
-from stormkit_action.reporting.step_files import StepFiles
+from stormkit_action.reporting.console import Console, GitHubConsole, PlainConsole
+from stormkit_action.reporting.github_report import GitHubReport
+from stormkit_action.reporting.reporter import StepReporter
+from stormkit_action.reporting.step import Step
+from stormkit_action.reporting.step_files import JsonOutput, RunnerFiles, StepFiles
+from stormkit_action.result import Outcome, Result
+from stormkit_action.stormkit.client import StormkitClient
+from stormkit_action.stormkit.session import StormkitSession
 
-if TYPE_CHECKING:
-    from stormkit_action.github_api.api import GitHubApi
-    from stormkit_action.reporting.github_report import GitHubReport
-    from stormkit_action.result import Result
+
+def run_step(environ: Mapping[str, str], cancellation: Cancellation) -> int:
+    """Run a step of a GitHub workflow. The exit code."""
+    allow_any_character()
+    return main(environ, console=GitHubConsole(), files=RunnerFiles(), clock=SystemClock(cancellation))
+
+
+def run_command_line(arguments: Sequence[str], environ: Mapping[str, str], cancellation: Cancellation) -> int:
+    """Run the command line of any other CI or a terminal. The exit code."""
+    # argparse costs a GitHub step, which has no arguments, more than all of our own code.
+    from stormkit_action import cli  # noqa: PLC0415
+
+    allow_any_character()
+    flags = cli.read(arguments)
+    files = JsonOutput(as_json=flags.pop("json"))
+    return main(cli.as_inputs(flags, environ), console=PlainConsole(), files=files, clock=SystemClock(cancellation))
+
+
+def allow_any_character() -> None:
+    """Let a log hold any character: the container's locale may know none of them."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
 
 
 def main(environ: Mapping[str, str], *, console: Console, files: StepFiles, clock: Clock) -> int:
     """Run one step. The exit code: 0, 1, 130 when cancelled, 3 for a bug."""
     for secret in input_table.secrets_in(environ):
         console.mask(secret)
-    known = Known(event=Event())
+    step = Step()
+    reporter = StepReporter(console=console, files=files, clock=clock, step=step)
     try:
-        result = _run(environ, console, files, clock, known)
+        result = _run(environ, console=console, clock=clock, step=step, reporter=reporter)
     except (Cancelled, Exception) as error:
         result = _ended_by(error, environ, console)
-    from stormkit_action.reporting.ending import Ending  # noqa: PLC0415 - the trigger need not wait for it
-
-    return Ending(known=known, console=console, files=files, clock=clock).tell(result)
+    return reporter.finish(result)
 
 
-def _run(environ: Mapping[str, str], console: Console, files: StepFiles, clock: Clock, known: Known) -> "Result":
+def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: Step, reporter: Reporter) -> Result:
     console.line(f"stormkit_action {__version__}")
-    inputs, event = _read(environ, known)
+    inputs, event = _read(environ, step)
     if inputs is None:
-        return _skipped(plans.skip_reason(event, has_key=_has_key(environ)))
+        return results.skipped(plans.skip_reason(event, has_key=_has_key(environ)))
     deadline = Deadline.after(clock, inputs.timeout.total_seconds())
     if insecure(inputs.api_url):
         console.warning(
             f"Input api-url: {inputs.api_url} is not encrypted: the API key can be read on its way. Use https."
         )
-    github = Later(lambda: services.github(inputs, event, clock))
+    github = github_api(inputs, event, clock)
     plan = plans.decide(inputs, event)
     if event.needs_pull_request and not plan.skip:
-        plan = _with_pull_request(plan, inputs, event, github.get())
-    known.plan = plan
+        plan = _with_pull_request(plan, inputs, event, github)
+    step.plan = plan
     if plan.skip:
-        return _skipped(plan.skip)
-    known.github = report = Later(
-        lambda: _github_report(github.get(), inputs=inputs, event=event, plan=plan, clock=clock, console=console)
+        return results.skipped(plan.skip)
+    if github is not None:
+        step.github = GitHubReport(github=github, inputs=inputs, event=event, plan=plan, clock=clock, console=console)
+    return dispatch.run(
+        [
+            Context(
+                inputs=inputs,
+                event=event,
+                plan=plan,
+                environment=environment,
+                stormkit=stormkit_client(inputs, clock, environment),
+                github=github,
+                clock=clock,
+                deadline=deadline,
+                reporter=reporter,
+            )
+            for environment in inputs.environments or (Environment(name="", env_id=inputs.env_id),)
+        ]
     )
-    shown = Shown.of(inputs, event, plan)
-    reporter = StepReporter(console=console, files=files, clock=clock, github=report, shown=shown)
-    contexts = [
-        Context(inputs=inputs, plan=plan, environment=environment, clock=clock, deadline=deadline, reporter=reporter)
-        for environment in services.environments(inputs, clock)
-    ]
-    alone = len(contexts) == 1 and plan.command is Command.DEPLOY
-    started = starting.start(contexts[0]) if alone else None
-    from stormkit_action.commands import dispatch  # noqa: PLC0415 - everything else is needed once the trigger was sent
-
-    return dispatch.run(contexts, github=github, started=started)
 
 
-def _skipped(reason: str) -> "Result":
-    from stormkit_action import result as results  # noqa: PLC0415 - as above
+def stormkit_client(inputs: Inputs, clock: Clock, environment: Environment) -> StormkitClient:
+    """Stormkit's API for one environment, with a session of its own."""
+    session = StormkitSession(
+        origin=inputs.api_url, api_key=inputs.api_key, clock=clock, secrets=(inputs.github_token,)
+    )
+    return StormkitClient(session, env_id=environment.env_id)
 
-    return results.skipped(reason)
+
+def github_api(inputs: Inputs, event: Event, clock: Clock) -> GitHubApi | None:
+    """GitHub's API; None outside of it. Nothing is loaded or connected before the first question."""
+    if not event.on_github or not event.repository:
+        return None
+    return GitHubApi(token=inputs.github_token, repository=event.repository, api_url=event.api_url, clock=clock)
 
 
-def _ended_by(error: BaseException, environ: Mapping[str, str], console: Console) -> "Result":
-    from stormkit_action import result as results  # noqa: PLC0415 - as above
-
+def _ended_by(error: BaseException, environ: Mapping[str, str], console: Console) -> Result:
     if isinstance(error, Cancelled):
         reason = "The job was cancelled before anything was triggered."
-        return results.Result(status=results.Outcome.CANCELLED, reason=reason, exit_code=130)
+        return Result(status=Outcome.CANCELLED, reason=reason, exit_code=130)
     if isinstance(error, ActionError):
         return results.failed(error.text)
     report_bug(environ, console)
-    return results.Result(status=results.Outcome.FAILED, reason="A bug in the action; see the step's log.", exit_code=3)
+    return Result(status=Outcome.FAILED, reason="A bug in the action; see the step's log.", exit_code=3)
 
 
-def _read(environ: Mapping[str, str], known: Known) -> tuple[Inputs | None, Event]:
+def _read(environ: Mapping[str, str], step: Step) -> tuple[Inputs | None, Event]:
     """Inputs and event; no inputs where the event is skipped whatever they say.
 
     Raises InputError with the problems of both. On a skipped event missing secrets may have left any input malformed,
@@ -100,42 +134,32 @@ def _read(environ: Mapping[str, str], known: Known) -> tuple[Inputs | None, Even
     """
     problems: list[str] = []
     try:
-        known.event = events.from_environment(environ)
-        if plans.skip_reason(known.event, has_key=_has_key(environ)):
-            return None, known.event
+        step.event = events.from_environment(environ)
+        if plans.skip_reason(step.event, has_key=_has_key(environ)):
+            return None, step.event
     except InputError as error:
         problems += error.problems
     try:
-        known.inputs = input_table.from_environment(environ)
+        step.inputs = input_table.from_environment(environ)
     except InputError as error:
         problems += error.problems
     if problems:
         raise InputError(problems)
-    return known.inputs, known.event
+    return step.inputs, step.event
 
 
 def _has_key(environ: Mapping[str, str]) -> bool:
     return bool(bare_key(environ.get("INPUT_API-KEY", "")))
 
 
-def _with_pull_request(plan: Plan, inputs: Inputs, event: Event, github: "GitHubApi | None") -> Plan:
+def _with_pull_request(plan: Plan, inputs: Inputs, event: Event, github: GitHubApi | None) -> Plan:
     """The plan of an event that names a pull request and nothing else about it."""
     number = event.pull_request_number
     pull_request = github.pull_request(number) if github is not None and number is not None else None
     if pull_request is None:
         problem = f"Pull request {number} has no usable head branch (a deleted fork has none): nothing was deployed."
         raise InputError([f"{problem} Push its commits to a branch of this repository."])
-    return plans.with_pull_request(plan, pull_request, event.repository, inputs)
-
-
-def _github_report(
-    github: "GitHubApi | None", *, inputs: Inputs, event: Event, plan: Plan, clock: Clock, console: Console
-) -> "GitHubReport | None":
-    if github is None:
-        return None
-    from stormkit_action.reporting.github_report import GitHubReport  # noqa: PLC0415 - asked for after the trigger
-
-    return GitHubReport(github=github, inputs=inputs, event=event, plan=plan, clock=clock, console=console)
+    return plans.with_pull_request(plan, pull_request, event, inputs)
 
 
 def report_bug(environ: Mapping[str, str], console: Console) -> None:

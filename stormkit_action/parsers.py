@@ -1,4 +1,4 @@
-"""Parsers of single input values. Each raises ValueError with what is accepted, as the end of a sentence."""
+"""Parsers of single input values: text in, typed value out. ValueError says what is valid, as the end of a sentence."""
 
 import re
 from collections.abc import Callable
@@ -12,30 +12,47 @@ from stormkit_action.text import one_line, strip_controls
 
 E = TypeVar("E", bound=StrEnum)
 
+_DAY_S = 24 * 60 * 60
+
 # YAML 1.2 core schema.
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _FIGURE = r"[0-9]{1,6}(?:\.[0-9]{1,6})?"
-# A bare number is seconds, and stands alone: in "1h30" it would be taken for minutes.
+# A bare number is seconds and stands alone: in "1h30" it would be read as minutes.
 _DURATION = re.compile(
     rf"(?:(?P<h>{_FIGURE})h)?(?:(?P<m>{_FIGURE})m)?(?:(?P<s>{_FIGURE})s)?|(?P<bare>{_FIGURE})",
 )
-# The id holds no colon, so the last one parts the two. A name may hold one too, but "docs: 305, web: 306" is no name.
-_ENVIRONMENT = re.compile(r"(?P<name>[^:]{1,100}?|[^,]{1,100}?(?<!:))\s*:\s*(?P<env_id>[A-Za-z0-9_-]{1,64})")
-_DAY = 24 * 60 * 60
+# A name holds none of the characters that separate entries, so that two entries on a line are never read as one.
+_ENVIRONMENT = re.compile(r"(?P<name>[^:;=\\{}\[\]\"]{1,100}?)\s*:\s*(?P<env_id>[A-Za-z0-9_-]{1,64})")
 
-# What no error shows, whichever input it was put into: Stormkit's keys, and a user and password in a URL.
+# What no error shows, whichever input it was typed into: Stormkit's keys, user and password of an address (with and
+# without `//`), and the values of a URL's query and fragment.
 _STORMKIT_KEY = re.compile(r"SK_[!-~]+")
-_USERINFO = re.compile(r"(?<=//)\S*@")
+_CREDENTIALS = (
+    (_STORMKIT_KEY, "***"),
+    (re.compile(r"(?<=//)\S*@"), "***@"),
+    (re.compile(r"\S*:(?!//)\S*@"), "***@"),
+    (re.compile(r"(?<=[?&;#])([\w.~-]*=)[^\s&;#]+"), r"\1***"),
+)
+
+# Forms of a key that was not passed on as it is. None of them shows the key.
+_NO_KEY = (
+    (re.compile(r"""["'`].*|.*["'`]""", re.DOTALL), "it is in quotes; pass the key without them"),
+    (re.compile(r"\$.+|%\w+%", re.DOTALL), "it is a variable's name, not its value; the variable was not expanded"),
+    (re.compile(r"(?!SK_)[A-Za-z_]\w*=.+", re.DOTALL), "it is NAME=value; pass the value alone"),
+    (re.compile(r"(?:~|\.{0,2})/.+|[A-Za-z]:[\\/].+", re.DOTALL), "it is the path of a file; pass what the file holds"),
+)
 
 
 def shown(text: str) -> str:
-    """A wrong value as an error shows it."""
+    """A wrong value as an error shows it: one short line, without credentials."""
     clean = text.encode("utf-8", "replace").decode()
-    return one_line(_USERINFO.sub("***@", _STORMKIT_KEY.sub("***", clean)), 80)
+    for pattern, replacement in _CREDENTIALS:
+        clean = pattern.sub(replacement, clean)
+    return one_line(clean, 80)
 
 
 def bare_key(text: str) -> str:
-    """An API key as it is given, without blanks around it and without the `Bearer` that some put before it."""
+    """An API key as it is given, without spaces around it and without a `Bearer` in front."""
     return re.sub(r"\A\s*Bearer(?:\s+|\Z)", "", text, flags=re.IGNORECASE).strip()
 
 
@@ -44,34 +61,35 @@ def api_key(text: str) -> str:
     key = bare_key(text)
     if not key:
         raise ValueError(
-            "it needs a Stormkit API key: save one as a repository secret and pass it as"
-            " api-key: ${{ secrets.STORMKIT_API_KEY }}; outside GitHub set the variable STORMKIT_API_KEY"
+            "save a Stormkit API key as a repository secret and pass it as api-key: ${{ secrets.STORMKIT_API_KEY }};"
+            " outside GitHub set the variable STORMKIT_API_KEY"
         )
+    for pattern, advice in _NO_KEY:
+        if pattern.fullmatch(key):
+            raise ValueError(f"{advice}. Stormkit's keys begin with SK_")
     return token(key)
 
 
 def token(text: str) -> str:
     """A token that an HTTP header can carry."""
     if not re.fullmatch(r"[!-~]*", text):
-        raise ValueError(
-            "a key is one word of plain ASCII letters, digits and punctuation, without blanks or line ends"
-        )
+        raise ValueError("use one word of plain ASCII letters, digits and punctuation, without spaces or line ends")
     return text
 
 
 def env_id(text: str) -> str:
     """A Stormkit environment id."""
-    return _id(text, "it is an environment id such as 305, from the environment's dashboard address")
+    return _id(text, "use an environment id such as 305, from the environment's address on the dashboard")
 
 
 def deployment_id(text: str) -> str:
     """A Stormkit deployment id."""
-    return _id(text, "it is a deployment id such as 8241, from the output deployment-id or the dashboard")
+    return _id(text, "use a deployment id such as 8241, from the output deployment-id or the dashboard")
 
 
-def _id(text: str, accepted: str) -> str:
+def _id(text: str, advice: str) -> str:
     if text and (not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) or _STORMKIT_KEY.match(text)):
-        raise ValueError(accepted)
+        raise ValueError(advice)
     return text
 
 
@@ -82,26 +100,47 @@ def environments(text: str) -> list[tuple[str, str]]:
         if not line_text or line_text.startswith("#"):
             continue
         match = _ENVIRONMENT.fullmatch(line_text)
-        if match is None or not one_line(match["name"]) or _STORMKIT_KEY.match(match["env_id"]):
-            raise ValueError(f'every line is "name: env-id", such as "docs: 305", and line {number} is not')
+        problem = _environment_problem(line_text, match)
+        if match is None or problem:
+            raise ValueError(f'use one "name: env-id" a line, such as "docs: 305"; line {number} {problem}')
         pairs.append((one_line(match["name"]), match["env_id"]))
     if text.strip() and not pairs:
-        raise ValueError('at least one line is "name: env-id", such as "docs: 305"')
+        raise ValueError('use at least one line "name: env-id", such as "docs: 305"')
     for position, kind in ((0, "name"), (1, "env-id")):
         values = [pair[position] for pair in pairs]
-        if len(set(values)) < len(values):
-            raise ValueError(f"every line has a {kind} of its own")
+        repeated = next((value for value in values if values.count(value) > 1), None)
+        if repeated is not None:
+            raise ValueError(f"use a different {kind} on every line; {shown(repeated)} is there twice")
     return pairs
+
+
+def _environment_problem(line_text: str, match: re.Match[str] | None) -> str:
+    """What keeps a line from being an environment; empty when it is one."""
+    problem = ""
+    if line_text.startswith(("- ", "* ")):
+        problem = f"begins with {line_text[0]}: drop it"
+    elif line_text.startswith(("{", "[")):
+        problem = "looks like JSON"
+    elif len(re.findall(r"[:=]\s*[A-Za-z0-9_-]+", line_text)) > 1:
+        problem = "has more than one environment: begin a new line for each"
+    elif match is None and re.search(r"\w\s*=\s*\w", line_text):
+        problem = 'has "=" where ":" belongs'
+    elif match is None or not one_line(match["name"]) or _STORMKIT_KEY.match(match["env_id"]):
+        problem = "is not"
+    elif match["name"].isdecimal() and not match["env_id"].isdecimal():
+        problem = "has the id first: the name comes first"
+    return problem
 
 
 def one_of(kind: type[E]) -> Callable[[str], E]:
     """A parser for the values of an enumeration."""
+    *values, last = kind
 
     def parse(text: str) -> E:
         try:
             return kind(text)
         except ValueError:
-            raise ValueError(f"accepted are {', '.join(kind)}") from None
+            raise ValueError(f"use {', '.join(values)} or {last}") from None
 
     return parse
 
@@ -114,7 +153,7 @@ def switch(kind: type[E]) -> Callable[[str], E]:
             return kind("auto")
         if text in _BOOLEANS:
             return kind("true" if _BOOLEANS[text] else "false")
-        raise ValueError("accepted are auto, true and false")
+        raise ValueError("use auto, true or false")
 
     return parse
 
@@ -122,27 +161,27 @@ def switch(kind: type[E]) -> Callable[[str], E]:
 def boolean(text: str) -> bool:
     """A YAML 1.2 boolean."""
     if text not in _BOOLEANS:
-        raise ValueError("accepted are true and false")
+        raise ValueError("use true or false")
     return _BOOLEANS[text]
 
 
-def duration(*, least: float = 1.0, most: float = 7 * _DAY) -> Callable[[str], timedelta]:
+def duration(*, least: float = 1.0, most: float = 7 * _DAY_S) -> Callable[[str], timedelta]:
     """A parser for `90`, `90s`, `15m`, `1h30m`, within `least` and `most` seconds."""
 
     def parse(text: str) -> timedelta:
         match = _DURATION.fullmatch(text)
         if not text or match is None:
-            raise ValueError("it is a duration such as 90, 90s, 15m or 1h30m")
+            raise ValueError("use a duration such as 90, 90s, 15m or 1h30m")
         hours, minutes, seconds = (float(match[unit] or 0) for unit in "hms")
         total = timedelta(hours=hours, minutes=minutes, seconds=seconds + float(match["bare"] or 0))
         if not least <= total.total_seconds() <= most:
-            raise ValueError(f"it is a duration from {_largest_unit(least)} to {_largest_unit(most)}")
+            raise ValueError(f"use a duration from {_in_largest_unit(least)} to {_in_largest_unit(most)}")
         return total
 
     return parse
 
 
-def _largest_unit(seconds: float) -> str:
+def _in_largest_unit(seconds: float) -> str:
     """`seconds` in the largest unit that needs no fraction."""
     if seconds % 3600 == 0:
         return f"{seconds / 3600:g}h"
@@ -154,7 +193,7 @@ def whole_number(*, most: int) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) > most:
-            raise ValueError(f"it is a whole number from 0 to {most}")
+            raise ValueError(f"use a whole number from 0 to {most}")
         return int(text)
 
     return parse
@@ -165,7 +204,7 @@ def line(most: int) -> Callable[[str], str]:
 
     def parse(text: str) -> str:
         if len(text) > most or strip_controls(text) != text or "\n" in text or "\t" in text:
-            raise ValueError(f"it is one line of at most {most} characters, without control and invisible characters")
+            raise ValueError(f"use one line of at most {most} characters, without control or invisible characters")
         return text
 
     return parse
@@ -181,25 +220,25 @@ def branch(text: str) -> str:
     """A branch name; `refs/heads/` in front is dropped. Git's own rules decide what is one."""
     name = text.removeprefix("refs/heads/")
     if name.startswith("refs/"):
-        raise ValueError("it is the name of a branch, not another ref")
+        raise ValueError("use the name of a branch, not another ref")
     if (text and not name) or name in ("@", "HEAD") or len(name) > 250:
-        raise ValueError("it is the name of a branch")
+        raise ValueError("use the name of a branch")
     if _NO_BRANCH.search(name):
-        raise ValueError("it is the name of a branch, without blanks and whatever else Git refuses")
+        raise ValueError(r"use the name of a branch: no spaces, .., ~, ^, :, ?, *, [ or \ (see git check-ref-format)")
     return name
 
 
 def sha(text: str) -> str:
-    """A commit id, 7 to 64 hexadecimal digits."""
-    if text and not re.fullmatch(r"[0-9A-Fa-f]{7,64}", text):
-        raise ValueError("it is a commit id of 7 to 64 hexadecimal digits")
+    """A commit id, 7 to 40 hexadecimal digits."""
+    if text and not re.fullmatch(r"[0-9A-Fa-f]{7,40}", text):
+        raise ValueError("use a commit id of 7 to 40 hexadecimal digits")
     return text.lower()
 
 
 def comment_key(text: str) -> str:
     """What separates comments: it becomes part of a marker."""
     if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", text) or "--" in text:
-        raise ValueError("it is up to 64 letters, digits, dots, underscores and single hyphens")
+        raise ValueError("use up to 64 letters, digits, dots, underscores and single hyphens")
     return text
 
 
@@ -208,7 +247,7 @@ def url_path(text: str) -> str:
     if not text:
         return ""
     if not text.startswith("/") or text.startswith(("//", "/\\")) or not re.fullmatch(r"[!-~]+", text):
-        raise ValueError("it is a path such as / or /health, not a full URL: it is asked for on the preview URL")
+        raise ValueError("use a path such as / or /health, not a full URL: it is requested from the preview URL")
     return text
 
 
@@ -224,9 +263,14 @@ def origin(text: str) -> str:
     # A name or an IPv4 address; an IPv6 address, which alone has colons.
     named = host is not None and re.fullmatch(r"[a-z0-9._-]*[a-z0-9]|[0-9a-f:.]*:[0-9a-f:.]*", host)
     if parts.scheme not in ("http", "https") or not whole or not named or port == 0:
-        raise ValueError("it is an origin such as https://stormkit.example.com, without a path")
+        raise ValueError("use an origin such as https://api.example.com, without a path")
     bracketed = f"[{host}]" if host and ":" in host else host
     return f"{parts.scheme}://{bracketed}{f':{port}' if port else ''}"
+
+
+def optional_origin(text: str) -> str:
+    """An origin; empty for none."""
+    return origin(text) if text else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +289,7 @@ def status_codes(text: str) -> StatusCodes:
     for part in text.split(","):
         match = re.fullmatch(r"\s*([1-5][0-9]{2})\s*(?:-\s*([1-5][0-9]{2}))?\s*", part)
         if match is None or int(match[2] or match[1]) < int(match[1]):
-            raise ValueError("it is HTTP status codes such as 200, 200-399 or 200,401")
+            raise ValueError("use HTTP status codes such as 200, 200-399 or 200,401")
         ranges.append((int(match[1]), int(match[2] or match[1])))
     return StatusCodes(tuple(ranges))
 
@@ -253,4 +297,5 @@ def status_codes(text: str) -> StatusCodes:
 def insecure(origin_url: str) -> bool:
     """Whether the key would cross a network unencrypted: plain http to anything but this machine."""
     parts = urlsplit(origin_url)
-    return parts.scheme == "http" and not re.fullmatch(r"localhost|127(?:\.\d{1,3}){3}|::1", parts.hostname or "")
+    loopback = r"(?:.+\.)?localhost|127(?:\.\d{1,3}){3}|::1"
+    return parts.scheme == "http" and not re.fullmatch(loopback, parts.hostname or "")

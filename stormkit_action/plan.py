@@ -15,8 +15,8 @@ _FOR_DEPENDABOT = (
 )
 
 _DEFAULT_BRANCH_STAYS = (
-    "The closed pull request's head, {}, is the repository's default branch, so its deployments stay. Set the input"
-    " branch to clean it up."
+    "The closed pull request's head, {}, is the repository's default branch, so its deployments stay. To clean it up"
+    " all the same, set branch."
 )
 
 
@@ -25,6 +25,7 @@ class Plan:
     """What this run does.
 
     `branch` is empty where the command needs none; `expected_sha` is empty where no commit is expected.
+    `pull_request` is the one whose comment shows the deployment.
     `skip` is the reason why nothing is done, empty when something is.
     """
 
@@ -52,6 +53,16 @@ def skip_reason(event: Event, *, has_key: bool) -> str:
     return ""
 
 
+def closed_reason(number: int | None) -> str:
+    """Why a closed pull request is not deployed."""
+    return f"Pull request #{number} is closed, so its branch was not deployed. Reopen it for a preview."
+
+
+def no_branch_reason(branch: str) -> str:
+    """Why a `workflow_run` whose branch GitHub does not have is not deployed (see Event.branch_may_be_tag)."""
+    return f"The repository has no branch {branch}: the workflow ran for a tag, and Stormkit deploys branches."
+
+
 def decide(inputs: Inputs, event: Event) -> Plan:
     """The plan. Raises InputError when the event does not say what to act on."""
     command = _command(inputs, event)
@@ -59,28 +70,45 @@ def decide(inputs: Inputs, event: Event) -> Plan:
         command=command,
         branch=inputs.branch or event.branch,
         expected_sha=inputs.sha if inputs.branch else inputs.sha or event.sha,
-        pull_request=event.pull_request_number,
+        # A merge queue builds a branch of its own, which the pull request's comment is not about.
+        pull_request=None if event.in_merge_queue else event.pull_request_number,
     )
+    if command is Command.DEPLOY and event.pull_request_closed and plan.branch == event.branch:
+        return replace(plan, skip=closed_reason(event.pull_request_number))
     needs_branch = _needs_branch(command, inputs) and not inputs.branch
-    if needs_branch and event.name == "issue_comment" and event.pull_request_number is None:
-        return replace(plan, skip="The comment is on an issue, not on a pull request: there is no branch to deploy.")
-    if event.branch_deleted and command is Command.DEPLOY and not inputs.branch:
-        return replace(plan, skip=f"The branch {event.branch} was deleted: there is nothing to deploy.")
-    if command is Command.CLEANUP and needs_branch and _closes_default_branch(event):
-        return replace(plan, skip=_DEFAULT_BRANCH_STAYS.format(event.branch))
+    if needs_branch and (skip := _nothing_to_do(command, event)):
+        return replace(plan, skip=skip)
     if needs_branch and not event.branch and not event.needs_pull_request:
         raise InputError([_no_branch(event)])
     return plan
 
 
-def with_pull_request(plan: Plan, pull_request: PullRequest, repository: str, inputs: Inputs) -> Plan:
-    """The plan for an event that only named a pull request (a comment), now that GitHub told the rest."""
-    if pull_request.head_repository.lower() != repository.lower():
-        fork = Event(repository=repository, head_repository=pull_request.head_repository)
-        return replace(plan, skip=skip_reason(fork, has_key=True))
+def _nothing_to_do(command: Command, event: Event) -> str:
+    """Why there is nothing to do for the event's branch; empty when there is."""
+    if event.name == "issue_comment" and event.pull_request_number is None:
+        return "The comment is on an issue, not on a pull request: there is no branch to deploy."
+    if event.ref_deleted and event.tag:
+        return f"The tag {event.tag} was deleted: there is nothing to do."
+    if event.ref_deleted and command is Command.DEPLOY:
+        return f"The branch {event.branch} was deleted: there is nothing to deploy."
+    if command is Command.CLEANUP and _closes_default_branch(event):
+        return _DEFAULT_BRANCH_STAYS.format(event.branch)
+    return ""
+
+
+def with_pull_request(plan: Plan, pull_request: PullRequest, event: Event, inputs: Inputs) -> Plan:
+    """The plan for an event that only named a pull request (a comment), with what GitHub answered about it."""
+    about = replace(
+        event, head_repository=pull_request.head_repository, head_repository_id=pull_request.head_repository_id
+    )
+    if about.from_fork:
+        return replace(plan, skip=skip_reason(about, has_key=True))
+    branch = inputs.branch or pull_request.head_ref
+    if plan.command is Command.DEPLOY and pull_request.closed and branch == pull_request.head_ref:
+        return replace(plan, skip=closed_reason(pull_request.number))
     if inputs.branch:
         return plan
-    return replace(plan, branch=pull_request.head_ref, expected_sha=inputs.sha or pull_request.head_sha)
+    return replace(plan, branch=branch, expected_sha=inputs.sha or pull_request.head_sha)
 
 
 def _command(inputs: Inputs, event: Event) -> Command:
@@ -103,8 +131,8 @@ def _needs_branch(command: Command, inputs: Inputs) -> bool:
 def _no_branch(event: Event) -> str:
     if event.tag:
         return (
-            f'Input branch: "" is not accepted; the event is about the tag {event.tag}, and Stormkit deploys'
-            " branches: set branch."
+            f'Input branch: "" is not valid: the event is about the tag {event.tag}, and Stormkit deploys branches;'
+            " set branch."
         )
     what = f"the {event.name} event names no branch" if event.name else "there is no event to take one from"
-    return f'Input branch: "" is not accepted; {what}: set branch.'
+    return f'Input branch: "" is not valid: {what}; set branch.'

@@ -1,5 +1,6 @@
-"""What came of it: the one thing that commands return and that every reporter reads."""
+"""What came of it: the one thing that commands return and that every part of reporting reads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import urljoin
@@ -21,12 +22,13 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeploymentResult:
-    """One environment's result.
+    """The result in one environment. `Context.result` makes it.
 
-    `label` is what people call it, `name` and `env_id` what the inputs call the environment. `reason` is one line,
-    empty on plain success. `live` is whether it is published, as read back; `warning` is what a person should know
-    although it went well. `removed` marks an environment whose deployments were cleaned up, `loose` a deployment that
-    may go on although it was to be stopped. `ended_ids` are the deployments that the command stopped or deleted.
+    `label` is what people call the environment, `name` what the inputs call it. `reason` is one line, empty on plain
+    success. `live` is whether the deployment is published, as read back; `warning` is what a person should know
+    although it went well. `deleted` counts the deployments that were deleted; `removed` marks an environment in which
+    nothing of the branch is left. `ended_ids` are the deployments that the command stopped or deleted, `may_still_run`
+    marks one that was to be stopped and may still be running.
     """
 
     status: Outcome
@@ -42,13 +44,14 @@ class DeploymentResult:
     dashboard_url: str = ""
     elapsed: float = 0.0
     live: bool = False
+    deleted: int = 0
     removed: bool = False
-    loose: bool = False
     ended_ids: tuple[str, ...] = ()
+    may_still_run: bool = False
 
     @property
     def commit_sha(self) -> str:
-        """The commit that was built, as Stormkit tells it; empty while unknown."""
+        """The commit that was built, as Stormkit reports it; empty while unknown."""
         return (self.deployment and self.deployment.commit.sha) or ""
 
     @property
@@ -58,16 +61,19 @@ class DeploymentResult:
 
     @property
     def preview_url(self) -> str:
-        """Where it can be seen; empty where there is nothing to see, or the server has no preview domain."""
-        deployment = self.deployment
-        if deployment is None or deployment.status in (Status.FAILED, Status.STOPPED):
-            return ""  # the server may tell a URL all the same
-        return deployment.preview_url
+        """Where the deployment can be seen; empty where there is nothing to see.
+
+        Empty until the build has succeeded: a preview that is opened earlier stays "not found" on real servers for ten
+        minutes after the last request.
+        """
+        if self.deployment is None or self.deployment.status is not Status.SUCCESS or self.deleted:
+            return ""
+        return self.deployment.preview_url
 
     @property
     def details_url(self) -> str:
-        """Its page on the dashboard, absolute."""
-        if self.deployment is None or not self.deployment.details_path:
+        """Its page on the dashboard; empty where the dashboard's address is not known."""
+        if self.deployment is None or not self.deployment.details_path or not self.dashboard_url:
             return ""
         return urljoin(self.dashboard_url, self.deployment.details_path)
 
@@ -80,7 +86,7 @@ class DeploymentResult:
 
     @property
     def failing_step(self) -> LogStep | None:
-        """The step that failed the build, as far as the log tells."""
+        """The step that failed the build, as far as the log shows it."""
         deployment = self.deployment
         if self.status is not Outcome.FAILED or deployment is None:
             return None
@@ -92,9 +98,10 @@ class DeploymentResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
-    """The whole step's result. `problem` is the complete text of an error, where one ended it.
+    """The whole step's result.
 
-    `main` is the deployment that the scalar outputs describe. `listing` marks deployments that were only looked up.
+    `problem` is the complete text of an error, where one ended the step. `main` is the deployment that the scalar
+    outputs describe. `listing` marks deployments that were only looked up.
     """
 
     status: Outcome
@@ -102,9 +109,13 @@ class Result:
     problem: str = ""
     deployments: tuple[DeploymentResult, ...] = ()
     main: DeploymentResult | None = None
-    deleted: int = 0
     exit_code: int = 0
     listing: bool = False
+
+    @property
+    def deleted(self) -> int:
+        """How many deployments were deleted."""
+        return sum(result.deleted for result in self.deployments)
 
 
 def exit_code(status: Outcome) -> int:
@@ -119,15 +130,15 @@ def failed(text: str, *, status: Outcome = Outcome.FAILED) -> Result:
     return Result(status=status, reason=text.split("\n", maxsplit=1)[0], problem=text, exit_code=exit_code(status))
 
 
-def cancelled_late(result: Result) -> Result:
+def cancelled_after_the_work(result: Result) -> Result:
     """The result when the job is cancelled after everything but reporting was done; a failure stays one."""
     if result.exit_code:
         return result
     reason = "The job was cancelled after the work was done; nothing was stopped."
-    deployments = tuple(replace(each, status=Outcome.CANCELLED, reason=reason) for each in result.deployments)
-    return replace(
-        of_deployments(deployments, deleted=result.deleted), status=Outcome.CANCELLED, reason=reason, exit_code=130
+    deployments = tuple(
+        replace(deployment, status=Outcome.CANCELLED, reason=reason) for deployment in result.deployments
     )
+    return replace(of_deployments(deployments), status=Outcome.CANCELLED, reason=reason, exit_code=130)
 
 
 def skipped(reason: str) -> Result:
@@ -135,24 +146,37 @@ def skipped(reason: str) -> Result:
     return Result(status=Outcome.SKIPPED, reason=reason)
 
 
-def of_deployments(deployments: tuple[DeploymentResult, ...], *, deleted: int = 0) -> Result:
+def of_deployments(deployments: Sequence[DeploymentResult]) -> Result:
     """The step's result from its environments': what the first unsuccessful one says, else the first.
 
     Among unsuccessful ones those come first that fail the step.
     """
     if not deployments:
-        return Result(status=Outcome.SUCCESS, deleted=deleted)
-    main = max(deployments, key=lambda each: (exit_code(each.status), each.status is not Outcome.SUCCESS))
+        return Result(status=Outcome.SUCCESS)
+    main = max(deployments, key=_weight)
     return Result(
         status=main.status,
         reason=main.reason,
-        deployments=deployments,
+        deployments=tuple(deployments),
         main=main,
-        deleted=deleted,
         exit_code=exit_code(main.status),
     )
 
 
-def of_listing(deployments: tuple[DeploymentResult, ...]) -> Result:
+def _weight(result: DeploymentResult) -> int:
+    """How much an environment's result counts for the step's: `max` takes the first of the heaviest."""
+    if result.status is Outcome.CANCELLED:
+        return 3
+    if exit_code(result.status):
+        return 2
+    return 0 if result.status is Outcome.SUCCESS else 1
+
+
+def of_listing(deployments: Sequence[DeploymentResult]) -> Result:
     """The result of having listed `deployments`, newest first: a success, whatever became of them."""
-    return Result(status=Outcome.SUCCESS, deployments=deployments, main=next(iter(deployments), None), listing=True)
+    return Result(
+        status=Outcome.SUCCESS,
+        deployments=tuple(deployments),
+        main=deployments[0] if deployments else None,
+        listing=True,
+    )

@@ -7,13 +7,12 @@ import pytest
 from sandbox.clock import FakeClock
 from sandbox.events import HEAD_BRANCH
 from stormkit_action.cancellation import Cancellation
-from stormkit_action.cli import finish
-from stormkit_action.event import Event
 from stormkit_action.main import main
+from stormkit_action.post import run_post_step
 from stormkit_action.reporting.console import GitHubConsole, PlainConsole
-from stormkit_action.reporting.ending import Ending
-from stormkit_action.reporting.known import Known
 from stormkit_action.reporting.outputs import OUTPUTS
+from stormkit_action.reporting.reporter import StepReporter
+from stormkit_action.reporting.step import Step
 from stormkit_action.result import Outcome, Result
 
 KEY = "SK_sandbox_key"
@@ -67,10 +66,8 @@ def test_a_bug_is_told_and_its_text_does_nothing(capfd, console):
 def test_a_bug_in_the_summary_changes_nothing_else(capfd):
     console = GitHubConsole()
     console.mask(KEY)
-    ending = Ending(
-        known=Known(event=Event()), console=console, files=StepFiles(ValueError(HOSTILE)), clock=FakeClock()
-    )
-    assert ending.tell(Result(status=Outcome.SUCCESS)) == 0
+    reporter = StepReporter(step=Step(), console=console, files=StepFiles(ValueError(HOSTILE)), clock=FakeClock())
+    assert reporter.finish(Result(status=Outcome.SUCCESS)) == 0
     printed = "".join(capfd.readouterr())
     assert "Traceback" in printed
     assert harmless(printed)
@@ -80,7 +77,7 @@ def test_a_post_step_that_is_cancelled_itself_says_what_to_do(capfd):
     cancellation = Cancellation()
     cancellation.request()
     started = [{"env-id": "", "deployment-id": "8241", "branch": HEAD_BRANCH, "sent-at": 1}]
-    assert finish({**INPUTS, "STATE_started": json.dumps(started)}, cancellation) == 130
+    assert run_post_step({**INPUTS, "STATE_started": json.dumps(started)}, cancellation) == 130
     printed = "".join(capfd.readouterr())
     assert "Traceback" not in printed
     assert "::error::Cancelled before" in printed

@@ -7,8 +7,8 @@ import pytest
 from sandbox.stormkit.server import Stormkit
 from stormkit_action import __version__
 from stormkit_action.cancellation import Cancellation
-from stormkit_action.cli import main
-from stormkit_action.input_table import INPUTS
+from stormkit_action.inputs import INPUTS
+from stormkit_action.main import run_command_line
 from stormkit_action.reporting.outputs import OUTPUTS
 
 KEY = "SK_sandbox"
@@ -27,7 +27,7 @@ class Ran:
 def _run(capsys):
     def run(*arguments: str, **environ: str) -> Ran:
         try:
-            code = main(arguments, environ, Cancellation())
+            code = run_command_line(arguments, environ, Cancellation())
         except SystemExit as left:
             code = int(left.code or 0)
         out, err = capsys.readouterr()
@@ -91,7 +91,7 @@ def test_outside_of_github_nothing_of_it_is_used(run):
         "--json", STORMKIT_API_KEY=KEY, GITHUB_EVENT_NAME="push", GITHUB_REF="refs/heads/main", INPUT_BRANCH="x"
     )
     assert shown.code == 1
-    assert "there is no event to take one from: set branch" in shown.result["reason"]
+    assert "there is no event to take one from; set branch" in shown.result["reason"]
 
 
 def test_no_document_without_json(run):
@@ -132,7 +132,7 @@ def test_a_check_says_what_it_could_not_look_at(run):
         )
         assert stormkit.builds == 0
     assert shown.code == 0, shown.err
-    assert "? Whether branch no-such-branch exists was not looked up" in shown.err
+    assert "? Branch no-such-branch was not looked up" in shown.err
 
 
 def test_the_log_tells_several_sites_apart_and_what_is_live(run):

@@ -1,4 +1,4 @@
-"""What each event says, from GitHub's payloads and from broken ones."""
+"""What value event says, from GitHub's payloads and from broken ones."""
 
 import contextlib
 import json
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from sandbox import events
 from sandbox.events import BASE_SHA, FORK, HEAD_BRANCH, HEAD_SHA, REPOSITORY, environment_for, load
 from stormkit_action.errors import InputError
-from stormkit_action.event import PULL_REQUEST_EVENTS, Event, Run, from_environment, pull_request_from
+from stormkit_action.event import PULL_REQUEST_EVENTS, Event, Run, pull_request_from
+from stormkit_action.event import read as read_event
 
 QUEUE = f"gh-readonly-queue/main/pr-42-{BASE_SHA}"
 GROUP_SHA = "9049f1265b7d61be4a8904a9a27120d2064dab3b"
@@ -53,7 +54,7 @@ class Reader:
         raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         self.path.write_bytes(raw)
         told = environment_for(name, payload if isinstance(payload, Mapping) else {})
-        return from_environment({**told, "GITHUB_EVENT_PATH": str(self.path), **variables})
+        return read_event({**told, "GITHUB_EVENT_PATH": str(self.path), **variables})
 
 
 @pytest.fixture(name="read")
@@ -76,7 +77,10 @@ def test_branch_commit_and_pull_request(read, name):
     assert event.repository == REPOSITORY
     assert event.on_github
     assert event.tag == ("v1.2.0" if name == "push_tag" else "")
-    assert event.branch_deleted is (name == "push_branch_deleted")
+    assert event.ref_deleted is (name == "push_branch_deleted")
+    assert event.pull_request_closed is (name == "pull_request_closed")
+    assert event.in_merge_queue is (name == "merge_group_checks_requested")
+    assert event.branch_may_be_tag is False
     assert event.closes_pull_request is (name == "pull_request_closed")
     assert event.needs_pull_request is (name == "issue_comment_created")
     assert (event.pull_request is not None) is (event.name in PULL_REQUEST_EVENTS)
@@ -92,6 +96,8 @@ def test_the_run(read):
         job="preview",
         url="https://ghe.example.com/octocat/hello-world/actions/runs/9876543210/attempts/3",
     )
+    assert event.run.is_rerun
+    assert not Run(id=9876543210).is_rerun
     assert event.run.order > Run(id=9876543210, attempt=2).order > Run(id=9876543209, attempt=9).order
     assert (event.server_url, event.api_url) == ("https://ghe.example.com", "https://api.github.com")
     assert read("push", {}, GITHUB_API_URL="https://ghe.example.com/api/v3").api_url == "https://ghe.example.com/api/v3"
@@ -103,7 +109,7 @@ def test_a_run_without_a_usable_id(read, run_id):
 
 
 def test_outside_of_github_there_is_no_event():
-    event = from_environment({})
+    event = read_event({})
     assert not event.on_github
     assert event == Event()
 
@@ -139,8 +145,69 @@ def test_reviews_tell_of_their_pull_request(read, name, payload, fork):
 )
 def test_what_is_deleted_is_never_the_default_branch(read, name, payload, branch, tag):
     event = read(name, payload, GITHUB_REF="refs/heads/main")
-    assert (event.branch, event.tag) == (branch, tag)
-    assert event.branch_deleted is bool(branch)
+    assert (event.branch, event.tag, event.ref_deleted) == (branch, tag, True)
+
+
+@pytest.mark.parametrize(
+    ("repository", "fork"),
+    [
+        ({"id": 1296269, "full_name": "octocat/hello-earth"}, False),
+        ({"id": 1296270, "full_name": REPOSITORY}, True),
+        ({"id": 1296270, "full_name": "octocat/hello-world-fork"}, True),
+        ({"full_name": REPOSITORY}, False),
+        ({"id": None, "full_name": "octocat/hello-world-fork"}, True),
+        (None, True),
+    ],
+)
+def test_ids_decide_whether_a_head_repository_is_a_fork_and_else_full_names(read, repository, fork):
+    payload = load("pull_request_opened")
+    payload["pull_request"]["head"]["repo"] = repository
+    assert read("pull_request_opened", payload).from_fork is fork
+    run = load("workflow_run_completed")
+    run["workflow_run"]["head_repository"] = repository
+    assert read("workflow_run_completed", run).from_fork is fork
+
+
+def test_the_repository_s_id_is_the_runner_s_or_the_payload_s(read):
+    payload = load("pull_request_opened")
+    assert read("pull_request_opened", payload, GITHUB_REPOSITORY_ID="7").repository_id == 7
+    assert read("pull_request_opened", payload, GITHUB_REPOSITORY_ID="").repository_id == 1296269
+    assert read("pull_request_opened", {**payload, "repository": {}}, GITHUB_REPOSITORY_ID="x").repository_id is None
+
+
+@pytest.mark.parametrize("name", ["pull_request", "pull_request_target", "pull_request_review"])
+@pytest.mark.parametrize("action", ["labeled", "edited", "submitted"])
+def test_a_payload_says_whether_its_pull_request_is_closed(read, name, action):
+    for state in ("open", "closed"):
+        payload = {**load("pull_request_opened"), "action": action}
+        payload["pull_request"]["state"] = state
+        assert read(name, payload).pull_request_closed is (state == "closed")
+
+
+def test_a_comment_says_whether_its_pull_request_is_closed(read):
+    payload = load("issue_comment_created")
+    payload["issue"]["state"] = "closed"
+    assert read("issue_comment_created", payload).pull_request_closed
+    issue = load("issue_comment_on_issue")
+    issue["issue"]["state"] = "closed"
+    assert not read("issue_comment_on_issue", issue).pull_request_closed
+
+
+@pytest.mark.parametrize(
+    ("trigger", "branch", "uncertain"),
+    [
+        ("push", "v1.2.3", True),
+        ("push", "main", False),
+        ("pull_request", "v1.2.3", False),
+        ("pull_request_target", "v1.2.3", False),
+        ("release", "v1.2.3", True),
+        (None, "v1.2.3", True),
+    ],
+)
+def test_the_branch_of_a_workflow_run_may_be_a_tag_unless_a_pull_request_started_it(read, trigger, branch, uncertain):
+    payload = load("workflow_run_completed")
+    payload["workflow_run"] |= {"event": trigger, "head_branch": branch}
+    assert read("workflow_run_completed", payload).branch_may_be_tag is uncertain
 
 
 def test_a_new_release_is_about_a_tag(read):
@@ -207,7 +274,7 @@ def test_the_pull_request_in_a_merge_queues_ref(read, ref, number):
 
 
 BROKEN = [
-    *[("pull_request", {"pull_request": each}) for each in (None, [], "x", {}, {"number": 42})],
+    *[("pull_request", {"pull_request": value}) for value in (None, [], "x", {}, {"number": 42})],
     *[
         ("pull_request", {"pull_request": {"number": number, "head": {"ref": "x", "sha": sha}}})
         for number, sha in (
@@ -220,16 +287,16 @@ BROKEN = [
         )
     ],
     ("pull_request_target", {"pull_request": {"number": 42, "head": {"ref": None, "sha": HEAD_SHA}}}),
-    *[("workflow_run", {"workflow_run": each}) for each in (None, [], "x")],
+    *[("workflow_run", {"workflow_run": value}) for value in (None, [], "x")],
     *[
-        ("issue_comment", {"issue": each})
-        for each in (None, {}, {"number": "42", "pull_request": {}}, {"number": True})
+        ("issue_comment", {"issue": value})
+        for value in (None, {}, {"number": "42", "pull_request": {}}, {"number": True})
     ],
     *[("push", raw) for raw in (b"", b"{", b"[]", b"null", b"5", b"\xff\xfe", b"[" * 100_000, b"9" * 5000)],
 ]
 
 
-@pytest.mark.parametrize(("name", "payload"), BROKEN, ids=lambda each: str(each)[:60])
+@pytest.mark.parametrize(("name", "payload"), BROKEN, ids=lambda value: str(value)[:60])
 def test_broken_payloads_are_input_errors_that_name_what_is_missing(read, name, payload):
     with pytest.raises(InputError, match="event") as caught:
         read(name, payload)
@@ -239,11 +306,11 @@ def test_broken_payloads_are_input_errors_that_name_what_is_missing(read, name, 
 
 def test_an_event_file_that_is_not_there(tmp_path):
     environ = environment_for("push", {})
-    for path, words in ((tmp_path / "none", "No such file"), (tmp_path, "directory"), ("a\0b", "not JSON")):
+    for path, words in ((tmp_path / "none", "not visible in containers"), (tmp_path, "directory"), ("a\0b", "JSON")):
         with pytest.raises(InputError, match=words):
-            from_environment({**environ, "GITHUB_EVENT_PATH": str(path)})
+            read_event({**environ, "GITHUB_EVENT_PATH": str(path)})
     with pytest.raises(InputError, match="GITHUB_EVENT_PATH is not set"):
-        from_environment(environ)
+        read_event(environ)
 
 
 def test_a_byte_order_mark_and_bytes_that_are_no_utf8(read):
@@ -264,8 +331,8 @@ def test_a_pull_request_from_githubs_api():
     found = pull_request_from(data)
     assert found is not None
     assert (found.number, found.head_ref, found.head_repository, found.state) == (42, HEAD_BRANCH, "", "open")
-    for each in (None, [], {}, {**data, "head": None}, {**data, "number": None}):
-        assert pull_request_from(each) is None
+    for value in (None, [], {}, {**data, "head": None}, {**data, "number": None}):
+        assert pull_request_from(value) is None
 
 
 JSON = st.recursive(

@@ -1,5 +1,6 @@
 """What is done, by event and inputs: command, branch, expected commit, pull request, or why nothing is."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ from stormkit_action.event import DEPENDABOT, Event, PullRequest
 from stormkit_action.inputs import Command
 from stormkit_action.plan import Plan, decide, skip_reason, with_pull_request
 from tests.test_event import GROUP_SHA, QUEUE, Reader
-from tests.test_input_table import parsed
+from tests.test_inputs import parsed
 
 ON_A_TAG = (
-    'Input branch: "" is not accepted; the event is about the tag v1.2.0, and Stormkit deploys branches: set branch.'
+    'Input branch: "" is not valid: the event is about the tag v1.2.0, and Stormkit deploys branches; set branch.'
 )
 
 
@@ -28,7 +29,8 @@ TABLE: list[tuple[str, dict[str, str], tuple[str, str, str, int | None]]] = [
     ("pull_request_synchronize", {}, ("deploy", HEAD_BRANCH, HEAD_SHA, 42)),
     ("pull_request_target_opened", {}, ("deploy", HEAD_BRANCH, HEAD_SHA, 42)),
     ("pull_request_closed", {}, ("cleanup", HEAD_BRANCH, HEAD_SHA, 42)),
-    ("pull_request_closed", {"command": "deploy"}, ("deploy", HEAD_BRANCH, HEAD_SHA, 42)),
+    ("pull_request_closed", {"command": "deploy", "branch": "main"}, ("deploy", "main", "", 42)),
+    ("pull_request_closed", {"command": "status"}, ("status", HEAD_BRANCH, HEAD_SHA, 42)),
     ("pull_request_opened", {"command": "cleanup"}, ("cleanup", HEAD_BRANCH, HEAD_SHA, 42)),
     ("push_branch", {}, ("deploy", HEAD_BRANCH, HEAD_SHA, None)),
     ("workflow_dispatch", {}, ("deploy", HEAD_BRANCH, HEAD_SHA, None)),
@@ -36,7 +38,8 @@ TABLE: list[tuple[str, dict[str, str], tuple[str, str, str, int | None]]] = [
     ("repository_dispatch", {}, ("deploy", "main", BASE_SHA, None)),
     ("deployment", {}, ("deploy", HEAD_BRANCH, HEAD_SHA, None)),
     ("workflow_run_completed", {}, ("deploy", HEAD_BRANCH, HEAD_SHA, 42)),
-    ("merge_group_checks_requested", {}, ("deploy", QUEUE, GROUP_SHA, 42)),
+    # The comment of the pull request in the queue is not about the queue's branch.
+    ("merge_group_checks_requested", {}, ("deploy", QUEUE, GROUP_SHA, None)),
     # A comment says who the pull request is, and GitHub the rest.
     ("issue_comment_created", {}, ("deploy", "", "", 42)),
     # The input branch: nothing is expected, unless it says so too.
@@ -75,10 +78,42 @@ def test_plans(tmp_path, name, inputs, expected):
         ("issue_comment_on_issue", {}, "on an issue, not on a pull request"),
         ("issue_comment_on_issue", {"command": "cleanup"}, "on an issue"),
         ("push_branch_deleted", {}, f"The branch {HEAD_BRANCH} was deleted"),
+        ("pull_request_closed", {"command": "deploy"}, "Pull request #42 is closed"),
+        ("pull_request_closed", {"command": "deploy", "branch": HEAD_BRANCH}, "Pull request #42 is closed"),
     ],
 )
 def test_events_with_nothing_to_do(tmp_path, name, inputs, words):
     assert words in plan_of(tmp_path, name, **inputs).skip
+
+
+@pytest.mark.parametrize(
+    ("name", "event_name", "part"),
+    [
+        ("pull_request_opened", "pull_request", "pull_request"),
+        ("pull_request_opened", "pull_request_review", "pull_request"),
+        ("issue_comment_created", "issue_comment", "issue"),
+    ],
+)
+def test_a_pull_request_that_the_payload_calls_closed_is_not_deployed(tmp_path, name, event_name, part):
+    payload = {**load(name), "action": "labeled"}
+    payload[part]["state"] = "closed"
+    event = Reader(tmp_path)(event_name, payload)
+    assert decide(parsed(), event).skip.startswith("Pull request #42 is closed")
+    assert decide(parsed(command="cleanup"), event).skip == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "payload"),
+    [
+        ("push", {"ref": "refs/tags/v1", "deleted": True}),
+        ("delete", {"ref": "v1", "ref_type": "tag"}),
+    ],
+)
+@pytest.mark.parametrize("command", ["auto", "cleanup"])
+def test_a_deleted_tag_is_skipped_as_a_deleted_branch_is(tmp_path, name, payload, command):
+    event = Reader(tmp_path)(name, payload, GITHUB_REF="refs/heads/main")
+    assert decide(parsed(command=command), event).skip == "The tag v1 was deleted: there is nothing to do."
+    assert decide(parsed(command=command, branch="main"), event).skip == ""
 
 
 @pytest.mark.parametrize(
@@ -111,7 +146,7 @@ def test_events_without_a_branch_take_the_inputs(tmp_path, name, payload, words)
 
 
 def test_without_an_event_the_branch_has_to_be_given():
-    with pytest.raises(InputError, match="there is no event to take one from: set branch"):
+    with pytest.raises(InputError, match="there is no event to take one from; set branch"):
         decide(parsed(), Event())
     assert decide(parsed(branch="main"), Event()) == Plan(command=Command.DEPLOY, branch="main")
 
@@ -151,6 +186,7 @@ def test_missing_secrets(event: dict[str, Any], skipped: bool):
 
 
 HEAD = PullRequest(number=42, head_ref=HEAD_BRANCH, head_sha=HEAD_SHA, head_repository=REPOSITORY.upper())
+COMMENT = Event(name="issue_comment", repository=REPOSITORY, pull_request_number=42)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +194,7 @@ HEAD = PullRequest(number=42, head_ref=HEAD_BRANCH, head_sha=HEAD_SHA, head_repo
     [({}, HEAD_BRANCH, HEAD_SHA), ({"sha": "abcdef0"}, HEAD_BRANCH, "abcdef0"), ({"branch": "main"}, "main", "")],
 )
 def test_a_comment_whose_pull_request_was_looked_up(tmp_path, inputs, branch, sha):
-    plan = with_pull_request(plan_of(tmp_path, "issue_comment_created", **inputs), HEAD, REPOSITORY, parsed(**inputs))
+    plan = with_pull_request(plan_of(tmp_path, "issue_comment_created", **inputs), HEAD, COMMENT, parsed(**inputs))
     assert (plan.branch, plan.expected_sha, plan.pull_request, plan.skip) == (branch, sha, 42, "")
 
 
@@ -167,7 +203,15 @@ def test_a_comment_whose_pull_request_was_looked_up(tmp_path, inputs, branch, sh
 def test_a_comment_on_a_forks_pull_request(tmp_path, head_repository, inputs):
     fork = PullRequest(number=42, head_ref="main", head_sha=HEAD_SHA, head_repository=head_repository)
     plan = plan_of(tmp_path, "issue_comment_created", **inputs)
-    assert "comes from a fork" in with_pull_request(plan, fork, REPOSITORY, parsed(**inputs)).skip
+    assert "comes from a fork" in with_pull_request(plan, fork, COMMENT, parsed(**inputs)).skip
+
+
+def test_a_comment_whose_pull_request_was_closed_meanwhile(tmp_path):
+    closed = replace(HEAD, state="closed")
+    plan = plan_of(tmp_path, "issue_comment_created")
+    assert with_pull_request(plan, closed, COMMENT, parsed()).skip.startswith("Pull request #42 is closed")
+    plan = plan_of(tmp_path, "issue_comment_created", branch="main")
+    assert with_pull_request(plan, closed, COMMENT, parsed(branch="main")).skip == ""
 
 
 @pytest.mark.parametrize("command", ["auto", "cleanup"])

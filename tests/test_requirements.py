@@ -1,13 +1,35 @@
-"""The dependencies: named once in two files, and locked with their hashes."""
+"""The dependencies: named once in two files, and locked completely, with their hashes."""
 
+import importlib.metadata
+import itertools
 import re
 import tomllib
+from functools import cache
 
 import pytest
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from sandbox.runner.runner import ACTION
 
 LOCKS = ("requirements.txt", "requirements-dev.txt")
+
+ENVIRONMENTS = [
+    default_environment()
+    | {"python_version": python, "python_full_version": f"{python}.0", "implementation_version": f"{python}.0"}
+    | {"sys_platform": platform, "platform_system": system, "os_name": os_name, "platform_machine": machine}
+    for python, (platform, system, os_name, machine) in itertools.product(
+        ("3.11", "3.12", "3.13", "3.14"),
+        [
+            ("linux", "Linux", "posix", "x86_64"),
+            ("linux", "Linux", "posix", "aarch64"),
+            ("darwin", "Darwin", "posix", "arm64"),
+            ("win32", "Windows", "nt", "AMD64"),
+        ],
+    )
+]
+"""The Pythons and platforms that a lock is for."""
 
 
 def read(name: str) -> str:
@@ -28,7 +50,7 @@ def test_pyproject_and_requirements_in_name_the_same_dependencies():
 @pytest.mark.parametrize("name", LOCKS)
 def test_everything_locked_is_pinned_and_has_its_hashes_alone(name):
     for pin, entry in locked(name).items():
-        assert re.fullmatch(r"[a-z0-9.-]+==[\w.!+]+", pin)
+        assert re.fullmatch(r"[a-z0-9.-]+(\[[a-z0-9,-]+\])?==[\w.!+]+", pin)
         lines = entry.rstrip().splitlines()
         assert lines[1:], f"{pin} has no hash"
         # So no address of a registry either.
@@ -37,3 +59,87 @@ def test_everything_locked_is_pinned_and_has_its_hashes_alone(name):
 
 def test_development_runs_with_what_is_shipped():
     assert set(locked("requirements.txt")) <= set(locked("requirements-dev.txt"))
+
+
+def pins(lock: str) -> list[str]:
+    return [entry.partition(" \\")[0] for entry in locked(lock).values()]
+
+
+def direct(lock: str) -> list[str]:
+    """The requirements that a lock is made from."""
+    found = []
+    for line in read(lock.replace(".txt", ".in")).splitlines():
+        found += direct(line.removeprefix("-r ")) if line.startswith("-r ") else [line]
+    return found
+
+
+@cache
+def parsed(requirement: str) -> Requirement:
+    return Requirement(requirement)
+
+
+@cache
+def dependencies(pin: str) -> list[str]:
+    """What a locked package requires, by the metadata of its installed distribution."""
+    package = parsed(pin)
+    try:
+        distribution = importlib.metadata.distribution(package.name)
+    except importlib.metadata.PackageNotFoundError:
+        # A package that is for other platforms only has no metadata here.
+        assert package.marker, f"{pin} is not installed: run make .venv/ready"
+        assert not package.marker.evaluate(), f"{pin} is not installed: run make .venv/ready"
+        return []
+    assert package.specifier.contains(distribution.version), f"{distribution.version} is installed instead of {pin}"
+    return distribution.requires or []
+
+
+@cache
+def applies(requirement: str, environment: int, extras: frozenset[str] = frozenset()) -> bool:
+    marker = parsed(requirement).marker
+    return not marker or any(marker.evaluate(ENVIRONMENTS[environment] | {"extra": extra}) for extra in ("", *extras))
+
+
+@cache
+def meets(pin: str, requirement: str) -> bool:
+    (version,) = parsed(pin).specifier
+    wanted = parsed(requirement)
+    return wanted.specifier.contains(version.version, prereleases=True) and wanted.extras <= parsed(pin).extras
+
+
+def unmet(locked_pins: list[str], wanted: list[str]) -> list[str]:
+    """The requirements, those of locked packages included, that no locked package meets in some environment."""
+    found = []
+    for environment in range(len(ENVIRONMENTS)):
+        installed = {canonicalize_name(parsed(pin).name): pin for pin in locked_pins if applies(pin, environment)}
+        required = [requirement for requirement in wanted if applies(requirement, environment)]
+        for pin in installed.values():
+            extras = frozenset(parsed(pin).extras)
+            required += [each for each in dependencies(pin) if applies(each, environment, extras)]
+        for requirement in required:
+            pin = installed.get(canonicalize_name(parsed(requirement).name), "")
+            if not pin or not meets(pin, requirement):
+                found.append(requirement)
+    return found
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_holds_all_that_its_packages_require(lock):
+    assert unmet(pins(lock), direct(lock)) == []
+
+
+@pytest.mark.parametrize(("lock", "pin"), [(lock, pin) for lock in LOCKS for pin in pins(lock)])
+def test_a_lock_without_one_of_its_packages_is_incomplete(lock, pin):
+    assert unmet([kept for kept in pins(lock) if kept != pin], direct(lock))
+
+
+@pytest.mark.parametrize(("lock", "pin"), [(lock, pin) for lock in LOCKS for pin in pins(lock) if parsed(pin).extras])
+def test_a_lock_without_an_extra_is_incomplete(lock, pin):
+    without = re.sub(r"\[.*?\]", "", pin)
+    assert unmet([without if kept == pin else kept for kept in pins(lock)], direct(lock))
+
+
+def test_the_base_image_is_pinned_by_its_digest_where_dependabot_reads_it():
+    images = re.findall(r"^FROM (\S+)", read("Dockerfile"), re.MULTILINE)
+    pinned = [image for image in images if not image.startswith("$")]
+    assert len(pinned) == 1
+    assert re.fullmatch(r"python:3\.13-slim@sha256:[0-9a-f]{64}", pinned[0])

@@ -1,7 +1,8 @@
-"""Writes the tables of inputs and outputs into README.md and docs/: `python -m tools.doc_tables`.
+"""Writes inputs and outputs into action.yml, README.md and docs/: `python -m tools.doc_tables`.
 
-A table stands between `<!-- inputs -->` and `<!-- /inputs -->`, and so do the outputs. The rest of a file is left as it
-is. With `--check` nothing is written, and a file that would change is an error.
+A table in Markdown stands between `<!-- inputs -->` and `<!-- /inputs -->`, and so do the outputs; action.yml's are its
+blocks `inputs:` and `outputs:`. The rest of a file is left as it is. With `--check` nothing is written, and a file that
+would change is an error.
 """
 
 import re
@@ -9,36 +10,56 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from stormkit_action.input_table import INPUTS
+from stormkit_action.inputs import INPUTS
 from stormkit_action.reporting.outputs import OUTPUTS
 
 ROOT = Path(__file__).parents[1]
-FILES = ("README.md", "docs/inputs.md", "docs/outputs.md")
+FILES = ("action.yml", "README.md", "docs/inputs.md", "docs/outputs.md")
 
-_BLOCK = re.compile(r"(?P<open><!-- (?P<name>inputs|outputs) -->\n).*?(?P<close><!-- /(?P=name) -->)", re.DOTALL)
+_TABLE = re.compile(r"(?P<open><!-- (?P<name>inputs|outputs) -->\n).*?(?P<close><!-- /(?P=name) -->)", re.DOTALL)
+_YAML = re.compile(r"^(?P<open>(?P<name>inputs|outputs):\n)(?:(?: .*)?\n)*?(?P<close>\n*(?=^\S|\Z))", re.MULTILINE)
 
 
-def inputs() -> str:
-    """Every input with its default and meaning."""
+def inputs_table() -> str:
+    """The inputs with their defaults and meanings, as a table."""
     rows = []
-    for each in INPUTS:
+    for spec in INPUTS:
         # "Default: …" in a meaning says what an empty value stands for; the column says the rest.
-        default = f"`{each.default}`" if each.default else "required" if each.name == "api-key" else ""
-        rows.append((f"`{each.name}`", default, each.help))
+        default = f"`{spec.default}`" if spec.default else "required" if spec.name == "api-key" else ""
+        rows.append((f"`{spec.name}`", default, spec.help))
     return _table(("input", "default", "meaning"), rows)
 
 
-def outputs() -> str:
-    """Every output with its meaning."""
+def outputs_table() -> str:
+    """The outputs with their meanings, as a table."""
     return _table(("output", "meaning"), [(f"`{name}`", meaning) for name, meaning in OUTPUTS.items()])
 
 
-TABLES: Mapping[str, Callable[[], str]] = {"inputs": inputs, "outputs": outputs}
+def inputs_yaml() -> str:
+    """The inputs as action.yml has them."""
+    lines = []
+    for spec in INPUTS:
+        lines += [f"  {spec.name}:", f"    description: {_quoted(spec.help)}"]
+        if spec.name == "api-key":
+            lines.append("    required: true")
+        else:
+            lines += ["    required: false", f"    default: {_quoted(spec.default)}"]
+    return "".join(f"{line}\n" for line in lines)
 
 
-def filled(text: str) -> str:
-    """`text` with its tables as they are now."""
-    return _BLOCK.sub(lambda block: f"{block['open']}{TABLES[block['name']]()}{block['close']}", text)
+def outputs_yaml() -> str:
+    """The outputs as action.yml has them."""
+    return "".join(f"  {name}:\n    description: {_quoted(meaning)}\n" for name, meaning in OUTPUTS.items())
+
+
+TABLES: Mapping[str, Callable[[], str]] = {"inputs": inputs_table, "outputs": outputs_table}
+BLOCKS: Mapping[str, Callable[[], str]] = {"inputs": inputs_yaml, "outputs": outputs_yaml}
+
+
+def filled(text: str, *, yaml: bool = False) -> str:
+    """`text` with its inputs and outputs as they are now."""
+    pattern, contents = (_YAML, BLOCKS) if yaml else (_TABLE, TABLES)
+    return pattern.sub(lambda block: f"{block['open']}{contents[block['name']]()}{block['close']}", text)
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
@@ -47,12 +68,17 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in cells)
 
 
+def _quoted(text: str) -> str:
+    """A single-quoted YAML string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def main(arguments: list[str]) -> None:
     """Rewrite the files, or with `--check` say which differ."""
     stale = []
     for path in (ROOT / name for name in FILES):
         old = path.read_text(encoding="utf-8")
-        new = filled(old)
+        new = filled(old, yaml=path.suffix == ".yml")
         if new == old:
             continue
         stale.append(str(path.relative_to(ROOT)))

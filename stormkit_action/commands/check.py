@@ -1,43 +1,42 @@
 """`check`: verifies key, environment, branch and GitHub permissions. Says what a deploy would do, changes nothing."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
 
-from stormkit_action.commands import find as finding
 from stormkit_action.context import Context
-from stormkit_action.errors import ActionError, GitHubError
+from stormkit_action.errors import CommandError, GitHubError
+from stormkit_action.github_api.api import GitHubApi
 from stormkit_action.inputs import Switch
 from stormkit_action.result import DeploymentResult, Outcome
+from stormkit_action.stormkit.models import Deployment
 from stormkit_action.text import one_line
 
-if TYPE_CHECKING:
-    from stormkit_action.github_api.api import GitHubApi
 
-
-def run(context: Context, *, github: "GitHubApi | None") -> DeploymentResult:
-    """Look at everything a deploy needs. `github` is None outside GitHub."""
-    problems: list[str] = []
+def check(context: Context) -> DeploymentResult:
+    """Look at everything a deploy needs."""
     page = context.client.deployments()
     newest = page.deployments[0] if page.deployments else None
-    result = finding.result_of(context, newest, status=Outcome.SUCCESS)
-    say = context.reporter.line
-    say("✓ Stormkit accepts the API key.")
+    result = context.result(newest, Outcome.SUCCESS)
+    checks = Checks(context)
+    checks.passed("Stormkit accepts the API key.")
+    if newest is not None:
+        checks.environment(newest)
     environment = result.label or (f"environment {result.env_id}" if result.env_id else "the key's own environment")
-    say(f"✓ Environment: {environment}.")
-    if github is not None:
-        problems += _check_branch(context, github, say)
-        problems += _check_comment(context, github, say)
-        problems += _check_deployment(context, github, say)
+    checks.passed(f"Environment: {environment}.")
+    if context.github is None:
+        checks.unknown(
+            f"Branch {one_line(context.plan.branch)} was not looked up: this is not a step of a GitHub workflow."
+        )
     else:
-        say(f"? Whether branch {one_line(context.plan.branch)} exists was not looked up: this is not a step on GitHub.")
-    say(_intention(context, environment))
-    for problem in problems:
+        checks.branch(context.github)
+        checks.comment(context.github)
+        checks.github_deployment(context.github)
+    context.reporter.log(_intention(context, environment))
+    for problem in checks.problems:
         context.reporter.warning(problem)
     return replace(
         result,
-        status=Outcome.FAILED if problems else Outcome.SUCCESS,
-        reason=problems[0] if problems else "",
+        status=Outcome.FAILED if checks.problems else Outcome.SUCCESS,
+        reason=checks.problems[0] if checks.problems else "",
         deployment=None,
         deployment_id="",
         branch=context.plan.branch,
@@ -46,66 +45,95 @@ def run(context: Context, *, github: "GitHubApi | None") -> DeploymentResult:
     )
 
 
-def _check_branch(context: Context, github: "GitHubApi", say: Callable[[str], None]) -> list[str]:
-    branch, expected = context.plan.branch, context.plan.expected_sha
-    try:
-        tip = github.branch_tip(branch)
-    except GitHubError as error:
-        say(f"? Branch {branch} could not be looked up: {error.text}")
-        return []
-    if tip is None:
-        return [f"Branch {branch} does not exist in the repository. Push it, or set the input branch."]
-    if expected and not tip.startswith(expected):
-        return [
-            f"Branch {branch} is at {tip[:7]}, not at the expected {expected[:7]}: a deploy would build {tip[:7]} and"
-            " not publish it. Run for the newest commit, or set branch without sha."
-        ]
-    say(f"✓ Branch {branch} exists, at {tip[:7]}.")
-    return []
+@dataclass(slots=True)
+class Checks:
+    """The questions, each of which leaves a line in the log or a sentence in `problems`."""
 
+    context: Context
+    problems: list[str] = field(default_factory=list)
 
-def _check_comment(context: Context, github: "GitHubApi", say: Callable[[str], None]) -> list[str]:
-    if context.inputs.comment is Switch.FALSE or context.plan.pull_request is None:
-        say("- No comment would be written: " + _why_no_comment(context))
-        return []
-    try:
-        refusal = github.comment_refusal(context.plan.pull_request)
-    except ActionError as error:
-        say(f"? Whether the token may comment could not be found out: {error.text}")
-        return []
-    if not refusal:
-        say(f"✓ The token may comment on pull request {context.plan.pull_request}.")
-        return []
-    if context.inputs.comment is Switch.TRUE:
-        return [refusal]
-    say(f"- No comment would be written. {refusal}")
-    return []
+    def passed(self, text: str) -> None:
+        """Log a check that passed."""
+        self.context.reporter.log(f"✓ {text}")
 
+    def unknown(self, text: str) -> None:
+        """Log a check that could not be made."""
+        self.context.reporter.log(f"? {text}")
 
-def _check_deployment(context: Context, github: "GitHubApi", say: Callable[[str], None]) -> list[str]:
-    if context.inputs.github_deployment is Switch.FALSE or not context.plan.expected_sha:
-        why = "no commit is known." if context.inputs.github_deployment is not Switch.FALSE else "the input is false."
-        say(f"- No GitHub Deployment would be written: {why}")
-        return []
-    try:
-        refusal = github.deployment_refusal()
-    except ActionError as error:
-        say(f"? Whether the token may create GitHub Deployments could not be found out: {error.text}")
-        return []
-    if not refusal:
-        say("✓ The token may create GitHub Deployments.")
-        return []
-    if context.inputs.github_deployment is Switch.TRUE:
-        return [refusal]
-    say(f"- No GitHub Deployment would be written. {refusal}")
-    return []
+    def left_out(self, text: str) -> None:
+        """Log what a deploy would leave out."""
+        self.context.reporter.log(f"- {text}")
 
+    def environment(self, newest: Deployment) -> None:
+        """Whether the key belongs to the environment that the inputs name."""
+        try:
+            self.context.check_environment(newest)
+        except CommandError as error:
+            self.problems.append(error.text)
 
-def _why_no_comment(context: Context) -> str:
-    return "input comment is false." if context.inputs.comment is Switch.FALSE else "no pull request is known."
+    def branch(self, github: GitHubApi) -> None:
+        """Whether the branch exists and is at the expected commit."""
+        branch, expected = self.context.plan.branch, self.context.plan.expected_sha
+        try:
+            tip = github.branch_tip(branch)
+        except GitHubError as error:
+            self.unknown(f"Branch {branch} could not be looked up: {error.text}")
+            return
+        if tip is None:
+            self.problems.append(f"Branch {branch} does not exist in the repository. Push it, or set the input branch.")
+        elif expected and not tip.startswith(expected):
+            self.problems.append(
+                f"Branch {branch} is at {tip[:7]}, not at the expected {expected[:7]}: a deploy would build {tip[:7]}"
+                " and not publish it. Run for the newest commit, or set branch without sha."
+            )
+        else:
+            self.passed(f"Branch {branch} exists, at {tip[:7]}.")
+
+    def comment(self, github: GitHubApi) -> None:
+        """Whether the token may comment on the pull request."""
+        comment, number = self.context.inputs.comment, self.context.plan.pull_request
+        if comment is Switch.FALSE:
+            self.left_out("No comment would be written: input comment is false.")
+            return
+        if number is None:
+            self.left_out("No comment would be written: no pull request is known.")
+            return
+        try:
+            refusal = github.comment_refusal(number)
+        except GitHubError as error:
+            self.unknown(f"Could not find out whether the token may comment: {error.text}")
+            return
+        if not refusal:
+            self.passed(f"The token may comment on pull request {number}.")
+        elif comment is Switch.TRUE:
+            self.problems.append(refusal)
+        else:
+            self.left_out(f"No comment would be written. {refusal}")
+
+    def github_deployment(self, github: GitHubApi) -> None:
+        """Whether the token may create GitHub Deployments."""
+        wanted = self.context.inputs.github_deployment
+        if wanted is Switch.FALSE:
+            self.left_out("No GitHub Deployment would be written: the input is false.")
+            return
+        if not self.context.plan.expected_sha:
+            self.left_out("No GitHub Deployment would be written: no commit is known.")
+            return
+        try:
+            refusal = github.deployment_refusal()
+        except GitHubError as error:
+            self.unknown(f"Could not find out whether the token may create GitHub Deployments: {error.text}")
+            return
+        if not refusal:
+            self.passed("The token may create GitHub Deployments.")
+        elif wanted is Switch.TRUE:
+            self.problems.append(refusal)
+        else:
+            self.left_out(f"No GitHub Deployment would be written. {refusal}")
 
 
 def _intention(context: Context, environment: str) -> str:
-    commit = f", expecting commit {context.plan.expected_sha[:7]}" if context.plan.expected_sha else ""
+    plan = context.plan
+    commit = f", expecting commit {plan.expected_sha[:7]}" if plan.expected_sha else ""
     live = " and publish it once everything has passed" if context.inputs.publish else " and publish nothing"
-    return f"A deploy would build branch {one_line(context.plan.branch)} in {environment}{commit}{live}."
+    return f"A deploy would build branch {one_line(plan.branch)} in {environment}{commit}{live}."

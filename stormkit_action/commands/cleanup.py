@@ -1,133 +1,111 @@
-"""`stop`, `delete` and `cleanup`: ending what is there. Doing it again is success."""
+"""`delete` and `cleanup`: removing deployments. Removing what is already gone is success."""
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from stormkit_action.clock import Deadline
-from stormkit_action.commands import find as finding
+from stormkit_action.commands import find
+from stormkit_action.commands.stop import at_once
 from stormkit_action.context import Context
-from stormkit_action.errors import ActionError, Cancelled, CommandError, NotFound, StormkitError
+from stormkit_action.errors import Cancelled, CommandError, NotFound, StormkitError
 from stormkit_action.result import DeploymentResult, Outcome
-from stormkit_action.stormkit import confirm as stopping
-from stormkit_action.stormkit.models import Deployment, Status
-from stormkit_action.stormkit.paging import PAGE_SIZE
-from stormkit_action.stormkit.session import PATIENCE
+from stormkit_action.stormkit.models import Deployment
 
-# How many deletions are under way at once.
-POOL = 8
+# How often progress is shown while deleting: after so many deployments.
+PROGRESS_EVERY = 50
 
-# How often progress is shown while deleting.
-STEP = 50
+# How many ids a line of the log names.
+MOST_IDS_SHOWN = 20
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Removed:
-    """What a removing command did: its result, and how many deployments it deleted."""
-
-    result: DeploymentResult
-    deleted: int = 0
-
-
-def stop(context: Context) -> DeploymentResult:
-    """Stop the named deployment, or every running one of the branch."""
-    if context.inputs.deployment_id:
-        found = [finding.named(context)]
-    else:
-        found = [
-            each
-            for each in _of_branch(context, context.client.all_deployments(branch=context.plan.branch))
-            if each.running
-        ]
-    stopped, failures = _stop_all(context, [each for each in found if each.running])
-    if failures:
-        raise CommandError("; ".join(failures))
-    if not stopped:
-        context.reporter.line("Nothing was running: nothing was left to stop.")
-    return finding.result_of(context, next(iter(stopped or found), None))
-
-
-def stop_superseded(context: Context, give_up: Deadline) -> frozenset[str]:
-    """Before a trigger: stop what still runs for this branch. The ids of what was there before it.
-
-    Raises StormkitError when the list can't be read. What can't be stopped is only warned of.
-    """
-    listed = context.client.within(give_up).all_deployments(branch=context.plan.branch)
-    known: set[str] = set()
-    running: list[Deployment] = []
-    quiet = 0
-    for each in listed:
-        known.add(each.id)
-        quiet = 0 if each.running else quiet + 1
-        if each.running:
-            running.append(each)
-        # Running ones are the newest: a page's worth without any ends the search.
-        if quiet >= PAGE_SIZE:
-            break
-    for failure in _stop_all(context, _of_branch(context, running))[1]:
-        context.reporter.warning(f"A superseded deployment goes on. {failure}")
-    return frozenset(known)
-
-
-def delete(context: Context) -> Removed:
-    """Delete the named deployment. Refuses a published one; one that is gone already is success."""
+def delete(context: Context) -> DeploymentResult:
+    """Delete the named deployment. Refuses a published one; one that is already gone is success."""
+    deployment_id = context.inputs.deployment_id
     try:
-        deployment = context.client.deployment(context.inputs.deployment_id)
+        deployment = context.client.deployment(deployment_id)
     except NotFound:
-        context.reporter.line(f"Deployment {context.inputs.deployment_id} is not there: nothing was left to delete.")
-        return Removed(result=finding.result_of(context, None))
+        context.reporter.log(f"Deployment {deployment_id} is not there: nothing to delete.")
+        return context.result(None)
+    context.check_environment(deployment)
     if deployment.published is not False:
-        state = "is published" if deployment.published else "may be published (Stormkit does not tell)"
-        raise CommandError(
-            f"Deployment {deployment.id} {state}: deleting it would take the site down, so nothing was changed. Publish"
-            " another deployment first."
-        )
-    _stop_and_delete(context, deployment)
-    _confirm_gone(context, deployment.id)
-    context.reporter.line(f"Deleted deployment {deployment.id}.")
-    return Removed(result=finding.result_of(context, deployment, status=Outcome.SUCCESS), deleted=1)
+        return _refusal(context, deployment)
+    stop_and_delete(context, deployment.id, is_running=deployment.running)
+    _confirm_gone(context, deployment_id)
+    context.reporter.log(f"Deleted deployment {deployment_id}.")
+    return replace(context.result(deployment, Outcome.SUCCESS), deleted=1)
 
 
-def cleanup(context: Context) -> Removed:
-    """Stop what runs of the branch, and delete all of it but the published ones and the `keep-latest` newest."""
+def _refusal(context: Context, deployment: Deployment) -> DeploymentResult:
+    state = "is published" if deployment.published else "may be published (Stormkit does not tell)"
+    reason = (
+        f"Deployment {deployment.id} {state}: deleting it would take the site down, so nothing was changed. Publish"
+        " another deployment first."
+    )
+    return context.result(deployment, Outcome.FAILED, reason)
+
+
+def cleanup(context: Context) -> DeploymentResult:
+    """Stop what runs of the branch, and delete all but the published and the `keep-latest` newest successful ones."""
     branch = context.plan.branch
     # Collect first, then act: rows move while they are paged, and one that came late may be the newest.
     found = [each for each in context.client.all_deployments(branch=branch) if each.branch == branch]
-    found.sort(key=lambda each: each.created_at or datetime.min.replace(tzinfo=UTC), reverse=True)
-    newest = found[: context.inputs.keep_latest]
-    doomed = [each for each in found[context.inputs.keep_latest :] if not each.published]
-    kept = len(found) - len(doomed)
-    context.reporter.line(f"Deployments of branch {branch}: {len(found)} found, {len(doomed)} to delete, {kept} kept.")
-    tally = _Tally(context, len(doomed))
+    for deployment in found:
+        context.check_environment(deployment)
+    found.sort(key=_created_at, reverse=True)
+    successful = [deployment for deployment in found if find.is_successful(deployment)]
+    kept_ids = {deployment.id for deployment in successful[: context.inputs.keep_latest]}
+    doomed = [deployment for deployment in found if not deployment.published and deployment.id not in kept_ids]
+    kept = [deployment for deployment in found if deployment not in doomed]
+    context.reporter.log(
+        f"Deployments of branch {branch}: {len(found)} found, {len(doomed)} to delete{_ids(doomed)}, {len(kept)} kept"
+        f"{_ids(kept)}."
+    )
+    if not doomed:
+        context.reporter.log("Nothing to delete.")
+    removal = Removal(context, len(doomed))
     status = Outcome.SUCCESS
     try:
-        tally.failures += _stop_all(context, [each for each in newest if each.running and not each.published])[1]
-        _each(doomed, tally.remove, cancelled=lambda: context.clock.sleep(0.0))
-        if tally.deleted:
-            tally.confirm(branch)
+        at_once(doomed, removal.remove, check=context.clock.check)
+        removal.confirm(branch)
+        reason = removal.failure()
+        if reason:
+            status = Outcome.FAILED
     except Cancelled:
         status = Outcome.CANCELLED
-        reason = f"The job was cancelled when {tally.deleted} of {len(doomed)} deployments were deleted."
-    else:
-        reason = tally.summary()
-        status = Outcome.FAILED if reason else Outcome.SUCCESS
-        if not doomed:
-            context.reporter.line("Nothing was left to delete.")
-    result = replace(
-        finding.result_of(context, found[0] if found else None),
-        status=status,
-        reason=reason,
+        reason = f"The job was cancelled when {removal.deleted} of {len(doomed)} deployments were deleted."
+    return replace(
+        context.result(found[0] if found else _newest_of_environment(context), status, reason),
         deployment=None,
         deployment_id="",
+        branch=branch,
         live=False,
+        deleted=removal.deleted,
         removed=status is Outcome.SUCCESS and not kept,
+        ended_ids=removal.ended_ids,
     )
-    return Removed(result=result, deleted=tally.deleted)
 
 
-class _Tally:
+def _newest_of_environment(context: Context) -> Deployment | None:
+    """Any deployment, which tells whose environment it is where nothing of the branch is left; None without one."""
+    with contextlib.suppress(StormkitError):
+        return next(iter(context.client.deployments().deployments), None)
+    return None
+
+
+def _created_at(deployment: Deployment) -> datetime:
+    return deployment.created_at or datetime.min.replace(tzinfo=UTC)
+
+
+def _ids(deployments: list[Deployment]) -> str:
+    """The ids in parentheses, the first of many; empty for none."""
+    if not deployments:
+        return ""
+    shown = ", ".join(deployment.id for deployment in deployments[:MOST_IDS_SHOWN])
+    return f" ({shown}{', …' if len(deployments) > MOST_IDS_SHOWN else ''})"
+
+
+class Removal:
     """Removes deployments one by one, from several threads, and counts."""
 
     def __init__(self, context: Context, total: int) -> None:
@@ -136,105 +114,87 @@ class _Tally:
         self._lock = threading.Lock()
         self._done = 0
         self._deleted: set[str] = set()
-        self.deleted = 0
-        self.failures: list[str] = []
+        self._gone: set[str] = set()
+        self._failures: list[str] = []
+
+    @property
+    def deleted(self) -> int:
+        """How many deployments this has deleted."""
+        return len(self._deleted)
+
+    @property
+    def ended_ids(self) -> tuple[str, ...]:
+        """The deployments that are gone, whoever deleted them."""
+        return tuple(sorted(self._deleted | self._gone))
 
     def remove(self, deployment: Deployment) -> None:
-        """Stop and delete one. A failure is kept for the end and stops nobody else."""
+        """Stop and delete one. A failure is kept for the end and stops no other."""
+        failure = ""
         try:
-            gone = self._remove(deployment)
+            self._remove(deployment)
         except (StormkitError, CommandError) as error:
-            with self._lock:
-                self.failures.append(f"{deployment.id}: {error.text}")
-            gone = False
+            failure = f"{deployment.id}: {error.text}"
         with self._lock:
             self._done += 1
-            self.deleted += gone
-            if self._done % STEP == 0 and self._done < self._total:
-                self._context.reporter.line(f"{self._done} of {self._total} done.")
+            if failure:
+                self._failures.append(failure)
+            if self._done % PROGRESS_EVERY == 0 and self._done < self._total:
+                self._context.reporter.log(f"{self._done} of {self._total} done.")
 
-    def _remove(self, listed: Deployment) -> bool:
-        """Whether this deleted it. Looks at it once more: it may have been published since it was listed."""
+    def _remove(self, listed: Deployment) -> None:
+        # Looked at once more: it may have been published since it was listed.
         try:
             deployment = self._context.client.deployment(listed.id)
         except NotFound:
-            return False
+            with self._lock:
+                self._gone.add(listed.id)
+            return
         if deployment.published:
-            self._context.reporter.line(f"Kept deployment {deployment.id}: it was published meanwhile.")
-            return False
+            self._context.reporter.log(f"Kept deployment {deployment.id}: it was published meanwhile.")
+            return
         if deployment.published is None:
             raise CommandError("Stormkit does not tell whether it is published, so it was kept.")
-        _stop_and_delete(self._context, deployment)
-        self._deleted.add(deployment.id)
-        return True
+        stop_and_delete(self._context, deployment.id, is_running=deployment.running)
+        with self._lock:
+            self._deleted.add(deployment.id)
 
     def confirm(self, branch: str) -> None:
-        """Look whether what was deleted is gone."""
-        try:
-            left = {each.id for each in self._context.client.all_deployments(branch=branch)}
-        except StormkitError as error:
-            self.failures.append(f"whether they are gone could not be read back: {error.text}")
-            return
-        still_there = sorted(self._deleted & left)
-        self.failures += [f"{each}: Stormkit accepted the deletion, but it is still there." for each in still_there]
-        self.deleted -= len(still_there)
+        """Check in the list that everything is gone, also what was gone before it could be deleted.
 
-    def summary(self) -> str:
+        A 404 alone proves nothing: a proxy in front answers its own while Stormkit restarts.
+        """
+        if not self._deleted and not self._gone:
+            return
+        try:
+            listed = {deployment.id for deployment in self._context.client.all_deployments(branch=branch)}
+        except StormkitError as error:
+            self._failures.append(f"whether they are gone could not be read back: {error.text}")
+            return
+        for deployment_id in sorted(self._deleted & listed):
+            self._deleted.discard(deployment_id)
+            self._failures.append(f"{deployment_id}: Stormkit accepted the deletion, but it is still there.")
+        for deployment_id in sorted(self._gone):
+            if deployment_id in listed:
+                self._gone.discard(deployment_id)
+                self._failures.append(f"{deployment_id}: it could not be read (404), but it is still listed.")
+            else:
+                self._context.reporter.log(f"Deployment {deployment_id} was gone before it could be deleted.")
+
+    def failure(self) -> str:
         """What failed, in one line; empty when nothing did."""
-        if not self.failures:
+        if not self._failures:
             return ""
-        shown = "; ".join(self.failures[:3])
-        more = f" (and {len(self.failures) - 3} more)" if len(self.failures) > 3 else ""
+        shown = "; ".join(self._failures[:3])
+        more = f" (and {len(self._failures) - 3} more)" if len(self._failures) > 3 else ""
         return f"{self.deleted} of {self._total} deployments were deleted. What went wrong: {shown}{more}"
 
 
-def _each(
-    deployments: Iterable[Deployment], act: Callable[[Deployment], None], *, cancelled: Callable[[], None]
-) -> None:
-    """Run `act` on each in a bounded pool. `cancelled` raises once the job is cancelled; then no more are begun."""
-    from concurrent.futures import ThreadPoolExecutor, as_completed  # noqa: PLC0415 - a deploy needs none
-
-    with ThreadPoolExecutor(POOL) as pool:
-        futures = [pool.submit(act, each) for each in deployments]
-        try:
-            for future in as_completed(futures):
-                cancelled()
-                future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _of_branch(context: Context, deployments: Iterable[Deployment]) -> list[Deployment]:
-    return [each for each in deployments if each.branch in ("", context.plan.branch)]
-
-
-def _stop_all(context: Context, deployments: list[Deployment]) -> tuple[list[Deployment], list[str]]:
-    """Stop each, whatever becomes of the others: them as read back, and what went wrong."""
-    stopped: dict[str, Deployment] = {}
-    failures: list[str] = []
-
-    def stop_one(deployment: Deployment) -> None:
-        try:
-            stopped[deployment.id] = stopping.stop(context.client, deployment.id, context.deadline.within(PATIENCE))
-        except NotFound:
-            stopped[deployment.id] = replace(deployment, status=Status.STOPPED, preview_url="")
-            context.reporter.line(f"Deployment {deployment.id} was deleted meanwhile.")
-        except ActionError as error:
-            failures.append(f"Deployment {deployment.id} could not be stopped: {error.text}")
-        else:
-            context.reporter.line(f"Stopped deployment {deployment.id}.")
-
-    _each(deployments, stop_one, cancelled=lambda: context.clock.sleep(0.0))
-    return [stopped[each.id] for each in deployments if each.id in stopped], failures
-
-
-def _stop_and_delete(context: Context, deployment: Deployment) -> None:
+def stop_and_delete(context: Context, deployment_id: str, *, is_running: bool) -> None:
     """Delete it, stopped before where it runs. One that is gone by then, perhaps by a lost first try, is fine."""
     with contextlib.suppress(NotFound):
-        if deployment.running:
-            context.client.stop(deployment.id)
-        context.client.delete(deployment.id)
+        if is_running:
+            context.client.stop(deployment_id)
+        context.client.delete(deployment_id)
 
 
 def _confirm_gone(context: Context, deployment_id: str) -> None:

@@ -1,24 +1,33 @@
-"""`deploy`: trigger, wait, check what was built, publish if asked."""
+"""`deploy` and `restart`: trigger, build, check what was built, publish; and what a cancel undoes."""
 
 import contextlib
 from dataclasses import replace
 
-from stormkit_action.commands import build as building
-from stormkit_action.commands import publish as publishing
-from stormkit_action.commands import starting
-from stormkit_action.commands.starting import Started
+from stormkit_action.commands import find
+from stormkit_action.commands.build import Build
+from stormkit_action.commands.cleanup import stop_and_delete
+from stormkit_action.commands.stop import stop_superseded
 from stormkit_action.context import Context
-from stormkit_action.errors import ActionError, Cancelled
+from stormkit_action.errors import ActionError, Cancelled, CommandError, GitHubError
 from stormkit_action.inputs import OnGivingUp
 from stormkit_action.result import DeploymentResult, Outcome
-from stormkit_action.stormkit import health
+from stormkit_action.stormkit import confirm, health
 from stormkit_action.stormkit.models import Deployment, Status
+from stormkit_action.stormkit.session import PATIENCE_S
 from stormkit_action.stormkit.trigger import Trigger
 
 
-def run(context: Context, started: Started | None = None) -> DeploymentResult:
-    """Deploy one environment, `started` before or not. Never raises an ActionError: that is in the result."""
-    return Deploy(context).run(started)
+def deploy(context: Context) -> DeploymentResult:
+    """Deploy one environment. Never raises an ActionError: that is in the result."""
+    return Deploy(context).run()
+
+
+def restart(context: Context) -> DeploymentResult:
+    """Build the named deployment, or the branch's newest failed one, again; then go on as `deploy` does.
+
+    Raises CommandError when it has not failed; then nothing is changed.
+    """
+    return Deploy(context).restart(find.named_or_newest(context, "failed deployment", find.is_failed))
 
 
 class Deploy:
@@ -26,46 +35,114 @@ class Deploy:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._trigger: Trigger | None = None
-        self._build = building.Build(context)
-        self._publishing = False
+        self._triggers: list[Trigger] = []
+        self._build = Build(context)
+        self._is_publishing = False
 
-    def run(self, started: Started | None) -> DeploymentResult:
+    def run(self) -> DeploymentResult:
         """The deployment's result, whatever happens."""
         try:
-            built = self._deploy(started or starting.start(self._context))
-            self._stop_strays()
-            return self._finish(built)
+            built = self._build_with_retries()
+            self._stop_orphans()
+            return self._removed_for_closed_pull_request(built) or self._finish(built)
         except Cancelled:
             return self._cancelled()
         except ActionError as error:
-            if self._build.known:
-                self._stop_strays()
-            return self._build.result(Outcome.FAILED, reason=error.text)
+            return self._failed(error)
 
     def restart(self, deployment: Deployment) -> DeploymentResult:
-        """The same from a failed deployment on: restart it, then wait as `deploy` does.
-
-        Raises CommandError when it has not failed; then nothing is changed, and nothing told of it on GitHub.
-        """
-        building.check_restartable(deployment)
+        """The same from a failed deployment on: restart it, then go on."""
+        if not find.is_failed(deployment):
+            raise CommandError(
+                f"Deployment {deployment.id} can't be restarted: it is {deployment.status}, and Stormkit restarts only"
+                " failed builds. Nothing was changed. Deploy again instead."
+            )
         try:
-            self._build.adopt(deployment.id)
+            self._build.begin(deployment.id)
             self._build.restart(deployment)
             return self._finish(self._build.wait(restarted=deployment))
         except Cancelled:
             return self._cancelled()
         except ActionError as error:
-            return self._build.result(Outcome.FAILED, reason=error.text)
+            return self._failed(error)
 
-    def _deploy(self, started: Started) -> DeploymentResult:
-        self._trigger = started.trigger
-        if started.problem is not None:
-            raise started.problem
-        self._build.adopt(started.deployment_id)
-        if not self._context.inputs.wait:
-            return self._build.read_once()
-        return self._build.wait()
+    def _build_with_retries(self) -> DeploymentResult:
+        """Trigger and wait; after a failed build again, as a new deployment, as often as `retries` allows.
+
+        Never by a restart: real servers drop the environment's variables, commands and status checks then.
+        """
+        context = self._context
+        known = self._stop_superseded() if context.inputs.stop_superseded else frozenset[str]()
+        for left in range(context.inputs.retries, -1, -1):
+            result = self._build_once(known)
+            if not left or result.status is not Outcome.FAILED or context.deadline.over:
+                return result
+            context.reporter.warning(f"{result.reason}. Building it again as a new deployment ({left} left).")
+            known |= {result.deployment_id}
+        raise AssertionError("the last try returns")
+
+    def _stop_superseded(self) -> frozenset[str]:
+        return stop_superseded(self._context, self._context.deadline.within(PATIENCE_S))
+
+    def _build_once(self, known: frozenset[str]) -> DeploymentResult:
+        context = self._context
+        self._build = Build(context)
+        trigger = Trigger(
+            client=context.client,
+            branch=context.plan.branch,
+            clock=context.clock,
+            known=known,
+            log=context.reporter.log,
+        )
+        self._triggers.append(trigger)
+        context.reporter.triggering(context.environment)
+        self._build.begin(trigger.run(patience=context.deadline.within(PATIENCE_S).remaining))
+        return self._build.wait() if context.inputs.wait else self._build.read_once()
+
+    def _failed(self, error: ActionError) -> DeploymentResult:
+        """The result of an error; a build that goes on is stopped where it is the wrong one, else told of."""
+        reason = error.text
+        if self._build.is_known:
+            self._stop_orphans()
+            if isinstance(error, CommandError):
+                reason = f"{reason} {self._stop_wrong_build()}".rstrip()
+        result = self._build.result(Outcome.FAILED, reason)
+        if self._build.may_be_running:
+            still = f"Deployment {result.deployment_id} may still be building: nothing has stopped it."
+            return replace(result, reason=f"{reason} {still}")
+        return result
+
+    def _stop_wrong_build(self) -> str:
+        """Stop a build that turned out to be in another environment than the one that was asked for."""
+        if not self._build.may_be_running:
+            return ""
+        try:
+            self._build.stop(self._context.deadline.within(PATIENCE_S))
+        except ActionError:
+            return ""
+        return "Its build was stopped and nothing was published."
+
+    def _removed_for_closed_pull_request(self, built: DeploymentResult) -> DeploymentResult | None:
+        """The result where the pull request was closed meanwhile: the deployment is stopped and deleted.
+
+        None where it is open, or not known. The event `closed` has passed by then: nothing else would remove it.
+        """
+        context = self._context
+        number = context.plan.pull_request
+        if context.github is None or number is None or context.event.name == "merge_group" or context.inputs.branch:
+            return None
+        try:
+            pull_request = context.github.pull_request(number)
+        except GitHubError:
+            return None
+        if pull_request is None or pull_request.state != "closed" or not built.deployment_id or built.live:
+            return None
+        reason = f"Pull request #{number} is closed: deployment {built.deployment_id} was stopped and deleted."
+        try:
+            stop_and_delete(context, built.deployment_id, is_running=self._build.may_be_running)
+        except ActionError as error:
+            return replace(built, status=Outcome.FAILED, reason=f"Pull request #{number} is closed. {error.text}")
+        return replace(built, status=Outcome.SKIPPED, reason=reason, deleted=1, ended_ids=(built.deployment_id,))
 
     def _finish(self, built: DeploymentResult) -> DeploymentResult:
         """Everything after a successful build: the commit, the health check, and only then publishing."""
@@ -73,7 +150,7 @@ class Deploy:
         deployment = built.deployment
         if built.status is not Outcome.SUCCESS or deployment is None:
             return built
-        built = replace(built, warning=_commit_warning(built))
+        built = replace(built, warning=_warning(built))
         refusal = _why_not_published(built) if context.inputs.publish else ""
         if refusal or built.warning:
             context.reporter.warning(refusal or built.warning)
@@ -85,9 +162,9 @@ class Deploy:
             return built
         if refusal:
             return replace(built, reason=refusal)
-        self._publishing = True
+        self._is_publishing = True
         try:
-            live = publishing.publish(context, deployment)
+            live = confirm.publish(context.client, deployment, deadline=context.deadline, log=context.reporter.log)
         except ActionError as error:
             status = Outcome.TIMED_OUT if context.deadline.over else Outcome.FAILED
             return replace(built, status=status, reason=error.text)
@@ -103,41 +180,47 @@ class Deploy:
                 " domain on the Stormkit instance, or drop health-check."
             )
         url = health.check_url(deployment.preview_url, context.inputs.health_check)
-        context.reporter.line(f"Health check: waiting for {url}")
-        problem = health.wait_until_healthy(
+        context.reporter.log(f"Health check: waiting for {url}")
+        checked = health.wait_until_healthy(
             url,
+            deployment_id=deployment.id,
             accepted=context.inputs.health_check_status,
             clock=context.clock,
             deadline=context.deadline.within(context.inputs.health_check_timeout.total_seconds()),
         )
-        if not problem:
+        if checked.health is health.Health.HEALTHY:
             return ""
         kept = " Nothing was published." if context.inputs.publish else ""
+        if checked.health is health.Health.UNKNOWN:
+            return (
+                f"The health of {url} is not known: {checked.reason}.{kept} Drop health-check, or make the path public."
+            )
         return (
-            f"The health check of {url} failed: {problem}.{kept} Open the URL, or adjust health-check,"
+            f"The health check of {url} failed: {checked.reason}.{kept} Open the URL, or adjust health-check,"
             " health-check-status and health-check-timeout."
         )
 
-    def _stop_strays(self) -> None:
-        """A trigger that was given up on may have been carried out while the build went on."""
-        if self._trigger is not None:
-            with contextlib.suppress(Cancelled):
-                self._trigger.stop_strays()
+    def _stop_orphans(self) -> None:
+        """Stop what triggers that were given up on have started while the build went on."""
+        with contextlib.suppress(Cancelled):
+            for trigger in self._triggers:
+                trigger.stop_orphans()
 
     def _cancelled(self) -> DeploymentResult:
         result = self._build.result(Outcome.CANCELLED)
-        if _has_ended(result) and not (self._trigger and self._trigger.in_doubt):
+        trigger = self._triggers[-1] if self._triggers else None
+        if _has_ended(result) and not (trigger and trigger.unacknowledged):
             return self._cancelled_too_late(result)
         if self._context.inputs.on_cancel is OnGivingUp.LEAVE:
-            return replace(result, reason="The job was cancelled; the deployment goes on (input on-cancel).")
-        stopped = self._build.stop_after_cancel(self._trigger)
+            return replace(result, reason="The job was cancelled; the deployment was left running (on-cancel: leave).")
+        stopped = self._build.stop_after_cancel(trigger)
         result = self._build.result(Outcome.CANCELLED)
         if stopped is None:
             return replace(result, reason="The job was cancelled before anything was triggered.")
         if not stopped:
             reason = "The job was cancelled, but Stormkit did not confirm the stop in time."
-            return replace(result, reason=reason, loose=True)
-        if _has_ended(result) and not self._build.restarting:
+            return replace(result, reason=reason, may_still_run=True)
+        if _has_ended(result) and not self._build.is_restarting:
             return self._cancelled_too_late(result)
         ended = result.deployment and replace(result.deployment, status=Status.STOPPED, preview_url="")
         return replace(
@@ -146,13 +229,13 @@ class Deploy:
             deployment_id=result.deployment_id or stopped,
             reason=f"The job was cancelled and deployment {stopped} stopped.",
             # A restart that nobody has answered may still come.
-            loose=self._build.restarting,
+            may_still_run=self._build.is_restarting,
         )
 
     def _cancelled_too_late(self, result: DeploymentResult) -> DeploymentResult:
-        live = self._build.live_after_cancel() if self._publishing else result.live
+        is_live = self._build.is_live_after_cancel() if self._is_publishing else result.live
         reason = "The job was cancelled after the build had ended; nothing was stopped."
-        return replace(result, live=live, reason=f"{reason} It is live." if live else reason)
+        return replace(result, live=is_live, reason=f"{reason} It is live." if is_live else reason)
 
 
 def _has_ended(result: DeploymentResult) -> bool:
@@ -160,13 +243,16 @@ def _has_ended(result: DeploymentResult) -> bool:
     return result.deployment is not None and result.deployment.status in (Status.SUCCESS, Status.FAILED)
 
 
-def _commit_warning(built: DeploymentResult) -> str:
-    if built.commit_matches is not False:
-        return ""
-    return (
-        f"Stormkit built commit {built.commit_sha[:7]}, not the expected {built.expected_sha[:7]}: the branch"
-        f" {built.branch} has moved on. A run for its newest commit shows that one."
-    )
+def _warning(built: DeploymentResult) -> str:
+    """What a person should know of a build that succeeded."""
+    if built.commit_matches is False:
+        return (
+            f"Stormkit built commit {built.commit_sha[:7]}, not the expected {built.expected_sha[:7]}: the branch"
+            f" {built.branch} has moved on. A run for its newest commit shows that one."
+        )
+    if built.deployment is not None and built.deployment.error:
+        return f"Stormkit calls the build successful, but reports an error: {built.deployment.error}"
+    return ""
 
 
 def _why_not_published(built: DeploymentResult) -> str:
@@ -174,13 +260,13 @@ def _why_not_published(built: DeploymentResult) -> str:
     deployment = built.deployment
     if deployment is None or deployment.status is not Status.SUCCESS:
         return "Not published: the build did not succeed."
-    if built.commit_matches is False:
+    if built.warning:
         return f"Not published: {built.warning}"
     if built.expected_sha and built.commit_matches is None:
         return (
             f"Not published: Stormkit does not tell which commit it built, and {built.expected_sha[:7]} was expected."
             " Give branch without sha to publish whatever is built."
         )
-    if deployment.status_checks_passed is False and any(not check.ok for check in deployment.status_checks):
+    if deployment.status_checks_passed is False:
         return "Not published: a status check failed. Look at its log on the dashboard."
     return ""

@@ -1,127 +1,92 @@
-"""From the plan to a Result: which command answers, for one environment or for several at the same time."""
+"""From the plan to a Result: which command answers, in one environment or in several at the same time."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from stormkit_action import result as results
-from stormkit_action.commands import check, deploy, live
-from stormkit_action.commands import cleanup as removing
-from stormkit_action.commands import find as finding
-from stormkit_action.commands import status as looking
-from stormkit_action.commands.starting import Started
+from stormkit_action.commands import check, cleanup, deploy, publish, status, stop
 from stormkit_action.context import Context
 from stormkit_action.errors import ActionError, Cancelled, GitHubError
 from stormkit_action.inputs import Command
-from stormkit_action.later import Later
-from stormkit_action.plan import Plan
 from stormkit_action.result import DeploymentResult, Outcome, Result
-from stormkit_action.stormkit.models import Status
-
-if TYPE_CHECKING:
-    from stormkit_action.github_api.api import GitHubApi
-
-# GitHub, for the commands that ask it something; None outside of it.
-GitHub = Later["GitHubApi | None"]
 
 # How many environments are worked on at once. Their threads do little but wait for builds.
-POOL = 64
+POOL_SIZE = 64
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Done:
-    """What a command did in one environment."""
-
-    deployments: tuple[DeploymentResult, ...]
-    deleted: int = 0
-
-
-def run(contexts: Sequence[Context], *, github: GitHub, started: Started | None = None) -> Result:
-    """Run the planned command in every environment. Never raises an ActionError: it is in the results.
-
-    `started` is how far the deployment of the only environment is.
-    """
-    plan = contexts[0].plan
-    reason = _still_needed(plan, github.get(), contexts[0]) if plan.command is Command.CLEANUP else ""
-    if reason:
-        return results.skipped(reason)
-    done = _in_parallel(contexts, lambda context: _guarded(context, github, started))
-    deployments = tuple(each for part in done for each in part.deployments)
-    result = results.of_deployments(deployments, deleted=sum(part.deleted for part in done))
-    return _reported(result, plan.command) if plan.command in _REPORTING else result
-
-
-def _in_parallel(contexts: Sequence[Context], act: Callable[[Context], Done]) -> list[Done]:
-    if len(contexts) == 1:
-        return [act(contexts[0])]
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - most steps need none
-
-    with ThreadPoolExecutor(min(len(contexts), POOL), thread_name_prefix="site") as pool:
-        return list(pool.map(act, contexts))
-
-
-def _guarded(context: Context, github: GitHub, started: Started | None) -> Done:
-    """What the command did; what went wrong is a result too, so that one environment leaves the others alone."""
-    try:
-        return _act(context, github, started)
-    except ActionError as error:
-        failure = finding.result_of(context, None, status=Outcome.FAILED)
-        return Done(deployments=(replace(failure, reason=error.text),))
-    except Cancelled:
-        cancelled = finding.result_of(context, None, status=Outcome.CANCELLED)
-        return Done(deployments=(replace(cancelled, reason="The job was cancelled."),))
-
-
-def _act(context: Context, github: GitHub, started: Started | None) -> Done:
-    command = context.plan.command
-    if command is Command.DEPLOY:
-        return Done(deployments=(deploy.run(context, started),))
-    if command is Command.CHECK:
-        return Done(deployments=(check.run(context, github=github.get()),))
-    if command is Command.LIST:
-        return Done(deployments=looking.deployments(context))
-    if command in (Command.DELETE, Command.CLEANUP):
-        removed = removing.delete(context) if command is Command.DELETE else removing.cleanup(context)
-        return Done(deployments=(removed.result,), deleted=removed.deleted)
-    return Done(deployments=(_ONE_RESULT[command](context),))
-
-
-def _restart(context: Context) -> DeploymentResult:
-    failed = finding.named_or_newest(context, "failed deployment", lambda each: each.status is Status.FAILED)
-    return deploy.Deploy(context).restart(failed)
-
-
-_ONE_RESULT: dict[Command, Callable[[Context], DeploymentResult]] = {
-    Command.RESTART: _restart,
-    Command.PUBLISH: live.publish,
-    Command.ROLLBACK: live.rollback,
-    Command.STOP: removing.stop,
-    Command.STATUS: looking.status,
+COMMANDS: Mapping[Command, Callable[[Context], DeploymentResult]] = {
+    Command.DEPLOY: deploy.deploy,
+    Command.RESTART: deploy.restart,
+    Command.PUBLISH: publish.publish,
+    Command.ROLLBACK: publish.rollback,
+    Command.STOP: stop.stop,
+    Command.DELETE: cleanup.delete,
+    Command.CLEANUP: cleanup.cleanup,
+    Command.STATUS: status.status,
+    Command.CHECK: check.check,
 }
-
 
 # Commands that did their job by reporting, whatever state they report.
 _REPORTING = frozenset({Command.STATUS, Command.LIST, Command.STOP})
 
 
-def _reported(result: Result, command: Command) -> Result:
-    could_not = any(each.deployment is None and each.status is Outcome.FAILED for each in result.deployments)
-    if could_not or result.status is Outcome.CANCELLED:
+def run(contexts: Sequence[Context]) -> Result:
+    """Run the planned command in every environment. Never raises an ActionError: it is in the results."""
+    command = contexts[0].plan.command
+    if command is Command.CLEANUP:
+        reason = _why_kept(contexts[0])
+        if reason:
+            return results.skipped(reason)
+    deployments = [result for environment in _in_parallel(contexts) for result in environment]
+    result = results.of_deployments(deployments)
+    if command not in _REPORTING or not _could_be_reported(result):
         return result
-    return results.of_listing(result.deployments) if command is Command.LIST else replace(result, exit_code=0)
+    return results.of_listing(deployments) if command is Command.LIST else replace(result, exit_code=0)
 
 
-def _still_needed(plan: Plan, github: "GitHubApi | None", context: Context) -> str:
-    """Why the branch's deployments must stay: another open pull request has the same head branch."""
+def _in_parallel(contexts: Sequence[Context]) -> list[tuple[DeploymentResult, ...]]:
+    if len(contexts) == 1:
+        return [_run_one(contexts[0])]
+    with ThreadPoolExecutor(min(len(contexts), POOL_SIZE), thread_name_prefix="environment") as pool:
+        return list(pool.map(_run_one, contexts))
+
+
+def _run_one(context: Context) -> tuple[DeploymentResult, ...]:
+    """The command's results in one environment; an error is a result too, so that the others go on."""
+    try:
+        if context.plan.command is Command.LIST:
+            return status.list_deployments(context)
+        return (COMMANDS[context.plan.command](context),)
+    except ActionError as error:
+        return (context.result(None, Outcome.FAILED, error.text),)
+    except Cancelled:
+        return (context.result(None, Outcome.CANCELLED, "The job was cancelled."),)
+
+
+def _could_be_reported(result: Result) -> bool:
+    if result.status is Outcome.CANCELLED:
+        return False
+    return all(
+        deployment.deployment is not None or deployment.status is not Outcome.FAILED
+        for deployment in result.deployments
+    )
+
+
+def _why_kept(context: Context) -> str:
+    """Why the branch's deployments must stay; empty when they may go."""
+    github, plan = context.github, context.plan
     if github is None:
         return ""
     try:
-        others = [
-            each.number for each in github.pull_requests_of_branch(plan.branch) if each.number != plan.pull_request
-        ]
+        open_pull_requests = github.pull_requests_of_branch(plan.branch)
     except GitHubError as error:
-        context.reporter.line(f"Whether another pull request has the branch could not be found out: {error.text}")
+        context.reporter.log(f"Could not find out whether a pull request is open from {plan.branch}: {error.text}")
         return ""
-    if not others:
-        return ""
-    return f"Pull request #{others[0]} is open and has the branch {plan.branch} too, so its deployments stay."
+    for pull_request in open_pull_requests:
+        # A closed pull request may be open again: the payload of a re-run tells how things were at the event.
+        is_own = pull_request.number == plan.pull_request
+        if is_own and context.inputs.branch:
+            continue
+        why = "is open again" if is_own else "is open from the same branch"
+        return f"Kept the deployments of {plan.branch}: pull request #{pull_request.number} {why}."
+    return ""

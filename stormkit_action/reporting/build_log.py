@@ -13,7 +13,7 @@ from stormkit_action.text import duration, one_line
 def show(deployment: Deployment, console: Console, *, prefix: str = "") -> None:
     """Print the whole log of a deployment."""
     for name, step in _steps(deployment):
-        console.group(f"{prefix}{name}{_outcome(step)}", _finished(step.lines(), ended=True))
+        console.group(f"{prefix}{name}{_outcome(step)}", _finished(_lines(step), ended=True))
 
 
 @dataclass(kw_only=True, slots=True)
@@ -53,7 +53,7 @@ class LiveBuildLog:
         if new:
             self._shown[place:] = [_Shown(name=name)]
         shown = self._shown[place]
-        lines = _fresh(step.lines(), shown.lines, ended=ended)
+        lines = _fresh(_lines(step), shown.lines, ended=ended)
         first = next(lines, None)
         closes = ended and not shown.ended
         if first is None and not new and not closes:
@@ -75,6 +75,11 @@ def _steps(deployment: Deployment) -> Iterator[tuple[str, LogStep]]:
         yield one_line(step.title, 120) or "step", step
     for check in deployment.status_checks:
         yield f"Status check: {one_line(check.title, 120) or 'check'}", check
+
+
+def _lines(step: LogStep) -> Iterator[str]:
+    """The lines of its output, without their ends; the last one is empty if the output ends in a line end."""
+    return (line.removesuffix("\r") for line in step.message.split("\n"))
 
 
 def _outcome(step: LogStep) -> str:

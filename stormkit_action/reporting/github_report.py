@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from stormkit_action.cancellation import Pending
 from stormkit_action.clock import Clock, Deadline
-from stormkit_action.context import Environment
 from stormkit_action.errors import Cancelled
 from stormkit_action.event import Event
 from stormkit_action.github_api.api import GitHubApi
@@ -22,7 +21,7 @@ from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.github_deployments import GitHubDeployments
 from stormkit_action.reporting.outputs import GitHubWrites
 from stormkit_action.reporting.rows import REMOVING, Change, Row, change_of
-from stormkit_action.result import DeploymentResult, Outcome, Result
+from stormkit_action.result import DeploymentResult, Result
 
 T = TypeVar("T")
 
@@ -86,17 +85,6 @@ class GitHubReport:
         self._started: deque[DeploymentResult] = deque()
         self._thread: threading.Thread | None = None
         self._clock = _WorkersClock(clock)
-
-    def triggered(self, environment: Environment, deployment_id: str) -> None:
-        """Create the GitHub Deployment of a triggered build, soon. For reporters that do not know `started` yet."""
-        self.started(
-            DeploymentResult(
-                status=Outcome.RUNNING,
-                name=environment.name,
-                env_id=environment.env_id,
-                deployment_id=deployment_id,
-            )
-        )
 
     def started(self, result: DeploymentResult) -> None:
         """Create the GitHub Deployment of a build that was triggered, soon."""

@@ -1,167 +1,172 @@
-"""What is told while a command runs: the log's lines, the state for the post step, what is shown on GitHub.
+"""Reports on a step: the log, the state for the post step and GitHub while it runs, and its result at the end."""
 
-What is only needed once a build runs is imported then: this module is on the way to the trigger.
-"""
-
-import json
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from stormkit_action import result as results
+from stormkit_action import state
 from stormkit_action.clock import Clock
-from stormkit_action.context import Environment
-from stormkit_action.event import Event, Run
-from stormkit_action.inputs import Inputs
-from stormkit_action.later import Later
-from stormkit_action.plan import Plan
+from stormkit_action.errors import ActionError, Cancelled
+from stormkit_action.inputs import BuildLog, Environment, Inputs, Switch
+from stormkit_action.reporting import log, outputs, summary
+from stormkit_action.reporting.build_log import LiveBuildLog
 from stormkit_action.reporting.console import Console
+from stormkit_action.reporting.github_report import BUDGET_S, CANCEL_BUDGET_S, guarded
+from stormkit_action.reporting.outputs import GitHubWrites
+from stormkit_action.reporting.progress import line as progress_line
+from stormkit_action.reporting.rows import row_of
+from stormkit_action.reporting.step import Step
 from stormkit_action.reporting.step_files import StepFiles
+from stormkit_action.result import DeploymentResult, Outcome, Result
+from stormkit_action.stormkit.waiting import Progress
 from stormkit_action.text import one_line
-
-if TYPE_CHECKING:
-    from stormkit_action.reporting.build_log import LiveBuildLog
-    from stormkit_action.reporting.github_report import GitHubReport
-    from stormkit_action.stormkit.models import Deployment
-    from stormkit_action.stormkit.waiting import Progress
-
-# What the post step finds: the deployments this step began (JSON), and whether it came to its own end.
-STARTED, FINISHED = "started", "finished"
-
-# The comment waits this long for the commit to be known. Builds that usually take at least `LONG` are shown in it again
-# at each quarter of that time. Seconds.
-EARLY, LONG = 5.0, 120.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Shown:
-    """What every row of this run shows."""
-
-    label: str
-    branch: str
-    expected_sha: str
-    dashboard_url: str
-    run: Run
-
-    @classmethod
-    def of(cls, inputs: Inputs, event: Event, plan: Plan) -> "Shown":
-        """What the inputs, the event and the plan say."""
-        return cls(
-            label=inputs.label,
-            branch=plan.branch,
-            expected_sha=plan.expected_sha,
-            dashboard_url=inputs.dashboard_url,
-            run=event.run,
-        )
 
 
 class StepReporter:
-    """The Watcher of a step: nothing it does fails the command."""
+    """Reports on one step: a `context.Reporter` while it runs, and `finish` at its end.
 
-    def __init__(
-        self, *, console: Console, files: StepFiles, clock: Clock, shown: Shown, github: "Later[GitHubReport | None]"
-    ) -> None:
+    Nothing it does fails the command; only outputs that can't be written change the exit code.
+    """
+
+    def __init__(self, *, console: Console, files: StepFiles, clock: Clock, step: Step) -> None:
         self._console = console
         self._files = files
         self._clock = clock
-        self._shown = shown
-        self._github = github
+        self._step = step
         self._lock = threading.Lock()
-        self._started: dict[str, dict[str, str | int]] = {}
-        self._parts: dict[str, int] = {}
-        self._unknown: set[str] = set()
+        self._started: dict[str, state.StartedDeployment] = {}
+        self._unknown_statuses: set[str] = set()
         self._logs: dict[str, LiveBuildLog] = {}
+        self._shown: set[str] = set()
 
-    def line(self, text: str) -> None:
-        """Say something in the log."""
+    def log(self, text: str) -> None:  # noqa: D102 - as Reporter says; so are the others
         self._console.line(text)
 
-    def warning(self, text: str) -> None:
-        """Say something that a person should look at."""
+    def warning(self, text: str) -> None:  # noqa: D102
         self._console.warning(text)
 
-    def triggering(self, environment: Environment) -> None:
-        """Remember that a build may exist from now on, in case this process is killed."""
-        self._remember(environment, "")
-        self._console.line(f"{_prefix(environment)}Triggering the deployment of {one_line(self._shown.branch)}.")
+    def triggering(self, environment: Environment) -> None:  # noqa: D102
+        branch = self._step.plan.branch if self._step.plan else ""
+        self._remember(environment.env_id, "", branch)
+        self._console.line(f"{_prefix(environment.name)}Triggering the deployment of {one_line(branch)}.")
 
-    def triggered(self, environment: Environment, deployment_id: str) -> None:
-        """Remember the deployment."""
-        self._remember(environment, deployment_id)
-        self._console.line(f"{_prefix(environment)}Deployment {deployment_id} is on its way.")
-        github = self._github.get()
-        if github is not None:
-            github.triggered(environment, deployment_id)
+    def started(self, result: DeploymentResult) -> None:  # noqa: D102
+        branch = self._step.plan.branch if self._step.plan else ""
+        self._remember(result.env_id, result.deployment_id, branch)
+        self._console.line(f"{_prefix(result.name)}Started deployment {result.deployment_id}.")
+        if self._step.github is not None:
+            self._step.github.started(result)
 
-    def progress(self, environment: Environment, progress: "Progress") -> None:
-        """Show how the build stands."""
-        from stormkit_action.reporting.progress import line as progress_line  # noqa: PLC0415
-
-        self._console.line(f"{_prefix(environment)}{progress_line(progress)}")
+    def progress(self, result: DeploymentResult, progress: Progress) -> None:  # noqa: D102
+        self._console.line(f"{_prefix(result.name)}{progress_line(progress)}")
         deployment = progress.deployment
         if deployment is None:
             return
-        if deployment.unknown_status and deployment.unknown_status not in self._unknown:
-            self._unknown.add(deployment.unknown_status)
+        if deployment.unknown_status and deployment.unknown_status not in self._unknown_statuses:
+            self._unknown_statuses.add(deployment.unknown_status)
             status = one_line(deployment.unknown_status, 40)
             self._console.line(f'Stormkit reports the status "{status}", which counts as still running.')
-        self._show_building(environment, progress)
+        self._show_building(result, progress)
 
-    def build_log(self, environment: Environment, deployment: "Deployment", *, complete: bool) -> None:
+    def build_log(self, result: DeploymentResult, *, complete: bool) -> None:
         """Show what is new of the build log. Called by one thread an environment."""
-        from stormkit_action.reporting.build_log import LiveBuildLog  # noqa: PLC0415
-
-        live = self._logs.setdefault(environment.env_id, LiveBuildLog(self._console, prefix=_prefix(environment)))
-        live.show(deployment, complete=complete)
-
-    def _show_building(self, environment: Environment, progress: "Progress") -> None:
-        """Show the building row in the comment once there is something to show, and now and then in a long build."""
-        deployment, github = progress.deployment, self._github.get()
-        if github is None or deployment is None or not deployment.running:
+        if result.deployment is None:
             return
-        part = _part(deployment, progress)
-        if part <= self._parts.get(environment.env_id, 0):
-            return
-        self._parts[environment.env_id] = part
-        from stormkit_action.reporting.rows import row_of  # noqa: PLC0415
-        from stormkit_action.result import DeploymentResult, Outcome  # noqa: PLC0415
+        live = self._logs.setdefault(result.name, LiveBuildLog(self._console, prefix=_prefix(result.name)))
+        live.show(result.deployment, complete=complete)
 
-        result = DeploymentResult(
-            status=Outcome.RUNNING,
-            label=environment.name or self._shown.label or deployment.name,
-            name=environment.name,
-            env_id=environment.env_id or deployment.env_id,
-            deployment_id=deployment.id,
-            branch=self._shown.branch or deployment.branch,
-            expected_sha=self._shown.expected_sha,
-            deployment=deployment,
-            dashboard_url=self._shown.dashboard_url,
-        )
+    def finish(self, result: Result) -> int:
+        """Report the step's result everywhere. The exit code."""
+        inputs = self._step.inputs
+        build_log = inputs.build_log if inputs else BuildLog.FAILURE
+        guarded(lambda: log.show(result, self._console, build_log), self._console)
+        if result.status is not Outcome.CANCELLED:
+            try:
+                return self._deliver(result, is_cancelled=False)
+            except Cancelled:
+                result = results.cancelled_after_the_work(result)
+        return self._deliver(result, is_cancelled=True)
+
+    def _show_building(self, result: DeploymentResult, progress: Progress) -> None:
+        """Show the building row in the comment, once: a token has 1,000 requests an hour for the whole repository."""
+        github = self._step.github
+        if github is None or result.deployment is None or not result.deployment.running or result.name in self._shown:
+            return
+        self._shown.add(result.name)
         usual = progress.usual.seconds if progress.usual else 0.0
         now = self._clock.now()
-        row = row_of(result, run=self._shown.run, now=now, usual=usual, elapsed=progress.elapsed)
-        github.building(environment.name, row)
+        github.building(
+            result.name, row_of(result, run=self._step.event.run, now=now, usual=usual, elapsed=progress.elapsed)
+        )
 
-    def _remember(self, environment: Environment, deployment_id: str) -> None:
+    def _remember(self, env_id: str, deployment_id: str, branch: str) -> None:
+        """Leave for the post step which deployments there are, in case this process is killed."""
         with self._lock:
-            self._started[environment.env_id] = {
-                "env-id": environment.env_id,
-                "deployment-id": deployment_id,
-                "branch": self._shown.branch,
-                "sent-at": int(self._clock.now().timestamp()),
-            }
-            self._files.save_state(STARTED, json.dumps(list(self._started.values())))
+            self._started[env_id] = state.StartedDeployment(
+                env_id=env_id,
+                deployment_id=deployment_id,
+                branch=branch,
+                sent_at=int(self._clock.now().timestamp()),
+            )
+            state.save_started(self._files, tuple(self._started.values()))
 
+    def _deliver(self, result: Result, *, is_cancelled: bool) -> int:
+        """Outputs first: what comes after them may take a while, or be cut off.
 
-def _part(deployment: "Deployment", progress: "Progress") -> int:
-    """Which part of a build this is: 0 before there is anything to show, 1 to 4 by the quarter of the usual time.
+        Raises Cancelled only when `is_cancelled` is False.
+        """
+        inputs = self._step.inputs
+        unwritable = self._write_outputs(result, GitHubWrites())
+        if is_cancelled:
+            written = self._report_to_github(result, self._clock.uncancelled(), CANCEL_BUDGET_S)
+        else:
+            written = self._report_to_github(result, self._clock, BUDGET_S)
+        if not unwritable and (written.comment_url or written.github_deployment_ids):
+            self._write_outputs(result, written)
+        if inputs is None or inputs.job_summary:
+            guarded(lambda: self._write_summary(result), self._console)
+        may_still_run = any(deployment.may_still_run for deployment in result.deployments)
+        # What a cancel left no time for is done by the post step.
+        is_unfinished = may_still_run or (is_cancelled and not written.settled)
+        state.save_finished(self._files, finished=not is_unfinished)
+        return unwritable or result.exit_code
 
-    A build that is usually short has one part: its comment is written at its beginning and at its end.
-    """
-    if not deployment.commit.sha and progress.elapsed < EARLY:
+    def _write_summary(self, result: Result) -> None:
+        try:
+            self._files.write_summary(summary.render(result))
+        except ActionError as error:
+            self._console.warning(error.text)
+
+    def _write_outputs(self, result: Result, written: GitHubWrites) -> int:
+        """0, or 1 when the outputs could not be written; then they are in the log."""
+        texts = outputs.values(result, written)
+        try:
+            self._files.write(texts)
+        except ActionError as error:
+            for name, text in texts.items():
+                self._console.line(f"{name}={text}")
+            self._console.error(error.text)
+            return 1
         return 0
-    usual = progress.usual.seconds if progress.usual else 0.0
-    return min(4, 1 + int(4 * progress.elapsed / usual)) if usual >= LONG else 1
+
+    def _report_to_github(self, result: Result, clock: Clock, budget: float) -> GitHubWrites:
+        inputs, github = self._step.inputs, self._step.github
+        if github is None or inputs is None:
+            if inputs is not None and not self._step.event.on_github:
+                self._warn_outside_github(inputs)
+            return GitHubWrites()
+        now = self._clock.now()
+        written = guarded(lambda: github.finish(result, now=now, clock=clock, budget=budget), self._console)
+        for problem in github.problems():
+            show = self._console.warning if problem.is_warning else self._console.line
+            show(problem.text)
+        return written or GitHubWrites()
+
+    def _warn_outside_github(self, inputs: Inputs) -> None:
+        asked = {"comment": inputs.comment, "GitHub Deployment": inputs.github_deployment}
+        missing = [what for what, switch in asked.items() if switch is Switch.TRUE]
+        if missing:
+            self._console.warning(f"No {' and no '.join(missing)}: this is not a step of a GitHub workflow.")
 
 
-def _prefix(environment: Environment) -> str:
-    return f"[{one_line(environment.name, 40)}] " if environment.name else ""
+def _prefix(name: str) -> str:
+    return f"[{one_line(name, 40)}] " if name else ""

@@ -19,9 +19,9 @@ from enum import StrEnum
 from typing import Any
 
 from stormkit_action.event import Run
+from stormkit_action.fields import web_url
 from stormkit_action.inputs import Command
 from stormkit_action.result import DeploymentResult, Outcome, Result
-from stormkit_action.stormkit.models import web_url
 from stormkit_action.text import one_line, tail
 
 VERSION = 1

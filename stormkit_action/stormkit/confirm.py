@@ -1,28 +1,159 @@
-"""Stopping a deployment, and knowing that it has."""
+"""Publish, stop and restart: sent, then read back until it holds. What their answers say decides nothing."""
+
+from collections.abc import Callable
+from dataclasses import replace
 
 from stormkit_action.clock import Deadline
-from stormkit_action.errors import CommandError, NotFound, StormkitError
+from stormkit_action.errors import Busy, CommandError, NoAnswer, NotFound, Refused, ServerFault, StormkitError
 from stormkit_action.retry import Retries
 from stormkit_action.stormkit.client import StormkitClient
-from stormkit_action.stormkit.models import Deployment
+from stormkit_action.stormkit.models import Deployment, Status
 
-# The shortest pause between two tries, and what a stop without an answer leaves for reading back, in seconds.
-PAUSE = 0.25
-READ_BACK = 1.0
+# Pauses between two reads while a published deployment warms up: the first, and the longest.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 2.0
+
+# Newer servers answer the publish before they begin to warm up: "neither live nor warming up" must stand for this long
+# before it means that the deployment never came up.
+WARM_UP_GRACE_S = 10.0
+
+# How often a publish is sent whose answer was lost and which had no effect.
+PUBLISH_TRIES = 3
+
+# The shortest pause between two tries of a stop, and the time that a stop without an answer leaves for reading back.
+STOP_PAUSE_S = 0.25
+READ_BACK_S = 1.0
+
+# A restart is given up after as long as a trigger is.
+RESTART_PATIENCE_S = 55.0
+
+
+def publish(
+    client: StormkitClient, deployment: Deployment, *, deadline: Deadline, log: Callable[[str], None]
+) -> Deployment:
+    """Make `deployment` live and wait until it is, as read back.
+
+    Raises CommandError when it can't be or never comes up, and StormkitError. Never asks for a deployment that is
+    still running: older servers would accept that. Nothing is published after `deadline`.
+    """
+    if deployment.status is not Status.SUCCESS:
+        raise CommandError(
+            f"Deployment {deployment.id} can't be published: its build is {deployment.status}. Only a successful build"
+            " can; deploy again or name another deployment-id."
+        )
+    if deployment.published:
+        log(f"Deployment {deployment.id} is already live.")
+        return deployment
+    for attempt in range(1, PUBLISH_TRIES + 1):
+        lost = _send_publish(client, deployment, deadline, log)
+        seen = _wait_until_live(client, deployment, deadline, log)
+        if seen.published:
+            return seen
+        if lost is None:
+            break
+        if attempt == PUBLISH_TRIES:
+            raise lost
+    raise _never_live(client, deployment, seen)
+
+
+def _send_publish(
+    client: StormkitClient, deployment: Deployment, deadline: Deadline, log: Callable[[str], None]
+) -> StormkitError | None:
+    """Send the publish. The error when its answer was lost, so that only reading back tells whether it worked."""
+    log(f"Publishing deployment {deployment.id}.")
+    retries = Retries(deadline, floor=LONGEST_PAUSE_S)
+    while True:
+        if deadline.over:
+            raise CommandError(f"The time is over (input timeout): deployment {deployment.id} was not published.")
+        try:
+            client.publish(deployment.id)
+        except Busy as error:
+            retries.wait(error)
+        except (NoAnswer, ServerFault) as error:
+            return error
+        else:
+            return None
+
+
+def _wait_until_live(
+    client: StormkitClient, deployment: Deployment, deadline: Deadline, log: Callable[[str], None]
+) -> Deployment:
+    """Read it back until it is live, or has certainly not come up. Errors are endured until the deadline."""
+    clock = deadline.clock
+    warmed_up, began = False, clock.monotonic()
+    while True:
+        try:
+            seen = client.deployment(deployment.id)
+        except (Refused, NotFound):
+            raise
+        except StormkitError:
+            if deadline.over:
+                raise
+        else:
+            if seen.published:
+                return seen
+            if seen.warming_up and not warmed_up:
+                log(f"Deployment {seen.id} is warming up.")
+                warmed_up = True
+            # Older servers publish before they answer and do not report warming up.
+            ended = warmed_up or seen.warming_up is None or clock.monotonic() - began >= WARM_UP_GRACE_S
+            if ended and not seen.warming_up:
+                return seen
+        if deadline.over:
+            raise CommandError(
+                f"The time is over (input timeout) and deployment {deployment.id} is not live yet. Raise timeout, or"
+                " look at the dashboard: it may still come up."
+            )
+        pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S + (clock.monotonic() - began) / 4)
+        clock.sleep(min(pause, deadline.remaining))
+
+
+def _never_live(client: StormkitClient, deployment: Deployment, seen: Deployment) -> CommandError:
+    """Why a publish that was accepted left something else live."""
+    if seen.published is None:
+        return CommandError(
+            f"Deployment {deployment.id} was published, but Stormkit does not tell whether it is live. Look at the"
+            " dashboard."
+        )
+    live = _live_deployment(client)
+    if live is not None and _is_newer(live, deployment):
+        # Newer servers drop a publish in silence when another one overtakes it while it warms up.
+        return CommandError(
+            f"Deployment {deployment.id} is not live: a newer publish, of deployment {live.id}, has replaced it."
+        )
+    serving = f" Deployment {live.id} is live." if live is not None else ""
+    return CommandError(
+        f"Deployment {deployment.id} was published, but it never came up.{serving} Look at its runtime log on the"
+        " dashboard, then deploy again."
+    )
+
+
+def _live_deployment(client: StormkitClient) -> Deployment | None:
+    try:
+        page = client.deployments(patience=5.0)
+    except StormkitError:
+        return None
+    return next((deployment for deployment in page.deployments if deployment.published), None)
+
+
+def _is_newer(one: Deployment, other: Deployment) -> bool:
+    if one.id.isdecimal() and other.id.isdecimal():
+        return int(one.id) > int(other.id)
+    return one.created_at is not None and other.created_at is not None and one.created_at > other.created_at
 
 
 def stop(client: StormkitClient, deployment_id: str, deadline: Deadline) -> Deployment:
-    """Stop it and read it back until it no longer runs; how it has ended then.
+    """Stop a running deployment and read it back until it no longer runs; how it has ended then.
 
     What the stop answers decides nothing: it may have worked although its answer was lost, and a restart that was in
-    flight may come after it. Raises NotFound once it can't be read because it is gone, and at `deadline` CommandError
-    or the StormkitError that keeps it from being told.
+    flight may come after it. Raises NotFound once the deployment can't be read because it is gone, and at `deadline`
+    CommandError or the StormkitError that keeps it from being told.
     """
-    retries = Retries(deadline.within(deadline.remaining - READ_BACK), floor=PAUSE)
+    before_reading = deadline.within(max(0.0, deadline.remaining - READ_BACK_S))
+    retries = Retries(before_reading, floor=STOP_PAUSE_S)
     while True:
         error: StormkitError | None = None
         try:
-            client.within(deadline.within(deadline.remaining - READ_BACK)).stop(deployment_id, patience=0.0)
+            client.within(before_reading).stop(deployment_id, patience=0.0)
         except StormkitError as problem:
             if not problem.retryable and not isinstance(problem, NotFound):
                 raise
@@ -35,14 +166,25 @@ def stop(client: StormkitClient, deployment_id: str, deadline: Deadline) -> Depl
             error = error or problem
         else:
             if not seen.running:
-                return seen
+                return _as_stopped(seen)
         try:
             retries.pause(error or StormkitError(""))
         except StormkitError:
-            raise _goes_on(deployment_id, error) from None
+            raise _still_running(deployment_id, error) from None
 
 
-def _goes_on(deployment_id: str, error: StormkitError | None) -> CommandError | StormkitError:
+def _as_stopped(seen: Deployment) -> Deployment:
+    """`seen` as what our stop made of it.
+
+    A stop during the status checks reads `failed`, `stoppedManually: false` and `statusChecksPassed: false` on real
+    servers; whoever stopped it knows better.
+    """
+    if seen.status is Status.FAILED and not seen.error and seen.status_checks_passed is False:
+        return replace(seen, status=Status.STOPPED)
+    return seen
+
+
+def _still_running(deployment_id: str, error: StormkitError | None) -> CommandError | StormkitError:
     if error is None:
         return CommandError(
             f"Deployment {deployment_id} was told to stop, but Stormkit still reports it as running. Run the command"
@@ -50,3 +192,26 @@ def _goes_on(deployment_id: str, error: StormkitError | None) -> CommandError | 
         )
     # Reading showed that it is there, whatever the stop answered.
     return CommandError(error.text) if isinstance(error, NotFound) else error
+
+
+def restart(client: StormkitClient, deployment: Deployment, *, deadline: Deadline) -> None:
+    """Build a failed deployment again, under its id.
+
+    A lost answer is settled by reading back: a restart that took is `running` again, or has a new `createdAt`.
+    """
+    give_up = deadline.within(RESTART_PATIENCE_S)
+    retries = Retries(give_up, floor=1.0)
+    while True:
+        try:
+            client.restart(deployment.id)
+        except StormkitError as error:
+            if error.retryable and not isinstance(error, Busy) and _was_restarted(client, deployment, give_up):
+                return
+            retries.wait(error)
+        else:
+            return
+
+
+def _was_restarted(client: StormkitClient, before: Deployment, give_up: Deadline) -> bool:
+    seen = client.deployment(before.id, patience=max(1.0, give_up.remaining))
+    return seen.running or seen.created_at != before.created_at

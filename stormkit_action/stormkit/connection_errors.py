@@ -13,18 +13,28 @@ from urllib3.exceptions import NewConnectionError
 class NetworkProblem:
     """Why there was no answer. `may_have_arrived`: the request may have; `retryable`: it may go through later."""
 
-    words: str
+    text: str
     may_have_arrived: bool = False
     retryable: bool = True
 
 
 _TLS_FAILED = "the TLS connection failed"
+_NO_TLS = NetworkProblem(
+    "it answered without TLS, so https:// is wrong in its address, or in that of the proxy", retryable=False
+)
+_PROXY_PASSWORD = NetworkProblem(
+    "the proxy asks for a user name and a password, or does not accept those in the proxy variable (407)",
+    retryable=False,
+)
+_SOCKS = NetworkProblem(
+    "a proxy variable names a SOCKS proxy, which is not supported: name an HTTP proxy", retryable=False
+)
 _NO_BUNDLE = NetworkProblem(
     "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names a file that can't be read, or that holds no certificate",
     retryable=False,
 )
 
-# In this order: what the chain of causes holds first decides. The words never quote an exception, whose text can hold
+# The first row that matches anything in the chain of causes decides. The texts never quote an exception, which can hold
 # a proxy's password.
 _NETWORK_PROBLEMS: tuple[tuple[type[BaseException], NetworkProblem], ...] = (
     (ssl.SSLCertVerificationError, NetworkProblem("its TLS certificate is not trusted here", retryable=False)),
@@ -56,7 +66,6 @@ _NETWORK_PROBLEMS: tuple[tuple[type[BaseException], NetworkProblem], ...] = (
 # What OpenSSL calls a failure to agree on how to talk: nothing had been sent by then.
 _HANDSHAKE_REASONS = frozenset(
     {
-        "WRONG_VERSION_NUMBER",
         "UNSUPPORTED_PROTOCOL",
         "SSLV3_ALERT_HANDSHAKE_FAILURE",
         "TLSV1_ALERT_PROTOCOL_VERSION",
@@ -65,18 +74,38 @@ _HANDSHAKE_REASONS = frozenset(
 )
 
 
+# What OpenSSL calls an answer that is no TLS: plain HTTP.
+_NO_TLS_REASONS = frozenset({"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
+
+
 def network_problem(error: BaseException) -> NetworkProblem:
     """What `error` means, from its chain of causes."""
     causes = list(_causes(error))
     for cause in causes:
-        if isinstance(cause, ssl.SSLError) and cause.library in ("X509", "PEM", "ASN1"):
-            return _NO_BUNDLE
-        if isinstance(cause, ssl.SSLError) and cause.reason in _HANDSHAKE_REASONS:
-            return NetworkProblem(_TLS_FAILED)
+        problem = _by_its_text(cause)
+        if problem is not None:
+            return problem
     for kind, problem in _NETWORK_PROBLEMS:
         if any(isinstance(cause, kind) for cause in causes):
             return problem
     return NetworkProblem("a proxy variable or the URL is malformed", retryable=False)
+
+
+def _by_its_text(cause: BaseException) -> NetworkProblem | None:
+    """What an exception means that shares its type with others; None for any other."""
+    problem: NetworkProblem | None = None
+    if isinstance(cause, ssl.SSLError):
+        if cause.library in ("X509", "PEM", "ASN1"):
+            problem = _NO_BUNDLE
+        elif cause.reason in _NO_TLS_REASONS:
+            problem = _NO_TLS
+        elif cause.reason in _HANDSHAKE_REASONS:
+            problem = NetworkProblem(_TLS_FAILED)
+    elif isinstance(cause, requests.exceptions.InvalidSchema) and "SOCKS" in str(cause):
+        problem = _SOCKS
+    elif isinstance(cause, OSError) and "Tunnel connection failed: 407" in str(cause):
+        problem = _PROXY_PASSWORD
+    return problem
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -1,6 +1,9 @@
 """The health check: does the preview answer? The API key is never sent along."""
 
 import functools
+import re
+from dataclasses import dataclass
+from enum import StrEnum
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
@@ -11,16 +14,48 @@ from stormkit_action.parsers import StatusCodes
 from stormkit_action.stormkit.connection_errors import network_problem
 from stormkit_action.stormkit.session import PlainSession
 
-# Seconds: for one request, and between two at first and at most.
-REQUEST_LIMIT = 10.0
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
+REQUEST_TIMEOUT_S = 10.0
 
-MOST_REDIRECTS = 10
+# Between two requests, at first and at most.
+FIRST_PAUSE_S = 0.5
+MAX_PAUSE_S = 5.0
+
+# After a deployment has answered 404 itself: a preview that was opened before its build ended stays 404 for ten minutes
+# after the last request, so each look makes it last.
+OWN_404_PAUSE_S = 30.0
+
+_OWN_404 = (
+    "the deployment itself answered 404: the path is missing, or the preview was opened before its build ended, and"
+    " then Stormkit answers 404 until nobody has opened it for ten minutes, or a deployment of the app is published or"
+    " deleted"
+)
+
+MAX_REDIRECTS = 10
+
+# Which deployment answers stands in this header of previews. The page that asks for a preview's password has none.
+VERSION_HEADER = "X-Sk-Version"
+_PASSWORD_PAGE = re.compile(r"<title>\s*Stormkit - Password protected deployment\s*</title>", re.IGNORECASE)
+_TITLE_BYTES = 16 * 1024
 
 
-def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """An auth that adds nothing: without one, requests would look the host up in a .netrc file."""
-    return request
+class Health(StrEnum):
+    """What a health check found out: `unknown` where something else answers in the preview's place."""
+
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HealthResult:
+    """The result of a health check. `reason` is what is wrong, as it reads after a colon; empty when healthy.
+
+    `pause` is the shortest wait before another look, in seconds, and None where another look changes nothing.
+    """
+
+    health: Health
+    reason: str = ""
+    pause: float | None = 0.0
 
 
 def check_url(preview_url: str, path: str) -> str:
@@ -30,35 +65,77 @@ def check_url(preview_url: str, path: str) -> str:
     return urlunsplit((origin.scheme, origin.netloc, wanted.path or "/", wanted.query, ""))
 
 
-def wait_until_healthy(url: str, *, accepted: StatusCodes, clock: Clock, deadline: Deadline) -> str:
-    """GET `url` until it answers with an accepted code. Empty then; else, at `deadline`, what it last answered."""
-    pause = FIRST_PAUSE
+def wait_until_healthy(
+    url: str, *, deployment_id: str, accepted: StatusCodes, clock: Clock, deadline: Deadline
+) -> HealthResult:
+    """GET `url` until the deployment answers with an accepted code; what it last answered at `deadline`."""
+    pause = FIRST_PAUSE_S
+    look = functools.partial(_look, url, deployment_id, accepted)
     while True:
-        limit = min(REQUEST_LIMIT, max(1.0, deadline.remaining))
+        limit = min(REQUEST_TIMEOUT_S, max(1.0, deadline.remaining))
         try:
-            problem = clock.start(functools.partial(_look, url, accepted, limit)).wait(limit + 1)
+            result = clock.start(functools.partial(look, limit)).wait(limit + 1)
         except TimeoutError:
-            problem = "it did not answer in time"
-        if not problem or deadline.remaining <= 0:
-            return problem
-        clock.sleep(min(pause, deadline.remaining))
-        pause = min(pause * 2, LONGEST_PAUSE)
+            result = _unhealthy("it did not answer in time")
+        if result.health is Health.HEALTHY or result.pause is None or deadline.over:
+            return result
+        clock.sleep(min(max(pause, result.pause), deadline.remaining))
+        pause = min(pause * 2, MAX_PAUSE_S)
 
 
-def _look(url: str, accepted: StatusCodes, limit: float) -> str:
-    """What is wrong, empty when it is healthy. Follows redirects; no body is downloaded."""
+def _look(url: str, deployment_id: str, accepted: StatusCodes, limit: float) -> HealthResult:
+    """Look once, following redirects. Of a body at most the title is downloaded, to recognize the password page."""
+    asked = urlsplit(url).hostname
     try:
         with PlainSession() as session:
             session.headers["User-Agent"] = f"stormkit-action/{__version__}"
-            for _ in range(MOST_REDIRECTS + 1):
+            for _ in range(MAX_REDIRECTS + 1):
                 with session.get(url, auth=_no_credentials, timeout=limit, stream=True) as response:
-                    status, target = response.status_code, response.headers.get("Location", "")
-                if not target or not response.is_redirect:
-                    return "" if status in accepted else f"it answered {status}"
-                # Header bytes come as Latin-1, and what servers mean is UTF-8.
+                    target = response.headers.get("Location", "")
+                    if not target or not response.is_redirect:
+                        return _judge(response, deployment_id, accepted, asked=asked, answered=urlsplit(url).hostname)
+                # Header bytes are decoded as Latin-1, but servers mean UTF-8.
                 url = urljoin(url, target.encode("latin-1", "replace").decode("utf-8", "replace"))
                 if urlsplit(url).scheme not in ("http", "https"):
-                    return "it redirects to something that is not http or https"
+                    return _unhealthy("it redirects to something that is not http or https")
     except (requests.RequestException, OSError, ValueError) as error:
-        return network_problem(error).words
-    return f"it redirects more than {MOST_REDIRECTS} times"
+        return _unhealthy(network_problem(error).text)
+    return _unhealthy(f"it redirects more than {MAX_REDIRECTS} times")
+
+
+def _judge(
+    response: requests.Response, deployment_id: str, accepted: StatusCodes, *, asked: str | None, answered: str | None
+) -> HealthResult:
+    """What an answer means that is no redirect."""
+    status, version = response.status_code, response.headers.get(VERSION_HEADER, "")
+    if version and version != deployment_id:
+        return _unhealthy("another deployment answered")
+    if status == 404 and version and status not in accepted:
+        return HealthResult(health=Health.UNHEALTHY, reason=_OWN_404, pause=OWN_404_PAUSE_S)
+    if status not in accepted:
+        return _unhealthy(f"it answered {status}")
+    if not version and asked != answered:
+        return _unknown(f"it redirects to another host ({answered}), so what answers there is not the preview")
+    if not version and _is_password_page(response):
+        return _unknown("the preview asks for a password, so what is behind it can't be seen")
+    return HealthResult(health=Health.HEALTHY)
+
+
+def _is_password_page(response: requests.Response) -> bool:
+    if "html" not in response.headers.get("Content-Type", "").lower():
+        return False
+    beginning = next(response.iter_content(_TITLE_BYTES), b"")
+    return bool(_PASSWORD_PAGE.search(beginning.decode("utf-8", "replace")))
+
+
+def _unhealthy(reason: str) -> HealthResult:
+    return HealthResult(health=Health.UNHEALTHY, reason=reason)
+
+
+def _unknown(reason: str) -> HealthResult:
+    return HealthResult(health=Health.UNKNOWN, reason=reason, pause=None)
+
+
+def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """An auth that adds nothing: without one, requests would look the host up in a .netrc file."""
+    return request

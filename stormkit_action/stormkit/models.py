@@ -1,27 +1,36 @@
-"""What Stormkit tells about a deployment, parsed once.
+"""What Stormkit reports about a deployment, parsed once.
 
-Only `id` and `status` can be counted on: other fields come and go between server versions, so everything
-else has a value for "not told". Texts are foreign: whoever shows one escapes it.
+Only `id` and `status` can be counted on: other fields come and go between server versions, so all others have a value
+for "not reported". Texts are foreign: whoever shows one escapes it.
 """
 
-import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
-from urllib.parse import quote, urlsplit
 
-from stormkit_action.stormkit import long_text
-from stormkit_action.stormkit.long_text import LongText
+from stormkit_action import fields
+from stormkit_action.text import duration as duration_text
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_ABBREVIATED_SHA = re.compile(r"[0-9a-f]{7,64}")
+# Fewer than 8 digits prove nothing: the documentation's example has 8, real servers report all 40.
+_BUILT_SHA = re.compile(r"[0-9a-f]{8,64}")
+
+# Stormkit ends a build after this long, the queue included. A job looks once a minute, so it takes up to a minute more.
+TIME_LIMIT_S = 900.0
+
+# The step that prints every variable with its value, and what the server's own variables begin with.
+_VARIABLES_STEP = "environment variables"
+_SERVER_VARIABLES = ("SK_", "STORMKIT", "MISE_", "NODE_")
+
+_MISSING_BRANCH = re.compile(r"^fatal: Remote branch (\S+) not found in upstream", re.MULTILINE)
+_EXIT_STATUS = re.compile(r"Error: (exit status \d+)")
 
 
 class Status(StrEnum):
-    """How a deployment stands. `running` covers the queue, the build and the status checks after it."""
+    """The state of a deployment. `running` covers the queue, the build and the status checks after it."""
 
     RUNNING = "running"
     SUCCESS = "success"
@@ -30,7 +39,7 @@ class Status(StrEnum):
 
     @classmethod
     def parse(cls, text: str) -> "Status":
-        """The status called `text`; one nobody knows counts as still running."""
+        """The status called `text`; an unknown one counts as still running."""
         try:
             return cls(text)
         except ValueError:
@@ -48,25 +57,12 @@ class Commit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LogStep:
-    """One step of a build (or one status check); `duration` in seconds.
-
-    `message` is its output, or the end of it where that is long; then `text` has all of it.
-    """
+    """One step of a build, or one status check: `message` is its output, `duration` is in seconds."""
 
     title: str
     message: str
     ok: bool
     duration: float
-    text: LongText | None = None
-
-    @property
-    def size(self) -> int:
-        """Characters of output."""
-        return len(self.message) if self.text is None else self.text.size
-
-    def lines(self) -> Iterator[str]:
-        """The lines of its output, without their ends; the last one has none yet (empty if the output ends in one)."""
-        return long_text.lines((self.message,) if self.text is None else self.text.pieces())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,11 +76,14 @@ class UploadSize:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deployment:
-    """One deployment of an environment, as Stormkit tells it.
+    """One deployment of an environment.
 
-    `unknown_status` holds a status that this program does not know (it counts as running).
-    `published`, `is_auto_deploy`, `status_checks_passed` and `warming_up` are None where the server does not tell.
+    `unknown_status` is a status that this program does not know (it counts as running). `published`, `is_auto_deploy`,
+    `status_checks_passed`, `warming_up` and `configuration_lost` are None where the server does not report them.
     `duration` is in seconds, 0 while running.
+
+    `configuration_lost` is True after a restart that ran without the environment's variables, build command, output
+    folder and status checks: its status says nothing then.
     """
 
     id: str
@@ -110,6 +109,7 @@ class Deployment:
     logs: tuple[LogStep, ...] = ()
     status_checks: tuple[LogStep, ...] = ()
     upload: UploadSize | None = None
+    configuration_lost: bool | None = None
 
     @property
     def running(self) -> bool:
@@ -118,7 +118,7 @@ class Deployment:
 
     @property
     def name(self) -> str:
-        """Its app and environment, for people; empty when the server tells neither."""
+        """Its app and environment, for people; empty when the server reports neither."""
         return " / ".join(part for part in (self.app_name, self.env_name) if part)
 
     @property
@@ -127,46 +127,64 @@ class Deployment:
         failing = [step for step in (*self.logs, *self.status_checks) if not step.ok]
         return failing[-1] if failing else None
 
+    @property
+    def has_hit_time_limit(self) -> bool:
+        """Whether Stormkit's own time limit ended it."""
+        return (
+            self.status is Status.FAILED
+            and self.duration >= TIME_LIMIT_S
+            and not self.error
+            and self.status_checks_passed is not False
+        )
+
+    @property
+    def has_failed_checks(self) -> bool:
+        """Whether the build itself succeeded, but its status checks failed or were stopped."""
+        return self.status_checks_passed is False and not self.error and all(step.ok for step in self.logs)
+
     @classmethod
     def from_api(cls, data: Mapping[str, Any]) -> "Deployment":
         """A deployment from a JSON object. Raises ValueError when `id` or `status` is missing."""
-        raw_status = _text(data.get("status"))
+        raw_status = fields.text(data.get("status"))
         if not raw_status:
             raise ValueError("the deployment has no status")
         status = Status.parse(raw_status)
         if status is Status.FAILED and data.get("stoppedManually") is True:
             # Real servers report a stop as a failure (the documentation has a status of its own for it).
             status = Status.STOPPED
+        variables = _variables(data.get("snapshot"))
+        running = status is Status.RUNNING
         return cls(
             id=parse_id(data.get("id")),
             status=status,
             unknown_status="" if raw_status in set(Status) else raw_status,
-            branch=_text(data.get("branch")),
+            branch=fields.text(data.get("branch")),
             commit=_commit(data.get("commit")),
-            error=_text(data.get("error")),
-            app_name=_text(data.get("displayName")),
-            env_id=_text(data.get("envId")),
-            env_name=_text(data.get("envName")),
-            is_auto_deploy=_flag(data.get("isAutoDeploy")),
-            status_checks_passed=_flag(data.get("statusChecksPassed")),
-            preview_url=web_url(data.get("previewUrl")),
-            details_path=_path(data.get("detailsUrl")),
-            logs_url=web_url(data.get("logsUrl")),
-            failure_summary=_text(data.get("failureSummary")),
-            duration=_number(data.get("duration")),
-            created_at=_time(data.get("createdAt")),
-            stopped_at=_time(data.get("stoppedAt")),
+            error=fields.text(data.get("error")),
+            app_name=fields.text(data.get("displayName")),
+            env_id=fields.text(data.get("envId")),
+            env_name=fields.text(data.get("envName")),
+            is_auto_deploy=fields.flag(data.get("isAutoDeploy")),
+            status_checks_passed=fields.flag(data.get("statusChecksPassed")),
+            preview_url=fields.web_url(data.get("previewUrl")),
+            details_path=fields.url_path(data.get("detailsUrl")),
+            logs_url=fields.web_url(data.get("logsUrl")),
+            failure_summary=_without_values(fields.text(data.get("failureSummary")), variables),
+            duration=max(0.0, fields.number(data.get("duration"))),
+            created_at=fields.unix_time(data.get("createdAt")),
+            stopped_at=fields.unix_time(data.get("stoppedAt")),
             published=_published(data.get("published")),
-            warming_up=_flag(data.get("isWarmingUp")),
-            logs=_steps(data.get("logs")),
-            status_checks=_steps(data.get("statusChecks")),
+            warming_up=fields.flag(data.get("isWarmingUp")),
+            logs=_steps(data.get("logs"), variables, running=running),
+            status_checks=_steps(data.get("statusChecks"), variables, running=running),
             upload=_upload(data.get("uploadResult")),
+            configuration_lost=data["snapshot"] is None if "snapshot" in data else None,
         )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
-    """One page of the deployments list, newest first; `server_date` is the server's clock, where it told."""
+    """One page of the deployments list, newest first; `server_date` is the server's clock, where it is known."""
 
     deployments: tuple[Deployment, ...]
     has_next: bool
@@ -183,85 +201,32 @@ class PolledStatus:
 
 def parse_id(value: object) -> str:
     """A deployment id (a decimal string on real servers). Raises ValueError when it can't be one."""
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else fields.text(value)
     if not _ID.fullmatch(text):
         raise ValueError("the deployment has no usable id")
     return text
 
 
 def commits_match(built: str | None, expected: str) -> bool | None:
-    """Whether `built` is the commit `expected`; None when nothing is known. Either may be abbreviated."""
+    """Whether `built` is the commit `expected`; None when that can't be known.
+
+    `built` may be abbreviated to 8 digits and `expected` to 7.
+    """
     if not built or not expected:
         return None
     one, other = built.lower(), expected.lower()
-    if not _ABBREVIATED_SHA.fullmatch(one):
+    if not _BUILT_SHA.fullmatch(one):
         return None
     return one.startswith(other) or other.startswith(one)
-
-
-def web_url(value: object) -> str:
-    """`value` as an http(s) URL that is safe to print and link, else empty."""
-    text = _text(value).strip()
-    try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return ""
-    if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc or len(text) > 2000:
-        return ""
-    # urlsplit() drops line ends in silence, so they are looked for in the text.
-    if not re.fullmatch(r"[A-Za-z0-9.:\[\]_-]+", parts.netloc) or re.search(r"[\x00-\x1f\x7f]", text):
-        return ""
-    return quote(text, safe=":/?#[]@!$&*+,;=%~-._", errors="replace")
-
-
-def _path(value: object) -> str:
-    """A path on the dashboard's origin: never another origin, whatever the server says."""
-    text = _text(value)
-    if not text.startswith("/") or text.startswith(("//", "/\\")) or len(text) > 2000:
-        return ""
-    return quote(text, safe="/?#=&%~-._:,;+", errors="replace")
-
-
-def _text(value: object) -> str:
-    if isinstance(value, LongText):
-        return value.tail
-    return value if isinstance(value, str) else ""
-
-
-def _flag(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None
-
-
-def _number(value: object) -> float:
-    """A non-negative number, 0 for anything else (a JSON document may hold NaN and Infinity)."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return 0.0
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return 0.0
-    return number if math.isfinite(number) and number > 0 else 0.0
-
-
-def _time(value: object) -> datetime | None:
-    """Unix seconds, as a string or a number."""
-    seconds = _number(value)
-    if not seconds:
-        return None
-    try:
-        return datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds)
-    except OverflowError:
-        return None
 
 
 def _commit(value: object) -> Commit:
     if not isinstance(value, Mapping):
         return Commit()
     return Commit(
-        sha=_text(value.get("sha")) or None,
-        author=_text(value.get("author")) or None,
-        message=_text(value.get("message")) or None,
+        sha=fields.text(value.get("sha")) or None,
+        author=_author(fields.text(value.get("author"))) or None,
+        message=fields.text(value.get("message")) or None,
     )
 
 
@@ -274,25 +239,94 @@ def _published(value: object) -> bool | None:
     return None
 
 
-def _steps(value: object) -> tuple[LogStep, ...]:
+def _author(text: str) -> str:
+    """The name in `Name <mail address>`: a public log is no place for addresses."""
+    name = re.sub(r"<[^>]*>?", "", text)
+    return " ".join(word for word in name.split() if "@" not in word)
+
+
+def _steps(value: object, variables: frozenset[str], *, running: bool) -> tuple[LogStep, ...]:
     if not isinstance(value, list):
         return ()
-    return tuple(
-        LogStep(
-            title=_text(entry.get("title")),
-            message=_text(entry.get("message")),
-            ok=entry.get("status") is not False,
-            duration=_number(entry.get("duration")),
-            text=message if isinstance(message := entry.get("message"), LongText) else None,
-        )
-        for entry in value
-        if isinstance(entry, Mapping)
+    return tuple(_step(entry, variables, running=running) for entry in value if isinstance(entry, Mapping))
+
+
+def _step(entry: Mapping[str, Any], variables: frozenset[str], *, running: bool) -> LogStep:
+    """One step. `variables` are the names of the environment's variables, whose values are dropped."""
+    title, message = fields.text(entry.get("title")), fields.text(entry.get("message"))
+    duration = fields.number(entry.get("duration"))
+    # The step that runs has `status: false`, a duration of minus the Unix time, and one line break more than later. A
+    # status check that runs has a duration of 0.
+    if duration < 0:
+        message = message.removesuffix("\n")
+    if title.strip().lower() == _VARIABLES_STEP:
+        message = _names(message, variables)
+    return LogStep(
+        title=title,
+        message=message,
+        ok=entry.get("status") is not False or (running and duration <= 0),
+        duration=max(0.0, duration),
     )
+
+
+def _variables(snapshot: object) -> frozenset[str]:
+    """The names of the environment's variables. Nothing else of the snapshot is kept: it holds their values."""
+    build = snapshot.get("build") if isinstance(snapshot, Mapping) else None
+    variables = build.get("vars") if isinstance(build, Mapping) else None
+    return frozenset(variables) if isinstance(variables, Mapping) else frozenset()
+
+
+def _names(message: str, variables: frozenset[str]) -> str:
+    """The names in a list of `NAME=value` lines.
+
+    A value may have several lines, which may look like anything: only names that are known are shown.
+    """
+    names = [line.partition("=")[0] for line in message.split("\n") if "=" in line]
+    return "".join(f"{name}\n" for name in names if name in variables or name.startswith(_SERVER_VARIABLES))
+
+
+def _without_values(text: str, variables: frozenset[str]) -> str:
+    """`text` with lines like `NAME=value` cut to the name."""
+    lines = []
+    for line in text.split("\n"):
+        name = line.partition("=")[0]
+        lines.append(name if name in variables else line)
+    return "\n".join(lines)
+
+
+def failure_reason(deployment: Deployment) -> str:
+    """Why a deployment failed, in one line without a full stop at its end."""
+    step = deployment.failing_step
+    if deployment.has_hit_time_limit:
+        return (
+            f"Stormkit ended deployment {deployment.id} after {duration_text(deployment.duration)}: it allows 15"
+            " minutes for the queue and the build together"
+        )
+    if deployment.has_failed_checks:
+        return f"The build of deployment {deployment.id} succeeded, but its status checks failed or were stopped"
+    missing = _MISSING_BRANCH.search(step.message) if step else None
+    if missing:
+        return (
+            f"The build of deployment {deployment.id} failed: branch {missing[1]} does not exist in the repository that"
+            " Stormkit deploys"
+        )
+    where = f" in {step.title}" if step and step.title else ""
+    failed = f"The build of deployment {deployment.id} failed{where}"
+    exit_status = _EXIT_STATUS.fullmatch(deployment.error.strip())
+    if exit_status:
+        return f"{failed} with {exit_status[1]}"
+    return f"{failed}: {deployment.error}" if deployment.error else failed
 
 
 def _upload(value: object) -> UploadSize | None:
     if not isinstance(value, Mapping):
         return None
-    sizes = (value.get("clientBytes"), value.get("serverBytes"), value.get("serverlessBytes"))
-    client, server, serverless = (int(_number(size)) for size in sizes)
-    return UploadSize(client=client, server=server, serverless=serverless)
+    return UploadSize(
+        client=_bytes(value.get("clientBytes")),
+        server=_bytes(value.get("serverBytes")),
+        serverless=_bytes(value.get("serverlessBytes")),
+    )
+
+
+def _bytes(value: object) -> int:
+    return int(max(0.0, fields.number(value)))

@@ -7,20 +7,22 @@ and dense around the usual duration.
 """
 
 import math
+import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stormkit_action.stormkit.models import Deployment, Status
+from stormkit_action.stormkit.models import TIME_LIMIT_S, Deployment, Status
 
-# How many of the newest successful builds tell what is usual.
+# How many of the newest successful builds decide what is usual.
 HISTORY = 10
 
-# The longest pauses, in seconds: where nothing is known of a build, and while its usual end is far off.
-LONGEST_PAUSE = 15.0
-LONGEST_SPARSE_PAUSE = 30.0
+# The longest pauses: where nothing is known about a build, and while its usual end is far off.
+MAX_PAUSE_S = 15.0
+MAX_SPARSE_PAUSE_S = 30.0
 
-# The relative spread that is assumed before there are builds to tell, as if that many had shown it; and the least.
-ASSUMED_SPREAD, ASSUMED_BUILDS = 0.15, 2
+# Prior for the relative spread, weighted like ASSUMED_BUILDS observations; LEAST_SPREAD is the floor.
+ASSUMED_SPREAD = 0.15
+ASSUMED_BUILDS = 2
 LEAST_SPREAD = 0.03
 
 # Pauses in units of sqrt(spread / hazard). It sets how many polls are spent around the usual end: about
@@ -31,8 +33,12 @@ PAUSE_FACTOR = 0.74
 # The probability that a build is unlike those before: it fails early, or its duration has changed for good.
 ODD = 0.01
 
-# A week: a longer duration is no build's.
-LONGEST_BUILD = 7 * 24 * 3600.0
+# How late Stormkit's own time limit may end a build, and how often it is polled then.
+TIME_LIMIT_LAG_S = 75.0
+TIME_LIMIT_PAUSE_S = 5.0
+
+# A longer duration is not that of a build: a week.
+MAX_BUILD_S = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,16 +55,14 @@ class UsualDuration:
 
     @classmethod
     def of(cls, deployments: Iterable[Deployment]) -> "UsualDuration | None":
-        """What is usual, from deployments newest first; None without a successful build that tells its duration."""
+        """What is usual, from deployments newest first; None without a successful build whose duration is known."""
         durations = [
             max(1.0, deployment.duration)
             for deployment in deployments
-            if deployment.status is Status.SUCCESS and 0 < deployment.duration <= LONGEST_BUILD
+            if deployment.status is Status.SUCCESS and 0 < deployment.duration <= MAX_BUILD_S
         ][:HISTORY]
         if not durations:
             return None
-        import statistics  # noqa: PLC0415 - some milliseconds that the trigger need not wait for
-
         seconds = statistics.median(durations)
         return cls(seconds=seconds, count=len(durations), spread=_spread(durations, seconds))
 
@@ -71,7 +75,7 @@ def _spread(durations: list[float], median: float) -> float:
     narrower than their rounding.
     """
     count = len(durations)
-    distance = math.fsum(abs(math.log(each / median)) for each in durations) / count
+    distance = math.fsum(abs(math.log(duration / median)) for duration in durations) / count
     seen = distance * math.sqrt(math.pi / 2)
     drawn = math.sqrt((count * seen**2 + ASSUMED_BUILDS * ASSUMED_SPREAD**2) / (count + ASSUMED_BUILDS))
     widened = drawn * math.sqrt(1 + math.pi / 2 / count)
@@ -82,12 +86,19 @@ def pause(elapsed: float, *, shortest: float, usual: UsualDuration | None = None
     """Seconds until the next poll, `elapsed` seconds after the build began; never less than `shortest`.
 
     Without a usual duration: a tenth of the time already waited, at most 15 seconds. With one: sparse far from the
-    usual end, dense around it, and as without one once the build is overdue.
+    usual end, dense around it, and as without one once the build is overdue. Either way dense again where Stormkit's
+    own time limit ends builds.
     """
     waited = elapsed if math.isfinite(elapsed) and elapsed > 0 else 0.0
-    if usual is None:
-        return max(shortest, min(waited / 10, LONGEST_PAUSE))
-    return max(shortest, _until_next(waited, usual, shortest))
+    planned = min(waited / 10, MAX_PAUSE_S) if usual is None else _until_next(waited, usual, shortest)
+    return max(shortest, min(planned, _until_time_limit(waited)))
+
+
+def _until_time_limit(elapsed: float) -> float:
+    """Seconds until the next poll that Stormkit's own time limit calls for."""
+    if elapsed < TIME_LIMIT_S:
+        return TIME_LIMIT_S - elapsed
+    return TIME_LIMIT_PAUSE_S if elapsed < TIME_LIMIT_S + TIME_LIMIT_LAG_S else math.inf
 
 
 def _until_next(elapsed: float, usual: UsualDuration, shortest: float) -> float:
@@ -115,8 +126,8 @@ def polls_per_second(elapsed: float, usual: UsualDuration, shortest: float) -> f
     ends_now = (1 - ODD) * math.exp(-(distance**2) / 2) / (elapsed * usual.spread * math.sqrt(2 * math.pi))
     hazard = ends_now / (still_usual + still_odd)
     around_the_end = math.sqrt(hazard / usual.spread) / PAUSE_FACTOR
-    # An early failure is found before it is half as old again, give or take. What a longer shortest pause saves around
-    # the usual end is spent here.
-    sparse = max((2 + min(shortest, 2.0)) / (elapsed + usual.seconds / 10), 1 / LONGEST_SPARSE_PAUSE)
-    unknown = max(10 / elapsed, 1 / LONGEST_PAUSE)
+    # Detect an early failure within about half its age. Polls that a larger `shortest` saves near the usual end are
+    # spent here.
+    sparse = max((2 + min(shortest, 2.0)) / (elapsed + usual.seconds / 10), 1 / MAX_SPARSE_PAUSE_S)
+    unknown = max(10 / elapsed, 1 / MAX_PAUSE_S)
     return around_the_end + (1 - odd) * sparse + odd * unknown

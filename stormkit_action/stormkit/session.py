@@ -1,34 +1,55 @@
-"""HTTP with Stormkit: the session, timeouts, when to repeat, and what an answer means."""
+"""HTTP with Stormkit: the key, timeouts, no redirects, and calls that can be waited for or given up on."""
 
 import copy
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 from requests.auth import AuthBase
+from requests.structures import CaseInsensitiveDict
 
 from stormkit_action import __version__
+from stormkit_action.cancellation import Pending
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import NoAnswer, ServerFault, StormkitError
 from stormkit_action.retry import Retries
+from stormkit_action.stormkit.answers import (
+    MAX_ANSWER_BYTES,
+    MAX_TEXT_CHARACTERS,
+    Answer,
+    Response,
+    parse_json,
+    understand,
+)
+from stormkit_action.stormkit.connection_errors import network_problem
 from stormkit_action.text import redact_json
 
-# Seconds. A connection either comes up at once or not at all; an answer may take a while (a trigger asks the Git
-# provider first). The limit on the whole exchange also ends an answer that trickles in byte by byte.
-CONNECT_TIMEOUT = 5.0
-READ_TIMEOUT = 20.0
-EXCHANGE_LIMIT = 30.0
+T = TypeVar("T")
 
-# How long to go on where nothing answers, before there is a deployment to wait for. Seconds.
-PATIENCE = 55.0
+# A connection either comes up at once or not at all; an answer may take a while (a trigger asks the Git provider
+# first). The limit on the whole exchange also ends an answer that trickles in byte by byte.
+CONNECT_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 20.0
+EXCHANGE_TIMEOUT_S = 30.0
 
-Query = Mapping[str, str]
+# How long to go on where nothing answers, before there is a deployment to wait for.
+PATIENCE_S = 55.0
+
+# How long repeat() tries again before it says so.
+SILENCE_S = 3.0
+
+_CHUNK_BYTES = 65536
+
+NETWORK_ADVICE = (
+    "Check that api-url is right and that the runner reaches it (proxy variables such as HTTPS_PROXY are used;"
+    " a private certificate authority goes into REQUESTS_CA_BUNDLE)."
+)
 
 
 class PlainSession(requests.Session):
-    """A session that follows no redirect, so that nothing is sent along or downloaded on the way to another host."""
+    """A session that follows no redirect, so that nothing is sent to or downloaded from another host on the way."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """None: requests would otherwise read the whole body of a redirect even when it is told not to follow."""
@@ -50,144 +71,140 @@ class KeyAuth(AuthBase):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Call:
-    """One request. `action` says for people what it does, after "while": "reading deployment 8241".
+class Request:
+    """One request. `action` is what it does, as it reads after "while": "reading deployment 8241".
 
-    `wanted` is the field that makes an answer one; without it the call can be repeated like after any other fault.
+    `required` is the field without which an answer is none, and the request may be repeated. The answer may take
+    `timeout` seconds to begin.
     """
 
     method: str
     path: str
     action: str
-    query: Query | None = None
+    query: Mapping[str, str] | None = None
     body: Mapping[str, Any] | None = None
-    wanted: str = ""
+    required: str = ""
+    timeout: float = READ_TIMEOUT_S
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
-    """A successful answer: the JSON object, and the server's clock if it told."""
+class StormkitSession:
+    """The session with one Stormkit API. `api_key` stays inside; `secrets` are redacted from every answer, as it is.
 
-    data: dict[str, Any]
-    date: datetime | None = None
+    `log` adds a line to the log: while nothing answers, repeat() says so.
+    """
 
-
-class Transport:
-    """The session with one Stormkit API. `api_key` stays inside."""
-
-    def __init__(self, *, origin: str, api_key: str, clock: Clock, secrets: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        origin: str,
+        api_key: str,
+        clock: Clock,
+        secrets: tuple[str, ...] = (),
+        log: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.origin = origin
         self.clock = clock
+        self._log = log
+        # Set once the API has answered. Shared by every copy of the session, like the connections.
+        self._has_answered = threading.Event()
         self._deadline: Deadline | None = None
         self._secrets = (api_key, *secrets)
         self._session = PlainSession()
         self._session.auth = KeyAuth(api_key)
         self._session.headers.update({"User-Agent": f"stormkit-action/{__version__}", "Accept": "application/json"})
 
-    def within(self, deadline: Deadline) -> "Transport":
+    def within(self, deadline: Deadline) -> "StormkitSession":
         """The same session, with every call ended by `deadline` and waiting on its clock."""
         other = copy.copy(self)
         other.clock, other._deadline = deadline.clock, deadline
         return other
 
-    def attempt(
-        self, call: Call, *, limit: float = EXCHANGE_LIMIT, late: Callable[[Answer], None] | None = None
-    ) -> Answer:
-        """One exchange of at most `limit` seconds; raises StormkitError (a subclass that says which kind).
+    @property
+    def is_over(self) -> bool:
+        """Whether the deadline has passed. One short request is still made then."""
+        return self._deadline is not None and self._deadline.over
 
-        An answer that comes after the caller was cancelled or has given up is handed to `late`.
-        """
-        limit = self._bounded(limit)
-        waiting = True
+    def start(self, request: Request, read: Callable[[Answer], T], *, limit: float = EXCHANGE_TIMEOUT_S) -> Pending[T]:
+        """Send `request` beside the caller. Results in what `read` makes of the answer, or in a StormkitError."""
+        bounded = self._bounded(limit)
+        return self.clock.start(lambda: read(self._exchange(request, bounded)))
 
-        def exchange() -> Answer:
-            answer = self._exchange(call, limit)
-            if not waiting and late is not None:
-                late(answer)
-            return answer
-
+    def send(self, request: Request, *, limit: float = EXCHANGE_TIMEOUT_S) -> Answer:
+        """Send `request` once and wait for its answer, at most `limit` seconds. Raises StormkitError."""
+        bounded = self._bounded(limit)
         try:
-            return self.clock.start(exchange).wait(limit)
+            return self.clock.start(lambda: self._exchange(request, bounded)).wait(bounded)
         except TimeoutError:
-            text = f"Stormkit ({self.origin}) did not finish its answer within {limit:.3g} s while {call.action}."
-            raise NoAnswer(f"{text} {ADVICE_NETWORK}", may_have_arrived=True) from None
-        finally:
-            waiting = False
+            text = f"Stormkit ({self.origin}) did not finish its answer within {bounded:.3g} s while {request.action}."
+            raise NoAnswer(f"{text} {NETWORK_ADVICE}", may_have_arrived=True) from None
 
-    def repeat(self, call: Call, *, patience: float = PATIENCE) -> Answer:
-        """The same, repeated while that is safe and may help, for `patience` seconds.
+    def repeat(self, request: Request, *, patience: float = PATIENCE_S) -> Answer:
+        """Send `request`, and again while its error is retryable, for `patience` seconds. Raises StormkitError.
 
-        Only for calls that may be repeated: GET, DELETE, and those that change nothing the second time.
+        Only for what may be repeated: GET, DELETE, and requests that change nothing the second time.
         """
+        began = self.clock.monotonic()
         give_up = Deadline.after(self.clock, self._bounded(patience))
         retries = Retries(give_up)
+        has_logged = False
         while True:
-            limit = min(EXCHANGE_LIMIT, max(1.0, give_up.remaining))
+            limit = min(EXCHANGE_TIMEOUT_S, max(1.0, give_up.remaining))
             try:
-                return self.attempt(call, limit=limit)
+                return self.send(request, limit=limit)
             except StormkitError as error:
+                if error.retryable and not has_logged and self.clock.monotonic() - began >= SILENCE_S:
+                    has_logged = True
+                    self._log(f"Still trying. {error.text}")
                 retries.wait(error)
 
     def _bounded(self, seconds: float) -> float:
         """`seconds`, or what the deadline leaves, but never so little that no request could be made."""
         return seconds if self._deadline is None else min(seconds, max(1.0, self._deadline.remaining))
 
-    def _exchange(self, call: Call, limit: float) -> Answer:
+    def _exchange(self, request: Request, limit: float) -> Answer:
         try:
             with self._session.request(
-                call.method,
-                f"{self.origin}{call.path}",
-                params=call.query,
-                json=call.body,
-                timeout=(min(CONNECT_TIMEOUT, limit), min(READ_TIMEOUT, limit)),
+                request.method,
+                f"{self.origin}{request.path}",
+                params=request.query,
+                json=request.body,
+                timeout=(min(CONNECT_TIMEOUT_S, limit), min(request.timeout, limit)),
                 allow_redirects=False,  # a redirect could carry the key elsewhere
                 stream=True,
             ) as response:
-                # Imported once the request is on its way, like all that is only needed for answers and problems.
-                from stormkit_action.stormkit.json_reader import read_document  # noqa: PLC0415
-
-                data = read_document(response.iter_content(65536), self._secrets)
+                # What follows a 1xx on the connection is the real answer: unread, the connection is closed with it.
+                body = b"" if response.status_code < 200 else _body(response)
         except (requests.RequestException, OSError, ValueError) as error:
-            # OSError: a CA bundle that is not there. ValueError: a proxy URL that is none.
-            raise self._no_answer(call, error) from None
-        return self._understand(call, response, data)
-
-    def _no_answer(self, call: Call, error: Exception) -> NoAnswer:
-        from stormkit_action.stormkit.connection_errors import network_problem  # noqa: PLC0415
-
-        problem = network_problem(error)
-        text = f"Stormkit ({self.origin}) gave no answer while {call.action}: {problem.words}. {ADVICE_NETWORK}"
-        return NoAnswer(text, may_have_arrived=problem.may_have_arrived, retryable=problem.retryable)
-
-    def _understand(self, call: Call, response: requests.Response, data: Any) -> Answer:
-        from stormkit_action.stormkit.answers import Failure, failure, http_date, longest_wait  # noqa: PLC0415
-
-        if 200 <= response.status_code < 300:
-            if not isinstance(data, dict):
-                raise ServerFault(
-                    f"Stormkit ({self.origin}) answered {response.status_code} without a JSON object while"
-                    f" {call.action}. Check that api-url is the API's origin and not a web page's.",
-                    status=response.status_code,
-                )
-            if call.wanted and call.wanted not in data:
-                raise ServerFault(
-                    f"Stormkit ({self.origin}) answered without {call.wanted} while {call.action}. Run again later.",
-                    status=response.status_code,
-                )
-            return Answer(data=data, date=http_date(response.headers.get("Date", "")))
-        raise failure(
-            Failure(
-                status=response.status_code,
-                data=data,
-                location=redact_json(response.headers.get("Location", ""), self._secrets),
-                retry_after=longest_wait(response.headers.get("Retry-After", ""), data, self.clock.now()),
-                action=call.action,
-                origin=self.origin,
-            )
+            # OSError: a CA bundle that is not there. ValueError: a malformed proxy URL.
+            problem = network_problem(error)
+            text = f"Stormkit ({self.origin}) gave no answer while {request.action}: {problem.text}. {NETWORK_ADVICE}"
+            raise NoAnswer(text, may_have_arrived=problem.may_have_arrived, retryable=problem.retryable) from None
+        text = body[: 4 * MAX_TEXT_CHARACTERS].decode("utf-8-sig", "replace")[:MAX_TEXT_CHARACTERS]
+        response_headers = redact_json(dict(response.headers), self._secrets)
+        received = Response(
+            status=response.status_code,
+            headers=CaseInsensitiveDict(response_headers),
+            data=redact_json(parse_json(body), self._secrets),
+            text=redact_json(text, self._secrets),
+            action=request.action,
+            origin=self.origin,
+            is_first=not self._has_answered.is_set(),
         )
+        try:
+            answer = understand(received, request.required)
+        except ServerFault as error:
+            if error.from_stormkit:
+                self._has_answered.set()
+            raise
+        self._has_answered.set()
+        return answer
 
 
-ADVICE_NETWORK = (
-    "Check that api-url is right and that the runner reaches it (proxy variables such as HTTPS_PROXY are used;"
-    " a private certificate authority goes into REQUESTS_CA_BUNDLE)."
-)
+def _body(response: requests.Response) -> bytes:
+    """The body; empty when it is longer than any answer of Stormkit."""
+    body = bytearray()
+    for chunk in response.iter_content(_CHUNK_BYTES):
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            return b""
+    return bytes(body)

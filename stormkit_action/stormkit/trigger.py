@@ -2,57 +2,53 @@
 
 Stormkit stores a deployment first and queues its build second, and the call is not idempotent. So a lost answer may
 hide a running build, and a 5xx may leave a deployment that never builds. Before a second trigger this module
-therefore always looks for what the first one left; and once more later, for a request that arrived late.
+therefore always looks for what the first one left, and once more later, for a request that arrived late.
 
-Nothing in a deployment tells which request it came from. What counts as ours is what appeared since our first trigger,
-of the same branch and no auto-deployment; and of that no more than our triggers in doubt explain.
+Nothing in a deployment says which request it came from. What counts as ours is what appeared since our first trigger,
+of the same branch and no auto-deployment, and of that no more than our unacknowledged triggers explain.
 """
-
-from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
+from stormkit_action.cancellation import Pending
 from stormkit_action.clock import Clock, Deadline
-from stormkit_action.errors import ServerFault, StormkitError
+from stormkit_action.errors import NoAnswer, NotFound, ServerFault, StormkitError
 from stormkit_action.retry import Retries
 from stormkit_action.stormkit.client import StormkitClient
-from stormkit_action.stormkit.doubt import is_lost, may_have_started, may_still_start, unknown_whether_started
-from stormkit_action.stormkit.session import EXCHANGE_LIMIT, PATIENCE
+from stormkit_action.stormkit.models import Deployment, Page, Status
+from stormkit_action.stormkit.session import EXCHANGE_TIMEOUT_S, PATIENCE_S
 
-if TYPE_CHECKING:
-    from stormkit_action.stormkit.models import Deployment, Page
+# How long to look for a deployment after an answer was lost: the server may still be working on it.
+SEARCH_S = 12.0
+SEARCH_PAUSE_S = 1.0
 
-# Seconds to keep looking for a deployment after an answer was lost: the server may still be working on it.
-LOOK = 12.0
+# By how much `createdAt` (whole seconds, the database's clock) may precede the moment the trigger was sent, by the
+# server's own Date header (whole seconds, the web server's clock).
+CLOCK_TOLERANCE_S = 2.0
 
-# Seconds by which `createdAt` (whole seconds, the database's clock) may lie before the moment the trigger was sent,
-# reckoned by the server's own Date header (whole seconds, the web server's clock).
-CLOCK_TOLERANCE = 2.0
+# `createdAt` is truncated to seconds, so even on one clock it may precede our request by up to 1 s.
+TRUNCATION_S = 1.0
 
-# On one and the same clock it can lie before it only because it is cut to whole seconds.
-WHOLE_SECOND = 1.0
+# After this many seconds a new deployment can no longer come from a request we gave up on; it may belong to a newer
+# push.
+MAX_DELAY_S = 90.0
 
-# A request that was given up on may still be carried out for so long, in seconds. What appears later is no stray of
-# ours: it may be a newer push's.
-LATEST = 90.0
-
-# A network that repeats a request makes two deployments of one trigger. Created within so many seconds of each other
-# (`createdAt` has whole ones) they count as that.
+# A network that repeats a request makes two deployments of one trigger: created this close to each other.
 TOGETHER = timedelta(seconds=1)
 
-# What stopping a surplus build may take. Seconds.
-STOP_PATIENCE = 10.0
+# What stopping an orphan may take.
+STOP_PATIENCE_S = 10.0
 
-# After a cancel in flight: for how long the answer itself, which tells for certain, goes before the list. Seconds.
-ANSWER_FIRST = 0.5
-UNDO_PAUSE = 0.25
+# Cancelled while the trigger is in flight: wait this long for its response (which names the deployment) before
+# searching the list.
+CANCEL_ANSWER_S = 0.5
+CANCEL_PAUSE_S = 0.25
 
 
 class Trigger:
-    """One build of `branch`. `known` are ids of deployments that were there before; `say` puts a line into the log."""
+    """One build of `branch`. `known` are ids of deployments that were there before; `log` adds a line to the log."""
 
     def __init__(
         self,
@@ -61,33 +57,33 @@ class Trigger:
         branch: str,
         clock: Clock,
         known: frozenset[str] = frozenset(),
-        say: Callable[[str], None] = lambda _: None,
+        log: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._branch = branch
         self._clock = clock
         self._not_ours = set(known)
         self._first_sent = self._last_sent = 0.0
-        self._doubts = 0
-        self._in_flight = False
-        self._late: list[Deployment] = []
-        self._say = say
-        self._said_trying = False
+        self._unacknowledged = 0
+        # Triggers that were given up on before they had an answer.
+        self._pending: list[Pending[str]] = []
+        self._log = log
+        self._has_logged_retry = False
 
     @classmethod
-    def sent_before(cls, seconds: float, *, client: StormkitClient, branch: str, clock: Clock) -> Trigger:
-        """One that another process sent `seconds` ago, to be undone."""
+    def sent_before(cls, seconds: float, *, client: StormkitClient, branch: str, clock: Clock) -> "Trigger":
+        """One that another process sent `seconds` ago, for stop_after_cancel() and orphans()."""
         trigger = cls(client=client, branch=branch, clock=clock)
         trigger._first_sent = trigger._last_sent = clock.monotonic() - seconds
-        trigger._doubts = 1
+        trigger._unacknowledged = 1
         return trigger
 
     @property
-    def in_doubt(self) -> bool:
-        """Whether a build may exist that nobody has told us of."""
-        return self._doubts > 0
+    def unacknowledged(self) -> bool:
+        """Whether a trigger may have started a build that no answer has named."""
+        return self._unacknowledged > 0
 
-    def run(self, *, patience: float = PATIENCE) -> str:
+    def run(self, *, patience: float = PATIENCE_S) -> str:
         """The id of the one deployment. Raises StormkitError when there is none after `patience` seconds."""
         give_up = Deadline.after(self._clock, patience)
         retries = Retries(give_up)
@@ -95,8 +91,8 @@ class Trigger:
             try:
                 ours = self._send(give_up)
             except StormkitError as error:
-                self._say_trying(error)
-                adopted = self._settle(error, give_up) if self.in_doubt else None
+                self._log_retry(error)
+                adopted = self._reconcile(error, give_up) if self.unacknowledged else None
                 if adopted is not None:
                     return adopted
                 if not error.retryable:
@@ -104,125 +100,164 @@ class Trigger:
                 try:
                     retries.wait(error)
                 except StormkitError:
-                    raise may_still_start(self._branch, error) if self.in_doubt else error from None
+                    raise may_still_start(self._branch, error) if self.unacknowledged else error from None
             else:
-                self.stop_strays()
+                self.stop_orphans()
                 return ours
 
-    def _say_trying(self, error: StormkitError) -> None:
-        """Say once that it did not go through at once: the log would be silent for up to a minute."""
-        if error.retryable and not self._said_trying:
-            self._said_trying = True
-            self._say(f"Still trying. {error.text}")
+    def _log_retry(self, error: StormkitError) -> None:
+        """Log once that the first try failed: the log would be silent for up to a minute."""
+        if error.retryable and not self._has_logged_retry:
+            self._has_logged_retry = True
+            self._log(f"Still trying. {error.text}")
 
-    def stop_strays(self) -> None:
-        """Stop what a trigger in doubt has started besides the deployment that run() returned.
+    def stop_orphans(self) -> None:
+        """Stop what unacknowledged triggers have started besides the deployment that run() returned.
 
         To be called again later, as a request may arrive late. Where more has appeared than our triggers explain,
-        another workflow's may be among it: then nothing is stopped.
+        another workflow's deployment may be among it: then nothing is stopped.
         """
-        if not self.in_doubt:
+        if not self.unacknowledged:
             return
         with contextlib.suppress(StormkitError):
-            rows = self._appeared(self._client.deployments(branch=self._branch, patience=0.0))
-            rows = [each for each in rows if each.running]
-            strays = self._explained(rows)
-            if sum(map(len, strays)) < len(rows):
-                self._say(
-                    f"One of the deployments {', '.join(each.id for each in rows)} may be a second build of this step,"
-                    " of a trigger whose answer was lost; which one is not known, so none was stopped."
-                )
-                self._not_ours |= {each.id for each in rows}
-                return
-            for one in strays:
-                if self._stop_surplus(one, "which an earlier trigger of this step had started late"):
-                    self._settled(each.id for each in one)
+            answered = self._late_answers()
+            if answered:
+                orphans = [[deployment] for deployment in answered]
+            else:
+                rows = self._candidates(self._client.deployments(branch=self._branch, patience=0.0))
+                rows = [row for row in rows if row.running]
+                orphans = self._attribute(rows)
+                if sum(len(group) for group in orphans) < len(rows):
+                    self._log(
+                        f"One of the deployments {', '.join(row.id for row in rows)} may be a second build of this"
+                        " step, from a trigger whose answer was lost; which one is not known, so none was stopped."
+                    )
+                    self._not_ours.update(row.id for row in rows)
+                    return
+            for group in orphans:
+                if self._stop_all(group, "which an earlier trigger of this step had started late"):
+                    self._acknowledge(deployment.id for deployment in group)
 
-    def undo(self, deadline: Deadline) -> tuple[str, ...]:
-        """After a cancel in flight: stop what the trigger started. The ids that were stopped.
+    def stop_after_cancel(self, deadline: Deadline) -> tuple[str, ...]:
+        """After a cancel in flight: stop what the triggers started. The ids that were stopped.
 
         `deadline` is on a clock that the cancel does not end.
         """
         self._client, self._clock = self._client.within(deadline), deadline.clock
-        answer_first = deadline.within(ANSWER_FIRST if self._in_flight else 0.0)
+        in_flight = any(not pending.done for pending in self._pending)
+        answer_first = deadline.within(CANCEL_ANSWER_S if in_flight else 0.0)
         stopped: list[str] = []
-        while self.in_doubt:
-            found: list[list[Deployment]] = []
-            if self._late or answer_first.over:
+        while self.unacknowledged:
+            groups = [[deployment] for deployment in self._late_answers()]
+            if not groups and self.unacknowledged and answer_first.over:
                 with contextlib.suppress(StormkitError):
-                    found = self._look_once(self._client, running=True)
-            for one in found:
-                if all([self._stop(each.id) for each in one]):
-                    stopped += [each.id for each in one]
-                    self._settled(each.id for each in one)
-            if self.in_doubt and deadline.remaining < UNDO_PAUSE:
+                    groups = self._find(self._client, running=True)
+            for group in groups:
+                ids = [deployment.id for deployment in group]
+                results = [self._stop(deployment_id) for deployment_id in ids]
+                if all(results):
+                    stopped += ids
+                    self._acknowledge(ids)
+            if not self.unacknowledged or deadline.remaining < CANCEL_PAUSE_S:
                 break
-            self._clock.sleep(UNDO_PAUSE if self.in_doubt else 0.0)
+            self._clock.sleep(CANCEL_PAUSE_S)
         return tuple(stopped)
 
-    def left_behind(self) -> tuple[str, ...]:
-        """Ids of what the triggers in doubt have started, whatever became of it since. Raises StormkitError."""
-        return tuple(each.id for one in self._look_once(self._client) for each in one)
+    def orphans(self) -> tuple[str, ...]:
+        """Ids of what the unacknowledged triggers have started, whatever became of it since. Raises StormkitError."""
+        return tuple(deployment.id for group in self._find(self._client) for deployment in group)
 
     def _send(self, give_up: Deadline) -> str:
         self._last_sent = self._clock.monotonic()
         self._first_sent = self._first_sent or self._last_sent
-        limit = max(1.0, min(EXCHANGE_LIMIT, give_up.remaining))
-        self._doubts += 1
-        self._in_flight = True
+        limit = max(1.0, min(EXCHANGE_TIMEOUT_S, give_up.remaining))
+        pending = self._client.start_deploy(self._branch, limit=limit)
+        self._unacknowledged += 1
+        self._pending.append(pending)
         try:
-            ours = self._client.deploy(
-                self._branch, limit=limit, late=lambda late: self._late.append(_known_by_its_id(late))
-            )
+            ours = pending.wait(limit)
+        except TimeoutError:
+            raise NoAnswer(
+                f"Stormkit did not finish its answer within {limit:.3g} s while triggering the deployment of"
+                f" {self._branch}.",
+                may_have_arrived=True,
+            ) from None
         except StormkitError as error:
-            self._in_flight = False
+            self._pending.remove(pending)
             if not may_have_started(error):
-                self._doubts -= 1
+                self._unacknowledged -= 1
             raise
-        self._in_flight = False
-        self._settled([ours])
+        self._pending.remove(pending)
+        self._acknowledge([ours])
         return ours
 
-    def _settled(self, one: Iterable[str]) -> None:
+    def _acknowledge(self, ids: Iterable[str]) -> None:
         """What one trigger has started is accounted for."""
-        self._not_ours.update(one)
-        self._late = [each for each in self._late if each.id not in self._not_ours]
-        self._doubts = max(0, self._doubts - 1)
+        self._not_ours.update(ids)
+        self._unacknowledged = max(0, self._unacknowledged - 1)
 
-    def _settle(self, error: StormkitError, give_up: Deadline) -> str | None:
-        """The deployment to adopt after `error`, None when there is certainly none to wait for."""
-        told = not is_lost(error)
-        found = self._look(error, give_up, 0.0 if told else LOOK)
-        if isinstance(error, ServerFault) and error.from_stormkit:
-            found = self._without_ghosts(found)
-        if not found:
+    def _late_answers(self) -> list[Deployment]:
+        """What the triggers that were given up on have been answered since, without what is accounted for."""
+        late: list[Deployment] = []
+        for pending in [pending for pending in self._pending if pending.done]:
+            try:
+                deployment_id = pending.result()
+            except StormkitError as error:
+                self._pending.remove(pending)
+                if not may_have_started(error):
+                    self._unacknowledged = max(0, self._unacknowledged - 1)
+                continue
+            if deployment_id in self._not_ours:
+                self._pending.remove(pending)
+            else:
+                late.append(Deployment(id=deployment_id, status=Status.RUNNING))
+        return late
+
+    def _reconcile(self, error: StormkitError, give_up: Deadline) -> str | None:
+        """The deployment to adopt after `error`; None when there is certainly none to wait for."""
+        is_refused = left_a_row(error)
+        try:
+            groups = self._search(error, give_up, SEARCH_S if is_lost(error) else 0.0)
+        except StormkitError:
+            if is_refused:
+                return None  # the refusal is certain, whatever became of its row
+            raise
+        if is_refused or (isinstance(error, ServerFault) and error.from_stormkit):
+            groups = self._stop_unqueued(groups)
+        if not groups:
             return None
-        from stormkit_action.stormkit.models import Status  # noqa: PLC0415 - after the trigger, like all of it
-
-        # The newest: if one of them is another workflow's after all, no newer commit is stopped for an older one.
-        newest = [each for one in found for each in one]
-        adopted = next((each.id for each in reversed(newest) if each.status is not Status.STOPPED), newest[-1].id)
-        self._say(f"The answer to the trigger was lost; found its deployment {adopted}.")
-        for one in found:
-            self._stop_surplus([each for each in one if each.id != adopted], "a second build of the same trigger")
-            self._settled(each.id for each in one)
+        # Adopt the newest. Should one belong to another workflow, we never stop a newer commit for an older one.
+        found = [deployment for group in groups for deployment in group]
+        running = [deployment for deployment in found if deployment.status is not Status.STOPPED]
+        adopted = (running or found)[-1].id
+        self._log(f"The answer to the trigger was lost; found its deployment {adopted}.")
+        for group in groups:
+            self._stop_all(
+                [deployment for deployment in group if deployment.id != adopted], "a second build of the same trigger"
+            )
+            self._acknowledge(deployment.id for deployment in group)
         return adopted
 
-    def _without_ghosts(self, found: list[list[Deployment]]) -> list[list[Deployment]]:
-        """Those of `found` that are being built. The server says that it could not queue what it had stored.
+    def _stop_unqueued(self, groups: list[list[Deployment]]) -> list[list[Deployment]]:
+        """Those of `groups` that are being built, after Stormkit said that it could not queue what it had stored.
 
-        That would stay `running` for ever, so it is stopped.
+        What never gets queued would stay `running` forever, or be built later, so it is stopped. What can't be
+        stopped stays unacknowledged, for stop_orphans().
         """
-        if not found:
-            self._doubts -= 1
-        for one in found:
-            if all(each.commit.sha is None for each in one):
-                self._stop_surplus([each for each in one if each.running], "which Stormkit had failed to queue")
-                self._settled(each.id for each in one)
-        return [one for one in found if any(each.commit.sha is not None for each in one)]
+        if not groups:
+            self._unacknowledged -= 1
+        built: list[list[Deployment]] = []
+        for group in groups:
+            if any(deployment.commit.sha is not None for deployment in group):
+                built.append(group)
+                continue
+            running = [deployment for deployment in group if deployment.running]
+            if self._stop_all(running, "which Stormkit had failed to queue"):
+                self._acknowledge(deployment.id for deployment in group)
+        return built
 
-    def _look(self, error: StormkitError, give_up: Deadline, seconds: float) -> list[list[Deployment]]:
-        """What the triggers left, looked for until one shows or `seconds` are over.
+    def _search(self, error: StormkitError, give_up: Deadline, seconds: float) -> list[list[Deployment]]:
+        """What the triggers left, looked for until something shows or `seconds` are over.
 
         Raises when the list can't be read before `give_up`: then nobody knows, and a second trigger could be a
         second build.
@@ -232,40 +267,41 @@ class Trigger:
         client = self._client.within(give_up)
         while True:
             try:
-                # What only the tolerance lets in is not taken while what is surely ours may still show.
-                found = self._look_once(client, tolerant=enough.over)
+                # Use the clock tolerance only once time is up: until then a certain match may still appear.
+                groups = self._find(client, tolerant=enough.over)
             except StormkitError as problem:
                 try:
                     retries.wait(problem)
                 except StormkitError:
                     raise unknown_whether_started(self._branch, error) from None
                 continue
-            if found or enough.over:
-                return found
-            self._clock.sleep(max(0.05, min(1.0, enough.remaining)))
+            if groups or enough.over:
+                return groups
+            self._clock.sleep(max(0.05, min(SEARCH_PAUSE_S, enough.remaining)))
 
-    def _look_once(
-        self, client: StormkitClient, *, running: bool = False, tolerant: bool = True
-    ) -> list[list[Deployment]]:
-        """What our triggers in doubt explain, oldest first, a list for each trigger; if so only what is `running`."""
-        if self._late:
-            return [[each] for each in self._late]
+    def _find(self, client: StormkitClient, *, running: bool = False, tolerant: bool = True) -> list[list[Deployment]]:
+        """What our unacknowledged triggers explain, oldest first, a group for each trigger.
+
+        With `running` only deployments that are still running count.
+        """
+        late = self._late_answers()
+        if late:
+            return [[deployment] for deployment in late]
         page = client.deployments(branch=self._branch, patience=0.0)
-        return self._explained(
-            [each for each in self._appeared(page, tolerant=tolerant) if each.running or not running]
-        )
+        candidates = self._candidates(page, tolerant=tolerant)
+        return self._attribute([deployment for deployment in candidates if deployment.running or not running])
 
-    def _appeared(self, page: Page, *, tolerant: bool = True) -> list[Deployment]:
+    def _candidates(self, page: Page, *, tolerant: bool = True) -> list[Deployment]:
         """What can be ours: this branch's deployments that appeared since the first trigger, oldest first."""
         moment, now = self._clock.monotonic(), page.server_date or self._clock.now()
-        since = now - timedelta(seconds=moment - self._first_sent + CLOCK_TOLERANCE)
-        until = now - timedelta(seconds=moment - self._last_sent - LATEST)
-        rows = [each for each in reversed(page.deployments) if self._can_be_ours(each, since, until)]
-        likely = since + timedelta(seconds=CLOCK_TOLERANCE - WHOLE_SECOND)
-        ours = [each for each in rows if each.created_at and each.created_at >= likely]
+        since = now - timedelta(seconds=moment - self._first_sent + CLOCK_TOLERANCE_S)
+        until = now - timedelta(seconds=moment - self._last_sent - MAX_DELAY_S)
+        rows = [row for row in reversed(page.deployments) if self._can_be_ours(row, since, until)]
+        likely = since + timedelta(seconds=CLOCK_TOLERANCE_S - TRUNCATION_S)
+        ours = [row for row in rows if row.created_at and row.created_at >= likely]
         if ours or not tolerant:
             return ours
-        return [each for each in rows if each.stopped_at is None or each.stopped_at > likely]
+        return [row for row in rows if row.stopped_at is None or row.stopped_at > likely]
 
     def _can_be_ours(self, deployment: Deployment, since: datetime, until: datetime) -> bool:
         return (
@@ -276,39 +312,76 @@ class Trigger:
             and since <= deployment.created_at <= until
         )
 
-    def _explained(self, rows: list[Deployment]) -> list[list[Deployment]]:
-        """The oldest of `rows`: for each trigger in doubt a deployment, and what was created together with it."""
-        ours: list[list[Deployment]] = []
-        for each in rows:
-            if ours and _together(each, ours[-1][-1]):
-                ours[-1].append(each)
-            elif len(ours) < self._doubts:
-                ours.append([each])
-        return ours
+    def _attribute(self, rows: list[Deployment]) -> list[list[Deployment]]:
+        """The oldest of `rows`: a deployment for each unacknowledged trigger, and what was created together with it."""
+        groups: list[list[Deployment]] = []
+        for row in rows:
+            if groups and _created_together(row, groups[-1][-1]):
+                groups[-1].append(row)
+            elif len(groups) < self._unacknowledged:
+                groups.append([row])
+        return groups
 
-    def _stop_surplus(self, surplus: list[Deployment], what: str) -> bool:
+    def _stop_all(self, deployments: list[Deployment], what: str) -> bool:
         """Whether all of them are stopped."""
-        stopped = [each.id for each in surplus if self._stop(each.id)]
-        for each in stopped:
-            self._say(f"Stopped deployment {each}, {what}.")
-        return len(stopped) == len(surplus)
+        all_stopped = True
+        for deployment in deployments:
+            if self._stop(deployment.id):
+                self._log(f"Stopped deployment {deployment.id}, {what}.")
+            else:
+                all_stopped = False
+        return all_stopped
 
     def _stop(self, deployment_id: str) -> bool:
         try:
-            self._client.stop(deployment_id, patience=STOP_PATIENCE)
+            self._client.stop(deployment_id, patience=STOP_PATIENCE_S)
         except StormkitError as error:
-            self._say(f"Could not stop deployment {deployment_id}: {error.text}")
+            self._log(f"Could not stop deployment {deployment_id}: {error.text}")
             return False
         return True
 
 
-def _known_by_its_id(deployment_id: str) -> Deployment:
-    from stormkit_action.stormkit.models import Deployment, Status  # noqa: PLC0415
+def may_have_started(error: StormkitError) -> bool:
+    """Whether a build may have been started although the trigger raised `error`."""
+    if isinstance(error, NoAnswer):
+        return error.may_have_arrived
+    return isinstance(error, ServerFault) or left_a_row(error)
 
-    return Deployment(id=deployment_id, status=Status.RUNNING)
+
+def left_a_row(error: StormkitError) -> bool:
+    """Whether the trigger was refused, but may have left a deployment that never builds.
+
+    Newer servers store the deployment before they look for the repository's credentials, and then answer 404 with a
+    message.
+    """
+    return isinstance(error, NotFound) and not error.from_handler
 
 
-def _together(one: Deployment, other: Deployment) -> bool:
+def is_lost(error: StormkitError) -> bool:
+    """Whether Stormkit itself has not said what became of the trigger: it may still be working on it."""
+    if isinstance(error, ServerFault):
+        return not error.from_stormkit
+    return isinstance(error, NoAnswer) and error.may_have_arrived
+
+
+def unknown_whether_started(branch: str, error: StormkitError) -> NoAnswer:
+    """The error when neither the trigger nor the list answers."""
+    why = f"Whether a build of {branch} was started is not known, because the list of deployments gave no answer either"
+    return _look_at_dashboard(f"{error.text} {why}")
+
+
+def may_still_start(branch: str, error: StormkitError) -> NoAnswer:
+    """The error when the list shows no build, but the trigger may still arrive."""
+    return _look_at_dashboard(
+        f"{error.text} No build of {branch} was started so far, but the request may still be carried out"
+    )
+
+
+def _look_at_dashboard(text: str) -> NoAnswer:
+    return NoAnswer(f"{text}: look at the dashboard before running again.", may_have_arrived=True)
+
+
+def _created_together(one: Deployment, other: Deployment) -> bool:
     if one.created_at is None or other.created_at is None:
         return False
     return abs(one.created_at - other.created_at) <= TOGETHER

@@ -4,35 +4,36 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from stormkit_action.clock import Clock, Deadline
-from stormkit_action.errors import NotFound, Refused, StormkitError
-from stormkit_action.stormkit.client import StormkitClient
+from stormkit_action.errors import NotFound, Refused, ServerFault, StormkitError
+from stormkit_action.retry import LONGEST_PAUSE_S
+from stormkit_action.stormkit.client import GONE_PAUSE_S, StormkitClient
 from stormkit_action.stormkit.models import Deployment, Status
 from stormkit_action.stormkit.schedule import UsualDuration, pause
 
-# Something is said at least this often while waiting. Seconds.
-HEARTBEAT = 30.0
+# Progress is reported at least this often while waiting.
+HEARTBEAT_S = 30.0
 
-# What a poll, or a read without the log, may take, so that one that hangs makes no longer silence. Seconds.
-LOOK_LIMIT = 10.0
+# What a poll, or a read without the log, may take: one that hangs must not hold up the next progress report.
+LOOK_TIMEOUT_S = 10.0
 
-# While the build log is shown live it is looked at every LIVE_PAUSE seconds, or sooner where a poll is due anyway, but
-# never twice within LOG_PAUSE. It is fetched whole every time: so fetching it may take LOG_SHARE of the time, and a log
-# that did not grow is looked at after twice the pause.
-LOG_PAUSE = 2.0
-LIVE_PAUSE = 5.0
-LONGEST_LOG_PAUSE = 20.0
+# While the build log is shown live it is read every LIVE_PAUSE_S, or sooner where a poll is due anyway, but never twice
+# within LOG_PAUSE_S. It is fetched whole every time, so fetching it may take LOG_SHARE of the time, and the pause
+# doubles while the log does not grow.
+LOG_PAUSE_S = 2.0
+LIVE_PAUSE_S = 5.0
+MAX_LOG_PAUSE_S = 20.0
 LOG_SHARE = 0.05
 
-# For how long after a restart the failure before it may still be read. Seconds.
-RESTART_LAG = 30.0
+# For how long after a restart the failure before it may still be read.
+RESTART_LAG_S = 30.0
 
-# No sleep is shorter: a clock's rounding must not make a wait of many tiny ones. Seconds.
-_TICK = 0.001
+# Floor for one sleep: clock rounding must not turn a wait into a busy loop.
+_MIN_SLEEP_S = 0.001
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """How a build stands: `elapsed` seconds after it was triggered; `usual` once known.
+    """The state of a build `elapsed` seconds after it was triggered; `usual` once known.
 
     `deployment` is None until it has been read once. `trouble` is why the last look failed.
     """
@@ -47,8 +48,8 @@ class BuildWait:
     """Waits for one deployment until it has ended or `deadline` is over.
 
     `report` is called with a Progress when something changed and at least every 30 seconds. `live_log`, where given, is
-    called with the deployment each time its log was read. `log_at_end` reads the result with its log; a failure's is
-    read with it anyway.
+    called with the deployment each time its log was read. With `log_at_end` the result is read with its log, with
+    `log_of_failure` that of a build that did not succeed; without either no log is asked for.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class BuildWait:
         report: Callable[[Progress], None],
         live_log: Callable[[Deployment], None] | None = None,
         log_at_end: bool = False,
+        log_of_failure: bool = True,
     ) -> None:
         self._client = client
         self._id = deployment_id
@@ -71,8 +73,11 @@ class BuildWait:
         self._report = report
         self._live_log = live_log
         self._log_at_end = log_at_end or live_log is not None
+        self._log_of_failure = log_of_failure
         self._usual: UsualDuration | None = None
-        self._asked_for_usual = False
+        self._has_asked_for_usual = False
+        # The oldest servers have no /poll: then the deployment is read instead.
+        self._has_poll = True
         self._begin(None)
 
     def _begin(self, restarted: Deployment | None) -> None:
@@ -80,69 +85,94 @@ class BuildWait:
         self._before = restarted
         self._last: Deployment | None = None
         self._trouble = ""
-        self._asked_to_wait = 0.0
-        self._said: tuple[object, ...] | None = None
-        self._said_at = 0.0
+        self._requested_pause = 0.0
+        self._missing_since: float | None = None
+        self._reported: tuple[object, ...] | None = None
+        self._reported_at = 0.0
         self._log_due = 0.0
-        self._log_pause = LOG_PAUSE
+        self._log_pause = LOG_PAUSE_S
         self._log_size = -1
         self.log_is_read = False
+        self.log_problem = ""
 
     def run(self, *, restarted: Deployment | None = None) -> Deployment | None:
         """The deployment as last read: ended, or still running when the deadline is over.
 
-        None when it could not be read once. `restarted` is how it had failed before it was restarted.
-        `log_is_read` tells afterwards whether it came with its build log. Raises Refused and NotFound (it was
-        deleted), which no waiting mends.
+        None when it could not be read once. `restarted` is how it had failed before it was restarted. Afterwards
+        `log_is_read` is whether it came with its build log, and `log_problem` why it could not be had. Raises Refused,
+        and NotFound once the deployment is gone for certain.
         """
         self._begin(restarted)
         while True:
             self._look()
             ended = self._last is not None and not self._last.running
-            if not (ended or self._trouble or self._asked_for_usual):
+            if not (ended or self._trouble or self._has_asked_for_usual):
                 self._learn_usual()
-            self._speak()
-            if ended or self._deadline.over:
+            self._report_progress()
+            if ended:
+                self._read_final_log()
+                return self._last
+            if self._deadline.over:
                 return self._last
             self._sleep()
 
     def _look(self) -> None:
-        """One look. Until the commit is known it reads the deployment, then the cheaper poll serves."""
+        """Look once. Until the commit is known the deployment is read, then the cheaper poll is enough."""
+        last = self._last
         try:
             if self._live_log is not None and self._clock.monotonic() >= self._log_due:
                 self._read(logs=True)
-            elif self._last is None or self._last.commit.sha is None or self._last.unknown_status:
+            elif (
+                last is None
+                or last.commit.sha is None
+                or last.unknown_status
+                or self._missing_since is not None
+                or not self._has_poll
+            ):
                 self._read()
             else:
-                self._poll(self._last)
-        except (Refused, NotFound):
+                self._poll(last)
+        except Refused:
             raise
+        except NotFound as error:
+            self._trouble, self._requested_pause = error.text, 0.0
+            self._note_missing(error)
         except StormkitError as error:
-            self._trouble = error.text
-            self._asked_to_wait = error.retry_after
+            self._trouble, self._requested_pause = error.text, error.retry_after
         else:
-            self._trouble = ""
-            self._asked_to_wait = 0.0
+            self._trouble, self._requested_pause = "", 0.0
+            self._missing_since = None
+
+    def _note_missing(self, error: NotFound) -> None:
+        """Raise `error` once Stormkit has not found the deployment twice, with a pause between.
+
+        The first time may be a replica that lags, and somebody in between may answer 404 too.
+        """
+        now = self._clock.monotonic()
+        if not error.from_handler:
+            return
+        if self._missing_since is None:
+            self._missing_since = now
+        elif now - self._missing_since >= GONE_PAUSE_S:
+            raise error
 
     @property
     def _brief(self) -> StormkitClient:
-        return self._client.within(self._deadline.within(LOOK_LIMIT))
+        return self._client.within(self._deadline.within(LOOK_TIMEOUT_S))
 
     def _poll(self, last: Deployment) -> None:
-        polled = self._brief.poll(self._id, patience=0.0)
-        self._last = replace(last, unknown_status=polled.unknown_status)
-        if polled.status is Status.RUNNING:
-            return
-        if self._log_at_end or polled.status is not Status.SUCCESS:
-            try:
-                self._read(logs=True)
-            except (Refused, NotFound):
+        try:
+            polled = self._brief.poll(self._id, patience=0.0)
+        except ServerFault as error:
+            if error.status != 404:
                 raise
-            except StormkitError:
-                pass  # an answer without the log is likelier to come through
-            else:
-                return
-        self._read()
+            self._read()
+            self._has_poll = False
+            return
+        if polled.status is Status.RUNNING:
+            self._last = replace(last, unknown_status=polled.unknown_status)
+        else:
+            self._read()
 
     def _read(self, *, logs: bool = False) -> None:
         began = self._clock.monotonic()
@@ -163,11 +193,27 @@ class BuildWait:
         if logs and self._live_log is not None:
             self._live_log(read)
 
+    def _read_final_log(self) -> None:
+        """Read the log of a build that has ended, once, where somebody will read it: its state is known by then."""
+        last = self._last
+        if last is None or self.log_is_read:
+            return
+        if not self._log_at_end and not (self._log_of_failure and last.status is not Status.SUCCESS):
+            return
+        try:
+            read = self._client.deployment(self._id, logs=True, patience=0.0)
+        except StormkitError as error:
+            self.log_problem = error.text
+            return
+        self._last, self.log_is_read = replace(last, logs=read.logs, status_checks=read.status_checks), True
+        if self._live_log is not None:
+            self._live_log(self._last)
+
     def _note_size(self, read: Deployment) -> None:
         """Look at a log that does not grow less and less often."""
         steps = (*read.logs, *read.status_checks)
-        size = len(steps) + sum(step.size for step in steps)
-        self._log_pause = min(2 * self._log_pause, LONGEST_LOG_PAUSE) if size == self._log_size else LOG_PAUSE
+        size = len(steps) + sum(len(step.message) for step in steps)
+        self._log_pause = min(2 * self._log_pause, MAX_LOG_PAUSE_S) if size == self._log_size else LOG_PAUSE_S
         self._log_size = size
 
     def _is_before_restart(self, read: Deployment) -> bool:
@@ -177,11 +223,11 @@ class BuildWait:
             before is not None
             and not read.running
             and (read.created_at, read.stopped_at) == (before.created_at, before.stopped_at)
-            and self._clock.monotonic() - self._began < RESTART_LAG
+            and self._clock.monotonic() - self._began < RESTART_LAG_S
         )
 
     def _learn_usual(self) -> None:
-        self._asked_for_usual = True
+        self._has_asked_for_usual = True
         try:
             history = self._brief.deployments(patience=0.0).deployments
         except StormkitError:
@@ -192,33 +238,34 @@ class BuildWait:
         elapsed = self._clock.monotonic() - self._began
         planned = pause(elapsed, shortest=self._shortest_pause, usual=self._usual)
         if self._live_log is not None:
-            planned = min(planned, max(self._shortest_pause, self._log_pause, LIVE_PAUSE))
-        return max(planned, self._asked_to_wait)
+            planned = min(planned, max(self._shortest_pause, self._log_pause, LIVE_PAUSE_S))
+        if self._missing_since is not None:
+            planned = max(self._shortest_pause, GONE_PAUSE_S)
+        return max(planned, min(self._requested_pause, LONGEST_PAUSE_S))
 
     def _sleep(self) -> None:
-        """Until the next look is due, saying something in time."""
+        """Wait until the next look is due, reporting progress in time."""
         until = self._deadline.within(self._pause())
         while not until.over:
-            silence = HEARTBEAT - (self._clock.monotonic() - self._said_at)
-            self._clock.sleep(max(_TICK, min(until.remaining, silence)))
-            # The next look may take its time, in which nothing could be said.
-            self._speak(after=HEARTBEAT - (LOOK_LIMIT if until.over else 0.0))
+            silence = HEARTBEAT_S - (self._clock.monotonic() - self._reported_at)
+            self._clock.sleep(max(_MIN_SLEEP_S, min(until.remaining, silence)))
+            # Nothing can be reported during the next look, which may take a while.
+            self._report_progress(after=HEARTBEAT_S - (LOOK_TIMEOUT_S if until.over else 0.0))
 
-    def _speak(self, *, after: float = HEARTBEAT) -> None:
-        """Report what is new, and what is not when `after` seconds have passed without a word."""
+    def _report_progress(self, *, after: float = HEARTBEAT_S) -> None:
+        """Report what has changed, and the unchanged state once the last report is `after` seconds old."""
         last = self._last
-        # One trouble after the other is no news, whatever each one says.
-        state = (last and (last.status, last.commit, last.unknown_status), self._usual, bool(self._trouble))
+        facts = (last.status, last.commit, last.unknown_status) if last is not None else None
+        # Consecutive errors are one state: report the first, not every different text.
+        state = (facts, self._usual, bool(self._trouble))
         now = self._clock.monotonic()
-        if state == self._said and now - self._said_at < after:
+        if state == self._reported and now - self._reported_at < after:
             return
-        self._said, self._said_at = state, now
+        self._reported, self._reported_at = state, now
         self._report(Progress(deployment=last, elapsed=now - self._began, usual=self._usual, trouble=self._trouble))
 
 
-def with_logs(client: StormkitClient, deployment: Deployment, deadline: Deadline) -> Deployment:
-    """`deployment` read again with its build log; as it is when the log can't be had."""
-    try:
-        return client.deployment(deployment.id, logs=True, patience=min(15.0, max(1.0, deadline.remaining)))
-    except StormkitError:
-        return deployment
+def with_logs(client: StormkitClient, deployment: Deployment) -> Deployment:
+    """`deployment` with its build log, which is asked for once. Raises StormkitError when it can't be had."""
+    read = client.deployment(deployment.id, logs=True)
+    return replace(deployment, logs=read.logs, status_checks=read.status_checks)

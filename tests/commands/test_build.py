@@ -9,12 +9,14 @@ import pytest
 from sandbox.clock import FakeClock
 from sandbox.events import HEAD_BRANCH
 from sandbox.stormkit.server import ENV_KEY, Generation, Step, Stormkit
-from stormkit_action import input_table, services
+from stormkit_action import input_table
 from stormkit_action.clock import Deadline
 from stormkit_action.commands import build as building
 from stormkit_action.commands import deploy
-from stormkit_action.context import Context, Environment
-from stormkit_action.inputs import Command
+from stormkit_action.context import Context
+from stormkit_action.event import Event
+from stormkit_action.inputs import Command, Environment
+from stormkit_action.main import stormkit_client
 from stormkit_action.plan import Plan
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit.models import Deployment, Status
@@ -22,15 +24,15 @@ from stormkit_action.stormkit.waiting import Progress
 
 
 @dataclass(kw_only=True)
-class Heard:
-    """A Watcher that remembers."""
+class RecordingReporter:
+    """A Reporter that remembers."""
 
     lines: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     told: list[Progress] = field(default_factory=list)
     logs: list[tuple[Deployment, bool]] = field(default_factory=list)
 
-    def line(self, text: str) -> None:
+    def log(self, text: str) -> None:
         self.lines.append(text)
 
     def warning(self, text: str) -> None:
@@ -38,13 +40,14 @@ class Heard:
 
     def triggering(self, environment: Environment) -> None: ...
 
-    def triggered(self, environment: Environment, deployment_id: str) -> None: ...
+    def started(self, result: DeploymentResult) -> None: ...
 
-    def progress(self, environment: Environment, progress: Progress) -> None:
+    def progress(self, result: DeploymentResult, progress: Progress) -> None:
         self.told.append(progress)
 
-    def build_log(self, environment: Environment, deployment: Deployment, *, complete: bool) -> None:
-        self.logs.append((deployment, complete))
+    def build_log(self, result: DeploymentResult, *, complete: bool) -> None:
+        assert result.deployment is not None
+        self.logs.append((result.deployment, complete))
 
 
 @dataclass(kw_only=True)
@@ -53,23 +56,27 @@ class Scene:
 
     stormkit: Stormkit
     clock: FakeClock
-    heard: Heard = field(default_factory=Heard)
+    heard: RecordingReporter = field(default_factory=RecordingReporter)
 
     def context(self, **inputs: str) -> Context:
         environ = {"INPUT_API-KEY": ENV_KEY, "INPUT_API-URL": self.stormkit.url}
         environ |= {f"INPUT_{name.upper().replace('_', '-')}": value for name, value in inputs.items()}
         parsed = input_table.from_environment(environ)
+        environment = Environment(name="", env_id=parsed.env_id)
         return Context(
             inputs=parsed,
+            event=Event(),
             plan=Plan(command=Command.DEPLOY, branch=HEAD_BRANCH),
-            environment=services.environment(parsed, self.clock),
+            environment=environment,
+            stormkit=stormkit_client(parsed, self.clock, environment),
+            github=None,
             clock=self.clock,
             deadline=Deadline.after(self.clock, parsed.timeout.total_seconds()),
             reporter=self.heard,
         )
 
     def deploy(self, **inputs: str) -> DeploymentResult:
-        return deploy.run(self.context(**inputs))
+        return deploy.deploy(self.context(**inputs))
 
     def stop(self, deployment_id: str) -> None:
         """As a person would on the dashboard."""
@@ -103,7 +110,7 @@ def test_a_build_that_fails_says_where_and_brings_its_log(scene):
 def test_a_failure_whose_log_can_not_be_read_is_told_without_it(scene, build_log):
     def lose_logs() -> None:
         if scene.clock.passed >= 60:
-            scene.stormkit.fault("read", "500", times=1)
+            # The state is read once more, then the log.
             scene.stormkit.fault("read", "500", times=100, after=1)
 
     scene.stormkit.next_build(seconds=60, outcome="failed")
@@ -111,7 +118,8 @@ def test_a_failure_whose_log_can_not_be_read_is_told_without_it(scene, build_log
     result = scene.deploy(build_log=build_log, job_summary="false")
     assert result.status is Outcome.FAILED
     if build_log == "failure":
-        assert scene.heard.lines == ["The build log of deployment 8241 could not be read; see the dashboard."]
+        [line] = scene.heard.lines
+        assert line.startswith("The build log could not be read. Stormkit")
 
 
 def test_a_usual_duration_places_the_polls_and_costs_one_request(scene):
@@ -150,7 +158,7 @@ def test_a_deployment_that_somebody_ends(scene, happens: Callable[[Scene], None]
 def test_a_deployment_that_a_newer_one_superseded(scene):
     def supersede() -> None:
         scene.clock.advance(5)
-        newer = scene.context().client.deploy(HEAD_BRANCH)
+        newer = scene.context().client.start_deploy(HEAD_BRANCH).wait(10)
         scene.clock.advance(2)
         assert newer == "8242"
         scene.stop("8241")
@@ -183,20 +191,30 @@ def test_which_deployment_supersedes_another(other, supersedes):
     assert building._supersedes(other, STOPPED) is supersedes
 
 
-@pytest.mark.parametrize(
-    ("kind", "status", "words"),
-    [
-        ("403", Outcome.FAILED, "refused the API key (403)"),
-        ("404", Outcome.STOPPED, "was deleted before it could be read"),
-    ],
-)
-def test_a_refusal_decides_at_once(scene, kind, status, words):
+def test_a_refused_key_decides_at_once_and_the_reason_says_that_the_build_may_still_run(scene):
     scene.stormkit.next_build(seconds=600)
-    scene.stormkit.fault("read", kind)
+    scene.stormkit.fault("read", "403")
     result = scene.deploy()
-    assert result.status is status
-    assert words in result.reason
+    assert result.status is Outcome.FAILED
+    assert "refused the API key (403)" in result.reason
+    assert f"Deployment {result.deployment_id} may still be building: nothing has stopped it." in result.reason
     assert scene.clock.passed < 5
+
+
+def test_a_deployment_that_is_not_found_twice_in_a_row_was_deleted(scene):
+    scene.stormkit.next_build(seconds=600)
+    scene.stormkit.fault("read", "404", times=2)
+    result = scene.deploy()
+    assert result.status is Outcome.STOPPED
+    assert "was deleted before it could be read" in result.reason
+    assert scene.clock.passed < 5
+
+
+@pytest.mark.parametrize("operation", ["read", "poll"])
+def test_a_deployment_that_is_not_found_once_is_waited_for(scene, operation):
+    scene.stormkit.next_build(seconds=60)
+    scene.stormkit.fault(operation, "404")
+    assert scene.deploy().status is Outcome.SUCCESS
 
 
 @pytest.mark.parametrize(
@@ -217,9 +235,9 @@ class TestTimeout:
         assert result.status is Outcome.TIMED_OUT
         assert (
             result.reason
-            == "Deployment 8241 had not ended after 1m 00s (input timeout); it goes on (input on-timeout)."
+            == "Deployment 8241 had not ended after 1m 00s (input timeout); it was left running (on-timeout: leave)."
         )
-        assert not result.loose
+        assert not result.may_still_run
         assert scene.clock.passed == pytest.approx(60, abs=0.1)
         assert scene.stormkit.deployment("8241").status == "running"
 
@@ -227,7 +245,7 @@ class TestTimeout:
         scene.stormkit.next_build(seconds=600)
         result = scene.deploy(timeout="60s", on_timeout="stop")
         assert result.reason == "Deployment 8241 had not ended after 1m 00s (input timeout); it was stopped."
-        assert not result.loose
+        assert not result.may_still_run
         assert scene.stormkit.deployment("8241").status != "running"
 
     def test_that_can_not_stop_it_says_so_and_leaves_the_rest_to_the_post_step(self, scene):
@@ -237,7 +255,7 @@ class TestTimeout:
         assert result.status is Outcome.TIMED_OUT
         assert "stopping it was not confirmed: Stormkit failed (500)" in result.reason
         assert ".." not in result.reason
-        assert result.loose
+        assert result.may_still_run
         assert scene.clock.passed < 75
 
     def test_that_a_stop_does_not_end_is_told(self, scene):
@@ -246,7 +264,7 @@ class TestTimeout:
         scene.stormkit.answers.overrides = {"status": "running"}
         result = scene.deploy(timeout="60s", on_timeout="stop")
         assert "it was told to stop, but Stormkit still reports it as running" in result.reason
-        assert result.loose
+        assert result.may_still_run
         assert scene.clock.passed < 75
 
     def test_of_a_build_that_had_just_ended(self, scene):
@@ -255,26 +273,29 @@ class TestTimeout:
         result = scene.deploy(timeout="60s", on_timeout="stop")
         assert result.status is Outcome.TIMED_OUT
         assert "when it was to be stopped it had just ended (success)" in result.reason
-        assert not result.loose
+        assert not result.may_still_run
 
 
 class TestRetries:
-    def test_a_failed_build_is_restarted(self, scene):
+    def test_a_failed_build_is_built_again_as_a_new_deployment(self, scene):
         scene.stormkit.next_build(seconds=30, outcome="failed")
         scene.stormkit.next_build(seconds=40)
         result = scene.deploy(retries="2")
-        assert (result.status, result.deployment_id) == (Outcome.SUCCESS, "8241")
-        assert scene.heard.warnings == ["The build of deployment 8241 failed: restarting it (2 left)."]
+        assert (result.status, result.deployment_id) == (Outcome.SUCCESS, "8242")
+        assert scene.heard.warnings == [
+            "The build of deployment 8241 failed in npm run build: exit status 1. Building it again as a new deployment"
+            " (2 left)."
+        ]
         assert scene.stormkit.builds == 2
 
-    def test_until_none_is_left(self, scene):
+    def test_a_build_that_keeps_failing_is_built_until_no_try_is_left(self, scene):
         for _ in range(3):
             scene.stormkit.next_build(seconds=30, outcome="failed")
         result = scene.deploy(retries="2")
         assert result.status is Outcome.FAILED
         assert scene.stormkit.builds == 3
 
-    def test_no_stopped_build_is(self, scene):
+    def test_a_stopped_build_is_not_built_again(self, scene):
         scene.stormkit.next_build(seconds=600)
         scene.stormkit.meanwhile("poll", lambda: scene.stop("8241"), after=1)
         assert scene.deploy(retries="2").status is Outcome.STOPPED

@@ -17,6 +17,9 @@ def step(stormkit, github, tmp_path):
 
     def make(event="pull_request_opened", *, env=None, event_name="", **inputs) -> Runner:
         given = {"api-key": "SK_sandbox", "api-url": stormkit.url, "poll-interval": "0.1s"}
+        if event == "pull_request_closed":
+            # Closed is what the pull request is by the time its event arrives.
+            github.state.add_pull_request(state="closed")
         given |= {name.replace("_", "-"): value for name, value in inputs.items()}
         return Runner(
             event=event,

@@ -35,7 +35,7 @@ def test_a_closed_pull_request_leaves_what_is_live_and_what_is_others(stormkit, 
 
     again = step("pull_request_closed", **key).run()
     assert (again.exit_code, again.outputs["deleted"]) == (0, "0")
-    assert "Nothing was left to delete" in again.log
+    assert "Nothing to delete" in again.log
     assert len(github.state.comments()) == 1
 
 
@@ -46,13 +46,15 @@ def test_the_comment_s_row_is_marked_as_removed(stormkit, github, step):
     assert [row.state for row in read_rows(comment.body)] == [State.REMOVED]
 
 
-def test_the_newest_are_kept_and_what_runs_of_them_is_stopped(stormkit, step):
+def test_the_newest_successful_ones_are_kept_and_what_runs_is_not(stormkit, step):
     old = [stormkit.add_deployment(created_at=stormkit.now() - 1000 + number).id for number in range(3)]
-    kept = stormkit.add_deployment(status="running", created_at=stormkit.now() - 60)
-    finished = step(command="cleanup", keep_latest="2").run()
-    assert (finished.exit_code, finished.outputs["deleted"]) == (0, "2")
-    assert left(stormkit) == [old[-1], kept.id]
-    assert stormkit.deployment(kept.id).stopped_manually
+    stopped = stormkit.add_deployment(status="stopped", created_at=stormkit.now() - 90)
+    running = stormkit.add_deployment(status="running", created_at=stormkit.now() - 60)
+    finished = step(command="cleanup", branch=HEAD_BRANCH, keep_latest="2").run()
+    assert (finished.exit_code, finished.outputs["deleted"]) == (0, "3")
+    assert left(stormkit) == old[1:]
+    assert {stopped.id, running.id}.isdisjoint(left(stormkit))
+    assert f"2 kept ({old[2]}, {old[1]})" in finished.log
 
 
 def test_another_pull_request_of_the_same_branch_keeps_them(stormkit, github, step):
@@ -67,7 +69,7 @@ def test_another_pull_request_of_the_same_branch_keeps_them(stormkit, github, st
 def test_one_that_was_published_meanwhile_is_kept(stormkit, step):
     deployment = stormkit.add_deployment()
     stormkit.meanwhile("list", lambda: stormkit.state.publish(stormkit.state.records[deployment.id], 0.0))
-    finished = step(command="cleanup").run()
+    finished = step(command="cleanup", branch=HEAD_BRANCH).run()
     assert (finished.exit_code, finished.outputs["deleted"]) == (0, "0")
     assert "was published meanwhile" in finished.log
     assert stormkit.live() == deployment.id
@@ -77,7 +79,7 @@ def test_a_deletion_that_had_no_effect_is_a_failure(stormkit, step):
     stormkit.add_deployment()
     # Deleted, as far as the answer tells.
     stormkit.fault("delete", "404")
-    finished = step(command="cleanup").run()
+    finished = step(command="cleanup", branch=HEAD_BRANCH).run()
     assert (finished.exit_code, finished.outputs["deleted"]) == (1, "0")
     assert "still there" in finished.outputs["reason"]
 
@@ -93,7 +95,7 @@ def test_a_thousand_deployments(stormkit, step):
     stormkit.meanwhile("list", lambda: new.append(stormkit.add_deployment().id), after=3)
     stormkit.meanwhile("list", lambda: setattr(stormkit.state.records["8241"], "deleted", True), after=7)
     stormkit.fault("delete", "403", after=500)
-    finished = step(command="cleanup").run(timeout=120)
+    finished = step(command="cleanup", branch=HEAD_BRANCH).run(timeout=120)
     assert (finished.exit_code, finished.outputs["status"]) == (1, "failed"), finished.log
     assert "999 of 1000" in finished.outputs["reason"] or finished.outputs["deleted"] == "999"
     remaining = set(left(stormkit)) - {live.id, other.id}
@@ -107,7 +109,7 @@ def test_a_cancelled_cleanup_says_how_far_it_came(stormkit, step):
     for _ in range(100):
         stormkit.add_deployment()
     stormkit.latency = 0.1
-    running = step(command="cleanup").start()
+    running = step(command="cleanup", branch=HEAD_BRANCH).start()
     assert any("50 of 100 done." in line for line in running.lines())
     running.send_signal(signal.SIGTERM)
     finished = running.wait(10)

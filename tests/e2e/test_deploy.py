@@ -30,7 +30,8 @@ def assert_sound(finished):
 @BOTH
 @pytest.mark.parametrize("key", KEYS)
 def test_a_pull_request_gets_its_preview(stormkit, github, step, key):
-    finished = step(**{name.replace("-", "_"): value for name, value in KEYS[key].items()}).run()
+    inputs = {name.replace("-", "_"): value for name, value in KEYS[key].items()}
+    finished = step(dashboard_url="https://app.stormkit.io", **inputs).run()
     assert_sound(finished)
     assert finished.exit_code == 0, finished.log
     (deployment,) = stormkit.deployments

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sandbox import events
 from sandbox.clock import FakeClock
 from sandbox.web import Recorded, Reply, Server
-from stormkit_action.input_table import INPUTS
+from stormkit_action.inputs import INPUTS
 from stormkit_action.main import main
 from stormkit_action.reporting.console import GitHubConsole
 from stormkit_action.reporting.outputs import OUTPUTS

@@ -27,7 +27,7 @@ def until(condition):
 
 
 def on_its_way(running):
-    assert any("is on its way" in line for line in running.lines())
+    assert any("Started deployment" in line for line in running.lines())
 
 
 def cancelled(running, number=signal.SIGINT):
@@ -154,7 +154,7 @@ def test_on_cancel_leave(stormkit, step, stage):
     if stage == "polling":
         on_its_way(running)
     finished = cancelled(running)
-    assert "goes on (input on-cancel)" in finished.outputs["reason"]
+    assert "was left running (on-cancel: leave)" in finished.outputs["reason"]
     assert not stormkit.received("POST", "/stop")
     assert stormkit.deployment("8241").status == "running"
     runner.post(state=finished.state)

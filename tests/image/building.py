@@ -1,45 +1,73 @@
-"""Builds the image with `make image`, once for all the workers of pytest-xdist."""
+"""Builds the images of the tests with `make image`, once for all the workers of pytest-xdist, and removes them."""
 
 import fcntl
 import os
 import subprocess
-from dataclasses import dataclass
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from sandbox.runner.container import docker
 from sandbox.runner.runner import ACTION
 
 BASE = "python:3.13-slim"
+"""The base without its digest: where no registry can be reached, an image of that name may be another one."""
 
-BARE = "stormkit-action-test:bare-base"
-"""The base without bytecode, as the official one is; one that was made in another way may have some."""
+ACT = "act-dockeraction:latest"
+"""The image that act builds for `uses: ./`."""
 
 _BARE = f"FROM {BASE}\nRUN find / -xdev -name '*.pyc' -delete\n"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Builder:
-    """Builds each image once in `directory`'s lifetime."""
+    """Builds the images once among the processes that share `directory`; the last one to close removes them.
 
-    directory: Path
+    `image` is the action's on `base`, which has no bytecode, as the official base has none.
+    """
 
-    def image(self, name: str, *, base: str = BASE) -> str:
-        """Id of the image on `base`."""
-        built = self.directory / f"image-{name}"
-        with (self.directory / "image.lock").open("w") as lock:
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._users = (directory / "image.users").open("w")
+        with self._alone():
+            fcntl.flock(self._users, fcntl.LOCK_SH)
+            name = directory / "image.name"
+            if not name.exists():
+                # A name of this run alone: another checkout's tests may run at the same time.
+                name.write_text(f"stormkit-action-test-{uuid.uuid4().hex[:12]}", encoding="utf-8")
+            self._name = name.read_text(encoding="utf-8")
+        self.base = f"{self._name}:base"
+        self.image = f"{self._name}:image"
+
+    def build(self) -> None:
+        """Build both images, unless another process has."""
+        with self._alone():
+            if not _exists(self.image):
+                _run("docker", "build", "--tag", self.base, "-", stdin=_BARE)
+                # Without BuildKit, the stage `build` becomes an image too: by a name it can be removed.
+                for name, flags in ((f"{self._name}:build", "--target=build"), (self.image, "")):
+                    _run("make", "image", f"IMAGE={name}", f"BASE={self.base}", f"BUILD_FLAGS={flags}")
+
+    def close(self) -> None:
+        """Remove the images, unless another process still uses them."""
+        with self._alone(), self._users:
+            try:
+                fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            # The base goes last: the others are built on it.
+            built = [f"{self._name}:{tag}" for tag in ("image", "build", "base")]
+            docker("image", "rm", *(image for image in (ACT, *built) if _exists(image)))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with (self._directory / "image.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not built.exists():
-                if base == BARE:
-                    _run("docker", "build", "--tag", BARE, "-", stdin=_BARE)
-                # The id, since other checkouts' tests may take the tag over.
-                _run(
-                    "make",
-                    "image",
-                    f"IMAGE=stormkit-action-test:{name}",
-                    f"BASE={base}",
-                    f"BUILD_FLAGS=--iidfile={built.with_suffix('.new')}",
-                )
-                built.with_suffix(".new").rename(built)
-        return built.read_text(encoding="utf-8")
+            yield
+
+
+def _exists(image: str) -> bool:
+    return bool(docker("images", "--quiet", image))
 
 
 def _run(*command: str, stdin: str = "") -> None:

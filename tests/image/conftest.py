@@ -4,12 +4,12 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from sandbox.runner.container import ContainerRunner, docker
-from tests.image.building import BARE, Builder
+from tests.image.building import Builder
 
 KEY = "SK_sandbox"
 
@@ -18,7 +18,7 @@ MakeJob = Callable[..., ContainerRunner]
 
 
 @pytest.fixture(scope="session")
-def builder(tmp_path_factory) -> Builder:
+def builder(tmp_path_factory) -> Iterator[Builder]:
     """Builds images; skips where no engine answers."""
     if shutil.which("docker") is None:
         pytest.skip("needs a Docker engine: there is no docker client")
@@ -26,19 +26,21 @@ def builder(tmp_path_factory) -> Builder:
     if asked.returncode:
         pytest.skip(f"needs a Docker engine: {asked.stderr.strip()}")
     directory = tmp_path_factory.getbasetemp()
-    return Builder(directory=directory.parent if "PYTEST_XDIST_WORKER" in os.environ else directory)
+    with contextlib.closing(Builder(directory.parent if "PYTEST_XDIST_WORKER" in os.environ else directory)) as builder:
+        yield builder
 
 
 @pytest.fixture(scope="session")
-def image(builder) -> str:
-    """The image: the one that STORMKIT_ACTION_IMAGE names, as a release's own does, else one built here."""
-    return os.environ.get("STORMKIT_ACTION_IMAGE") or builder.image("image")
+def built_image(builder) -> str:
+    """Name of the image that is built here."""
+    builder.build()
+    return builder.image
 
 
 @pytest.fixture(scope="session")
-def bare_image(builder) -> str:
-    """Id of the image on a base whose standard library has no bytecode."""
-    return builder.image("bare", base=BARE)
+def image(request) -> str:
+    """The image: the one that STORMKIT_ACTION_IMAGE names, as a release's own does, else the one that is built here."""
+    return os.environ.get("STORMKIT_ACTION_IMAGE") or request.getfixturevalue("built_image")
 
 
 @pytest.fixture(scope="session")

@@ -43,10 +43,10 @@ def test_a_read_only_root_suffices(job):
 
 
 @pytest.mark.parametrize(("outcome", "exit_code"), [("success", 0), ("failed", 1)])
-def test_a_deploy_writes_nothing_of_its_own(job, bare_image, stormkit, outcome, exit_code):
-    # On the base without bytecode: what the image itself doesn't bring would be compiled now, and be written.
+def test_a_deploy_writes_nothing_of_its_own(job, built_image, stormkit, outcome, exit_code):
+    # Its base has no bytecode: what the image itself doesn't bring would be compiled now, and be written.
     stormkit.next_build(seconds=0.5, outcome=outcome)
-    made = job(image=bare_image, options=["--rm=false"], inputs={"health-check": "/", "build-log": "always"})
+    made = job(image=built_image, options=["--rm=false"], inputs={"health-check": "/", "build-log": "always"})
     finished = made.run()
     assert finished.exit_code == exit_code, finished.log
     (container,) = made.containers()
@@ -103,7 +103,7 @@ def test_the_key_is_in_nobody_s_list_of_processes(job, stormkit):
     stormkit.next_build(seconds=60)
     made = job()
     step = made.start()
-    assert any("on its way" in line for line in step.lines())
+    assert any("Started deployment" in line for line in step.lines())
     (container,) = made.containers()
     inside = docker("exec", container, "cat", "/proc/1/cmdline")
     client = Path(f"/proc/{step.pid}/cmdline").read_text(encoding="utf-8")

@@ -18,7 +18,7 @@ def started(job, stormkit):
         stormkit.next_build(seconds=600)
         made = job(**options)
         step = made.start()
-        assert any("on its way" in line for line in step.lines())
+        assert any("Started deployment" in line for line in step.lines())
         return made, step
 
     return start

@@ -63,6 +63,9 @@ class Recipe:
 
     def _github(self) -> dict[str, Any]:
         payload = events.load(self.event) | self.changes
+        if payload.get("action") == "closed" and self.github is not None:
+            # Closed is what the pull request is by the time its event arrives.
+            self.github.state.add_pull_request(state="closed")
         variables = events.environment_for(self.event, payload)
         return {
             "event": payload,

@@ -7,16 +7,17 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from sandbox.clock import FakeClock
+from stormkit_action.cancellation import Pending
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import Busy, NoAnswer, Refused, ServerFault, StormkitError
 from stormkit_action.stormkit.models import Deployment, Page, Status
 
 BRANCH = "feature/preview-links"
-READ_TIMEOUT = 20.0
+READ_TIMEOUT_S = 20.0
 
 
 class Answer(StrEnum):
-    """What becomes of a trigger's answer."""
+    """What becomes of the answer to a trigger."""
 
     OK = "ok"
     RESET = "reset"
@@ -34,10 +35,10 @@ TURNED_AWAY = frozenset((Answer.BUSY, Answer.REFUSED_CONNECTION, Answer.NO_MINUT
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fate:
-    """One trigger's: `stored_after` seconds (never: lost on its way), answered after `answer_after` seconds.
+class Delivery:
+    """What becomes of one trigger: stored and answered so many seconds after it was sent (stored never: lost).
 
-    `times` are the deployments it makes where a network between repeats it.
+    `times` is how often a network in between repeats it, and how many deployments it makes therefore.
     """
 
     answer: Answer = Answer.OK
@@ -51,7 +52,7 @@ class Stored:
     id: str
     at: float
     branch: str = BRANCH
-    ghost: bool = False
+    unqueued: bool = False
     auto: bool = False
     ours: bool = True
     stopped: bool = False
@@ -59,82 +60,70 @@ class Stored:
 
 @dataclass(kw_only=True)
 class ModelServer:
-    """Its list and stops fail while `clock.passed` is before `reads_from`. `skew` is its clock's, in seconds."""
+    """Its list and stops fail while `clock.passed` is before `reads_from`. Its clock is `skew` seconds ahead."""
 
     clock: FakeClock
-    fates: list[Fate] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
     reads_from: float = 0.0
     skew: float = 0.0
-    tells_date: bool = True
+    sends_date: bool = True
     stored: list[Stored] = field(default_factory=list)
     triggers: list[float] = field(default_factory=list)
-    _late: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
 
     def within(self, deadline: Deadline) -> "ModelServer":
         """The clock is the same one, without its cancel."""
-        other = ModelServer(
-            **{name: getattr(self, name) for name in ("fates", "reads_from", "skew", "tells_date")},
+        return ModelServer(
+            **{name: getattr(self, name) for name in ("deliveries", "reads_from", "skew", "sends_date")},
             clock=deadline.clock,
             stored=self.stored,
             triggers=self.triggers,
         )  # type: ignore[arg-type]
-        other._late = self._late
-        return other
 
     def add(self, at: float, **more: object) -> Stored:
         stored = Stored(id=str(8000 + len(self.stored)), at=at, **more)  # type: ignore[arg-type]
         self.stored.append(stored)
         return stored
 
-    def deploy(self, branch: str, *, limit: float, late: Callable[[str], None]) -> str:
+    def start_deploy(self, branch: str, *, limit: float) -> Pending[str]:
         assert branch == BRANCH
         now = self.clock.passed
         self.triggers.append(now)
-        fate = self.fates.pop(0) if self.fates else Fate()
+        delivery = self.deliveries.pop(0) if self.deliveries else Delivery()
         made: list[Stored] = []
-        if fate.stored_after < math.inf and fate.answer not in TURNED_AWAY:
-            ghost = fate.answer is Answer.NOT_QUEUED
-            made = [self.add(now + fate.stored_after, ghost=ghost) for _ in range(fate.times)]
-        answered = max(fate.answer_after, fate.stored_after if made else 0.0)
-        if fate.answer is Answer.OK and made:
-            self._late.append((now + answered, lambda: late(made[0].id)))
-        try:
-            triggered = self.clock.start(lambda: self._exchange(fate, made, answered, limit)).wait(limit)
-        except TimeoutError:
-            raise NoAnswer("too slow", may_have_arrived=True) from None
-        self._late.clear()
-        return triggered
+        if delivery.stored_after < math.inf and delivery.answer not in TURNED_AWAY:
+            unqueued = delivery.answer is Answer.NOT_QUEUED
+            made = [self.add(now + delivery.stored_after, unqueued=unqueued) for _ in range(delivery.times)]
+        answered_after = max(delivery.answer_after, delivery.stored_after if made else 0.0)
+        return self.clock.start(lambda: self._exchange(delivery, made, answered_after))
 
-    def _exchange(self, fate: Fate, made: list[Stored], answered: float, limit: float) -> str:
-        silent = fate.answer is Answer.SILENCE or (fate.answer is Answer.OK and not made)
-        if silent or answered > READ_TIMEOUT:
-            self.clock.advance(READ_TIMEOUT)
+    def _exchange(self, delivery: Delivery, made: list[Stored], answered_after: float) -> str:
+        silent = delivery.answer is Answer.SILENCE or (delivery.answer is Answer.OK and not made)
+        if silent or answered_after > READ_TIMEOUT_S:
+            self.clock.advance(READ_TIMEOUT_S)
             raise NoAnswer("no answer in time", may_have_arrived=True)
-        self.clock.advance(min(answered, limit + 1))
-        if fate.answer is Answer.OK:
+        self.clock.advance(answered_after)
+        if delivery.answer is Answer.OK:
             return made[0].id
-        raise _ERRORS[fate.answer]()
+        raise _ERRORS[delivery.answer]()
 
     def deployments(self, *, branch: str, patience: float) -> Page:
         self._wait_for_answer()
-        for at, deliver in list(self._late):
-            if at <= self.clock.passed:
-                self._late.remove((at, deliver))
-                deliver()
-        rows = [self._row(each) for each in self.stored if each.at <= self.clock.passed and each.branch == branch]
+        rows = [
+            self._row(stored) for stored in self.stored if stored.at <= self.clock.passed and stored.branch == branch
+        ]
         rows.sort(key=lambda row: (row.created_at, int(row.id)), reverse=True)
-        date = datetime.fromtimestamp(math.floor(self._wall(self.clock.passed)), UTC) if self.tells_date else None
+        date = datetime.fromtimestamp(math.floor(self._wall(self.clock.passed)), UTC) if self.sends_date else None
         return Page(deployments=tuple(rows[:20]), has_next=len(rows) > 20, server_date=date)
 
     def stop(self, deployment_id: str, *, patience: float) -> None:
         self._wait_for_answer()
-        (stored,) = (each for each in self.stored if each.id == deployment_id)
+        (stored,) = (stored for stored in self.stored if stored.id == deployment_id)
         assert stored.at <= self.clock.passed
         stored.stopped = True
 
     def building(self) -> list[str]:
-        """Ids of our builds that go on."""
-        return [each.id for each in self.stored if each.ours and not each.ghost and not each.stopped]
+        """Ids of our builds that are still running."""
+        return [stored.id for stored in self.stored if stored.ours and not stored.unqueued and not stored.stopped]
 
     def _wait_for_answer(self) -> None:
         self.clock.start(lambda: self.clock.advance(0.05)).wait(10)

@@ -9,25 +9,25 @@ from hypothesis import strategies as st
 from sandbox.clock import FakeClock
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import Cancelled, StormkitError
-from stormkit_action.stormkit.session import PATIENCE
-from stormkit_action.stormkit.trigger import LATEST, Trigger
-from tests.reliability.model_server import BRANCH, TURNED_AWAY, Answer, Fate, ModelServer
+from stormkit_action.stormkit.session import PATIENCE_S
+from stormkit_action.stormkit.trigger import MAX_DELAY_S, Trigger
+from tests.reliability.model_server import BRANCH, TURNED_AWAY, Answer, Delivery, ModelServer
 
 LOST = (Answer.RESET, Answer.SILENCE, Answer.BAD_GATEWAY, Answer.GARBAGE)
 
 # Seconds before the end of patience from which on a good API always leads to a build: a request under way that is lost
 # (20), the look for what it left (12), and a pause.
-ENOUGH = 35.0
+ENOUGH_S = 35.0
 
 seconds = st.sampled_from((0.05, 0.4, 1.5, 6.0, 15.0, 25.0, 45.0))
 
 
 @st.composite
-def fates(draw: st.DrawFn) -> Fate:
-    answer = draw(st.sampled_from(Answer).filter(lambda each: each is not Answer.NO_MINUTES))
+def deliveries(draw: st.DrawFn) -> Delivery:
+    answer = draw(st.sampled_from(Answer).filter(lambda answer: answer is not Answer.NO_MINUTES))
     stored_after = draw(seconds if answer is Answer.SILENCE else st.sampled_from((0.05, 0.4, 1.5)))
     lost_on_its_way = answer in LOST and draw(st.booleans())
-    return Fate(
+    return Delivery(
         answer=answer,
         stored_after=math.inf if lost_on_its_way else stored_after,
         answer_after=stored_after if answer is Answer.NOT_QUEUED else draw(seconds),
@@ -37,7 +37,7 @@ def fates(draw: st.DrawFn) -> Fate:
 
 
 def others(server: ModelServer) -> None:
-    """What is none of our business: older, of another branch, and Stormkit's own."""
+    """Deployments that are not ours: an older one, one of another branch, and auto-deployments."""
     server.add(-30.0, ours=False)
     server.add(0.2, ours=False, branch="main")
     for at in (0.1, 3.0, 30.0):
@@ -45,29 +45,29 @@ def others(server: ModelServer) -> None:
 
 
 def assert_others_are_untouched(server: ModelServer) -> None:
-    assert [each.id for each in server.stored if not each.ours and each.stopped] == []
+    assert [stored.id for stored in server.stored if not stored.ours and stored.stopped] == []
 
 
 def wait_for_the_build(trigger: Trigger, clock: FakeClock) -> None:
     clock.advance(60.0)
-    trigger.stop_strays()
+    trigger.stop_orphans()
 
 
 @settings(max_examples=300)
 @given(
-    first=st.lists(fates(), max_size=5),
+    first=st.lists(deliveries(), max_size=5),
     reads_from=st.sampled_from((0.0, 0.0, 5.0, 20.0)),
     skew=st.sampled_from((-7200.3, -0.6, 0.0, 0.7, 31.4)),
     began=st.floats(0, 1),
 )
-@example(first=[Fate(answer=Answer.SILENCE, stored_after=45.0)], reads_from=0.0, skew=0.0, began=0.0)
-@example(first=[Fate(answer=Answer.RESET, stored_after=1.5, times=2)], reads_from=0.0, skew=0.7, began=0.9)
+@example(first=[Delivery(answer=Answer.SILENCE, stored_after=45.0)], reads_from=0.0, skew=0.0, began=0.0)
+@example(first=[Delivery(answer=Answer.RESET, stored_after=1.5, times=2)], reads_from=0.0, skew=0.7, began=0.9)
 def test_one_build_survives_and_one_is_started_when_the_api_is_there_in_time(
-    first: list[Fate], reads_from: float, skew: float, began: float
+    first: list[Delivery], reads_from: float, skew: float, began: float
 ) -> None:
     clock = FakeClock()
     clock.advance(began)
-    server = ModelServer(clock=clock, fates=list(first), reads_from=reads_from, skew=skew)
+    server = ModelServer(clock=clock, deliveries=list(first), reads_from=reads_from, skew=skew)
     others(server)
     trigger = Trigger(client=server, branch=BRANCH, clock=clock)  # type: ignore[arg-type]
     try:
@@ -75,7 +75,7 @@ def test_one_build_survives_and_one_is_started_when_the_api_is_there_in_time(
     except StormkitError:
         deployment_id = ""
     took = clock.passed - began
-    assert took < PATIENCE + 25
+    assert took < PATIENCE_S + 25
     # From then on every trigger had a good answer to hope for.
     good_from = max([reads_from, *server.triggers[: len(first)]])
     wait_for_the_build(trigger, clock)
@@ -85,21 +85,21 @@ def test_one_build_survives_and_one_is_started_when_the_api_is_there_in_time(
     if deployment_id:
         assert building == [deployment_id]
     else:
-        assert len(server.triggers) <= len(first) or good_from - began > PATIENCE - ENOUGH
-    if good_from - began <= PATIENCE - ENOUGH and len(server.triggers) > len(first):
+        assert len(server.triggers) <= len(first) or good_from - began > PATIENCE_S - ENOUGH_S
+    if good_from - began <= PATIENCE_S - ENOUGH_S and len(server.triggers) > len(first):
         assert deployment_id
     assert_others_are_untouched(server)
 
 
 @settings(max_examples=300)
 @given(
-    first=st.lists(fates(), max_size=3),
+    first=st.lists(deliveries(), max_size=3),
     cancel_after=st.sampled_from((0.02, 0.1, 0.3, 1.0, 4.0, 18.0, 30.0)),
     skew=st.sampled_from((-7200.3, 0.0, 31.4)),
 )
-def test_a_cancel_in_flight_leaves_no_build_behind(first: list[Fate], cancel_after: float, skew: float) -> None:
+def test_a_cancel_in_flight_leaves_no_build_behind(first: list[Delivery], cancel_after: float, skew: float) -> None:
     clock = FakeClock(cancel_after=cancel_after)
-    server = ModelServer(clock=clock, fates=list(first), skew=skew)
+    server = ModelServer(clock=clock, deliveries=list(first), skew=skew)
     others(server)
     trigger = Trigger(client=server, branch=BRANCH, clock=clock)  # type: ignore[arg-type]
     try:
@@ -109,22 +109,22 @@ def test_a_cancel_in_flight_leaves_no_build_behind(first: list[Fate], cancel_aft
     except StormkitError:
         return
     free = clock.uncancelled()
-    trigger.undo(Deadline.after(free, 2.5))
-    if trigger.in_doubt:
+    trigger.stop_after_cancel(Deadline.after(free, 2.5))
+    if trigger.unacknowledged:
         # The post step, in a process of its own. By then everything has arrived.
         free.advance(60.0)
         later = Trigger.sent_before(
             free.passed, client=server.within(Deadline.after(free, 10)), branch=BRANCH, clock=free
         )  # type: ignore[arg-type]
-        later.undo(Deadline.after(free, 10.0))
+        later.stop_after_cancel(Deadline.after(free, 10.0))
     assert set(server.building()) <= adopted
     assert_others_are_untouched(server)
 
 
-@pytest.mark.parametrize("answer", [each for each in Answer if each in TURNED_AWAY])
-def test_what_was_turned_away_is_in_no_doubt(answer: Answer) -> None:
+@pytest.mark.parametrize("answer", [answer for answer in Answer if answer in TURNED_AWAY])
+def test_a_trigger_that_was_turned_away_is_acknowledged(answer: Answer) -> None:
     clock = FakeClock()
-    server = ModelServer(clock=clock, fates=[Fate(answer=answer)])
+    server = ModelServer(clock=clock, deliveries=[Delivery(answer=answer)])
     trigger = Trigger(client=server, branch=BRANCH, clock=clock)  # type: ignore[arg-type]
     if answer is Answer.NO_MINUTES:
         with pytest.raises(StormkitError):
@@ -132,34 +132,34 @@ def test_what_was_turned_away_is_in_no_doubt(answer: Answer) -> None:
         assert len(server.triggers) == 1
     else:
         assert trigger.run()
-    assert not trigger.in_doubt
+    assert not trigger.unacknowledged
 
 
-def test_a_build_that_goes_on_is_adopted_although_the_second_trigger_is_refused() -> None:
+def test_a_running_build_is_adopted_although_the_second_trigger_is_refused() -> None:
     clock = FakeClock()
-    first = Fate(answer=Answer.SILENCE, stored_after=32.5)
-    server = ModelServer(clock=clock, fates=[first, Fate(answer=Answer.NO_MINUTES, answer_after=3.0)])
+    first = Delivery(answer=Answer.SILENCE, stored_after=32.5)
+    server = ModelServer(clock=clock, deliveries=[first, Delivery(answer=Answer.NO_MINUTES, answer_after=3.0)])
     trigger = Trigger(client=server, branch=BRANCH, clock=clock)  # type: ignore[arg-type]
     assert [trigger.run()] == server.building()
 
 
-def test_a_stray_that_arrives_while_the_build_goes_on_is_stopped_at_its_end() -> None:
+def test_an_orphan_that_arrives_while_the_build_runs_is_stopped_at_its_end() -> None:
     clock, said = FakeClock(), list[str]()
-    server = ModelServer(clock=clock, fates=[Fate(answer=Answer.SILENCE, stored_after=45.0)])
-    trigger = Trigger(client=server, branch=BRANCH, clock=clock, say=said.append)  # type: ignore[arg-type]
+    server = ModelServer(clock=clock, deliveries=[Delivery(answer=Answer.SILENCE, stored_after=45.0)])
+    trigger = Trigger(client=server, branch=BRANCH, clock=clock, log=said.append)  # type: ignore[arg-type]
     deployment_id = trigger.run()
     assert clock.passed < 45
-    assert trigger.in_doubt
+    assert trigger.unacknowledged
     wait_for_the_build(trigger, clock)
     assert server.building() == [deployment_id]
-    assert not trigger.in_doubt
+    assert not trigger.unacknowledged
     assert said[-1].endswith("which an earlier trigger of this step had started late.")
 
 
 def test_another_workflow_s_build_is_left_alone_where_nobody_can_tell_whose_it_is() -> None:
     clock, said = FakeClock(), list[str]()
-    server = ModelServer(clock=clock, fates=[Fate(answer=Answer.SILENCE, stored_after=45.0)])
-    trigger = Trigger(client=server, branch=BRANCH, clock=clock, say=said.append)  # type: ignore[arg-type]
+    server = ModelServer(clock=clock, deliveries=[Delivery(answer=Answer.SILENCE, stored_after=45.0)])
+    trigger = Trigger(client=server, branch=BRANCH, clock=clock, log=said.append)  # type: ignore[arg-type]
     deployment_id = trigger.run()
     foreign = server.add(clock.passed + 3, ours=False)
     wait_for_the_build(trigger, clock)
@@ -168,22 +168,22 @@ def test_another_workflow_s_build_is_left_alone_where_nobody_can_tell_whose_it_i
     assert "which one is not known, so none was stopped" in said[-1]
 
 
-def test_a_newer_push_s_build_is_no_stray() -> None:
+def test_the_build_of_a_newer_push_is_no_orphan() -> None:
     clock = FakeClock()
-    server = ModelServer(clock=clock, fates=[Fate(answer=Answer.SILENCE, stored_after=math.inf)])
+    server = ModelServer(clock=clock, deliveries=[Delivery(answer=Answer.SILENCE, stored_after=math.inf)])
     trigger = Trigger(client=server, branch=BRANCH, clock=clock)  # type: ignore[arg-type]
     trigger.run()
-    newer = server.add(clock.passed + LATEST + 5, ours=False)
-    clock.advance(LATEST + 60)
-    trigger.stop_strays()
+    newer = server.add(clock.passed + MAX_DELAY_S + 5, ours=False)
+    clock.advance(MAX_DELAY_S + 60)
+    trigger.stop_orphans()
     assert not newer.stopped
 
 
 @pytest.mark.parametrize("patience", [1.0, 5.0, 20.0])
 def test_a_timeout_shorter_than_a_minute_is_kept(patience: float) -> None:
     clock = FakeClock()
-    silent = Fate(answer=Answer.SILENCE, stored_after=math.inf)
-    server = ModelServer(clock=clock, fates=[silent] * 9)
+    silent = Delivery(answer=Answer.SILENCE, stored_after=math.inf)
+    server = ModelServer(clock=clock, deliveries=[silent] * 9)
     trigger = Trigger(client=server, branch=BRANCH, clock=clock)  # type: ignore[arg-type]
     with pytest.raises(StormkitError) as raised:
         trigger.run(patience=patience)

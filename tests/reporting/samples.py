@@ -85,7 +85,7 @@ FAILED = _row(
 
 
 def _late(number: int) -> str:
-    return f"Deployment {number} had not ended after 30m 00s (input timeout); it goes on (input on-timeout)."
+    return f"Deployment {number} had not ended after 30m 00s (input timeout); it was left running (on-timeout: leave)."
 
 
 SITES = (
@@ -231,7 +231,7 @@ SUMMARIES: dict[str, Result] = {
     "running": results.of_deployments(
         (_result(_deployment(status=Status.RUNNING, duration=0.0, logs=(), upload=None), status=Outcome.RUNNING),)
     ),
-    "removed": results.of_deployments((_result(removed=True),), deleted=3),
+    "removed": results.of_deployments((_result(removed=True, deleted=3),)),
     "skipped": results.skipped("A pull request from a fork is never deployed."),
     "error": results.failed(
         "Stormkit refused the API key (403).\nCreate one under Your App → Environment → Config → Other → API Keys,"

@@ -86,7 +86,7 @@ def test_a_deployment():
 RESULTS = {
     "skipped": results.skipped("The pull request comes from a fork."),
     "failed before": results.failed("Input api-key: no.\nInput timeout: no."),
-    "nothing found": results.of_deployments((), deleted=3),
+    "nothing found": results.of_deployments(()),
     "cancelled": Result(status=Outcome.CANCELLED, reason="The job was cancelled.", exit_code=130),
     **{str(outcome): results.of_deployments((DeploymentResult(status=outcome, reason="why"),)) for outcome in Outcome},
     "listing": results.of_listing((BUILT, BUILT)),

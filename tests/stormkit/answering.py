@@ -7,10 +7,10 @@ from sandbox.web import Recorded, Reply, Server
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import Clock, SystemClock
 from stormkit_action.stormkit.client import StormkitClient
-from stormkit_action.stormkit.session import Call, Transport
+from stormkit_action.stormkit.session import Request, StormkitSession
 
 KEY = "SK_0123456789abcdef"
-READ = Call(method="GET", path="/v1/deployments/8241", action="reading deployment 8241")
+READ = Request(method="GET", path="/v1/deployments/8241", action="reading deployment 8241")
 
 
 class Answering(Server):
@@ -25,13 +25,15 @@ class Answering(Server):
         return reply if isinstance(reply, Reply) else reply(request)
 
 
-def transport(origin: str, clock: Clock | None = None, *, secrets: Iterable[str] = ()) -> Transport:
+def session(origin: str, clock: Clock | None = None, *, secrets: Iterable[str] = ()) -> StormkitSession:
     """With the real clock unless told otherwise, which serves where nothing waits."""
-    return Transport(origin=origin, api_key=KEY, clock=clock or SystemClock(Cancellation()), secrets=tuple(secrets))
+    return StormkitSession(
+        origin=origin, api_key=KEY, clock=clock or SystemClock(Cancellation()), secrets=tuple(secrets)
+    )
 
 
 def client(origin: str, clock: Clock | None = None, *, env_id: str = "") -> StormkitClient:
-    return StormkitClient(transport(origin, clock), env_id=env_id)
+    return StormkitClient(session(origin, clock), env_id=env_id)
 
 
 def page(*rows: Any, more: bool = False) -> Reply:

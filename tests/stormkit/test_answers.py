@@ -1,6 +1,9 @@
 """What a refusal means: its kind, its words, and what to do next."""
 
-from datetime import UTC, datetime
+import json
+import tracemalloc
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -8,24 +11,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stormkit_action.errors import Busy, NotFound, Refused, Rejected, ServerFault, StormkitError
-from stormkit_action.stormkit.answers import Failure, failure, http_date, longest_wait, server_words
+from stormkit_action.stormkit.answers import Response, failure, http_date, parse_json, requested_pause, server_message
+from stormkit_action.stormkit.trigger import is_lost, may_have_started
+from tests.stormkit import recorded
 
-NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
+NOW = "Sat, 14 Mar 2026 09:26:53 GMT"
 UNEXPECTED = {"ok": False, "error": "unexpected-error"}
 OVER_LIMIT = {"error": "You have exceeded your build minutes limit"}
 
 
-def refused(status: int, data: Any = None, *, location: str = "", retry_after: float = 0.0) -> StormkitError:
-    return failure(
-        Failure(
-            status=status,
-            data=data,
-            location=location,
-            retry_after=retry_after,
-            action="reading deployment 8241",
-            origin="https://api.example.com",
-        )
+def response(status: int, data: Any = None, *, text: str = "", is_first: bool = False, **headers: str) -> Response:
+    as_text = text or ("" if data is None else json.dumps(data))
+    media_type = "text/plain" if text else "application/json"
+    return Response(
+        status=status,
+        headers={"Content-Type": media_type, **{name.replace("_", "-"): value for name, value in headers.items()}},
+        data=data,
+        text=as_text,
+        action="reading deployment 8241",
+        origin="https://api.example.com",
+        is_first=is_first,
     )
+
+
+def refused(status: int, data: Any = None, **more: Any) -> StormkitError:
+    return failure(response(status, data, **more))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +49,7 @@ def refused(status: int, data: Any = None, *, location: str = "", retry_after: f
         (403, None, Refused, "", "with an app, team or user key check env-id too"),
         (403, {"error": "No.", "code": "forbidden", "docs": "https://x"}, Refused, "No.", "repository secret"),
         (404, None, NotFound, "", "env-id is needed"),
-        (404, {"error": "gone", "code": "not-found"}, NotFound, "gone", "Check env-id, the ids and the branch"),
+        (404, {"error": "gone", "code": "not-found"}, NotFound, "gone", "Correct what it names"),
         (405, None, Rejected, "", "Correct what it names"),
         (418, {"error": ""}, Rejected, "", "Correct what it names"),
         (429, {"error": "too-many-requests"}, Busy, "too-many-requests", "Run again later"),
@@ -54,7 +64,8 @@ def test_kinds_words_and_advice(status, data, kind, words, advice):
     error = refused(status, data)
     assert type(error) is kind
     assert (error.status, error.server_message) == (status, words)
-    assert f"({status}) while reading deployment 8241." in error.text
+    assert f"{status}" in error.text
+    assert " while reading deployment 8241." in error.text
     assert advice in error.text
     assert (f'It says: "{words}".' in error.text) is bool(words)
     assert error.text == str(error)
@@ -69,7 +80,7 @@ def test_who_says_that_the_server_failed():
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 304])
 def test_redirects_say_where_they_lead(status):
-    error = refused(status, location="https://elsewhere.example.com/\x1b[31mx")
+    error = refused(status, Location="https://elsewhere.example.com/\x1b[31mx")
     assert type(error) is Rejected
     assert "a redirect to https://elsewhere.example.com/x " in error.text
     assert "set api-url to the API's own origin" in error.text
@@ -77,8 +88,8 @@ def test_redirects_say_where_they_lead(status):
 
 
 def test_how_long_to_wait_is_handed_on():
-    assert refused(429, retry_after=7).retry_after == 7
-    assert refused(503, retry_after=7).retry_after == 7
+    assert refused(429, Retry_After="7").retry_after == 7
+    assert refused(503, Retry_After="7").retry_after == 7
 
 
 @pytest.mark.parametrize(
@@ -96,7 +107,7 @@ def test_how_long_to_wait_is_handed_on():
     ],
 )
 def test_words(data, words):
-    assert server_words(data) == words
+    assert server_message(data) == words
 
 
 @pytest.mark.parametrize(
@@ -127,7 +138,7 @@ def test_words(data, words):
     ],
 )
 def test_how_long_the_server_asks_to_wait(header, data, seconds):
-    assert longest_wait(header, data, NOW) == seconds
+    assert requested_pause({"Retry-After": header, "Date": NOW}, data) == seconds
 
 
 @given(
@@ -135,6 +146,186 @@ def test_how_long_the_server_asks_to_wait(header, data, seconds):
     | st.from_regex(r"[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,6} [0-9:]{1,9} [+-][0-9]{1,9}")
 )
 def test_any_header_is_survived(text):
-    assert 0.0 <= longest_wait(text, None, NOW) <= 86400.0
+    assert 0.0 <= requested_pause({"Retry-After": text, "Date": NOW}, None) <= 86400.0
     date = http_date(text)
     assert date is None or date.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"{",
+        b'"' + b"x" * 500_000,
+        b'"\\x"',
+        pytest.param(b"[" * 100_000, id="depth"),
+        pytest.param(b"[" * 65 + b"]" * 65, id="one level too deep"),
+        pytest.param(b'{"a":' * 100_000, id="depth of objects"),
+        pytest.param(b'{"n": ' + b"9" * 5000 + b"}", id="a number too long to convert"),
+        pytest.param(b"[" + b"{}," * 20_000_000 + b"{}]", id="60 MB of {},"),
+        pytest.param(b"[" + b'"",' * 20_000_000 + b'""]', id="60 MB of empty strings"),
+        pytest.param(b'["' + b'\\"' * 20_000_000, id="60 MB of escapes"),
+    ],
+)
+def test_what_is_no_json_or_more_than_any_answer_is_none(body):
+    tracemalloc.start()
+    try:
+        assert parse_json(body) is None
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * len(body) + 30_000_000
+
+
+def test_what_stands_inside_strings_counts_for_nothing():
+    log = '{"a": [1, 2], "b": "\\" },' * 100_000
+    assert parse_json(json.dumps({"logs": [{"message": log}]}).encode()) == {"logs": [{"message": log}]}
+
+
+def test_as_much_as_a_page_of_deployments_is_read():
+    rows = [{f"field{number}": [number, {}] for number in range(100)} for _ in range(20)]
+    assert parse_json(json.dumps(rows).encode()) == rows
+
+
+@given(st.text(st.sampled_from('{}[]",:\\u0d8e1 \n'), max_size=40))
+def test_small_documents_are_read_as_the_library_reads_them(text):
+    try:
+        expected = json.loads(text)
+    except ValueError:
+        expected = None
+    assert parse_json(text.encode()) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "data", "is_own"),
+    [
+        (500, UNEXPECTED, True),
+        (500, {**UNEXPECTED, "more": 1}, False),
+        (500, {"error": "unexpected-error"}, False),
+        (500, {"message": "Internal server error"}, False),
+        (502, UNEXPECTED, False),
+        (502, {"cloudflare_error": True, "title": "Error 502: Bad gateway"}, False),
+        (503, {"message": "name resolution failed"}, False),
+        (504, {"message": "Endpoint request timed out"}, False),
+        (500, None, False),
+    ],
+)
+def test_only_a_500_with_exactly_stormkits_own_body_is_stormkits_word(status, data, is_own):
+    error = refused(status, data)
+    assert isinstance(error, ServerFault)
+    assert error.from_stormkit is is_own
+    assert error.retryable
+
+
+@pytest.mark.parametrize("status", [100, 102, 103, 408, 425])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_statuses_that_say_nothing_about_the_request_are_lost_answers(status, is_first):
+    error = refused(status, is_first=is_first)
+    assert is_lost(error)
+    assert error.retryable
+
+
+def test_a_421_was_not_carried_out_and_is_sent_again():
+    error = refused(421)
+    assert error.retryable
+    assert not may_have_started(error)
+
+
+@pytest.mark.parametrize(
+    ("data", "text", "content_type", "is_proof"),
+    [
+        (None, "", "application/json", True),
+        (None, "", "application/json; charset=utf-8", True),
+        ({"error": "The requested resource was not found.", "code": "not-found"}, "", "application/json", True),
+        ({"error": "Repository is not found or is inaccessible."}, "", "application/json", False),
+    ],
+)
+def test_a_404_of_stormkit_is_not_found_and_proof_where_a_handler_looked(data, text, content_type, is_proof):
+    error = refused(404, data, text=text, Content_Type=content_type)
+    assert isinstance(error, NotFound)
+    assert error.from_handler is is_proof
+    assert not error.retryable
+
+
+@pytest.mark.parametrize(
+    ("data", "text", "content_type"),
+    [
+        (None, "404 page not found\n", "text/plain; charset=utf-8"),
+        (None, "default backend - 404", "text/plain"),
+        (None, "", "text/plain"),
+        (None, "", ""),
+        (None, "<html>404 Not Found</html>", "text/html"),
+        ({"message": "no Route matched with those values"}, "", "application/json"),
+    ],
+)
+def test_a_404_of_somebody_else_is_a_lost_answer(data, text, content_type):
+    error = refused(404, data, text=text, Content_Type=content_type)
+    assert isinstance(error, ServerFault)
+    assert not error.from_stormkit
+    assert "check api-url" in error.text
+
+
+def test_a_404_of_the_dashboards_host_names_api_url_too():
+    assert "Check api-url too: the API is at https://api.<domain>." in refused(404).text
+
+
+@pytest.mark.parametrize("body", [{"text": "<html>Access denied</html>"}, {"data": {"message": "Forbidden"}}])
+def test_a_403_of_a_firewall_advises_no_new_key_and_passes_once_the_api_has_answered(body):
+    data = body.get("data")
+    first = refused(403, data, text=body.get("text", ""), is_first=True)
+    assert isinstance(first, Refused)
+    later = refused(403, data, text=body.get("text", ""))
+    assert isinstance(later, ServerFault)
+    for error in (first, later):
+        assert "firewall or proxy" in error.text
+        assert "let the runner reach https://api.example.com" in error.text
+        assert "Create one" not in error.text
+    assert later.retryable
+
+
+def test_a_rate_limit_resets_at_a_moment_by_the_servers_own_clock():
+    reset = int(parsedate_to_datetime(NOW).timestamp()) + 7
+    error = refused(429, text="Too many requests", Date=NOW, X_RateLimit_Reset=str(reset))
+    assert isinstance(error, Busy)
+    assert error.retry_after == 7
+
+
+RECORDED_REFUSALS = [
+    exchange
+    for scenario in ("refusals", "delete", "previews", "restart-after-failure")
+    for exchange in recorded.exchanges(scenario)
+    if exchange["response"]["status"] >= 400 and exchange["request"]["path"].startswith("/v1/")
+]
+
+
+@pytest.mark.parametrize(
+    "exchange", RECORDED_REFUSALS, ids=lambda each: f"{each['request']['method']} {each['request']['path']}"
+)
+def test_what_a_recorded_refusal_means(exchange):
+    answer = exchange["response"]
+    text = json.dumps(answer["json"]) if "json" in answer else answer.get("text", "")
+    headers = {name.title(): value for name, value in answer["headers"].items()}
+    error = failure(
+        Response(
+            status=answer["status"],
+            headers=headers,
+            data=parse_json(text.encode()),
+            text=text,
+            action="trying",
+            origin="https://api.example.com",
+            is_first=True,
+        )
+    )
+    content_type = headers.get("Content-Type", "")
+    kinds = {400: Rejected, 403: Refused, 404: NotFound, 405: Rejected}
+    expected = kinds[answer["status"]]
+    if answer["status"] == 404 and "html" in content_type:
+        expected = Rejected
+    elif answer["status"] == 404 and "text/plain" in content_type:
+        expected = ServerFault
+    assert type(error) is expected
+    if isinstance(error, NotFound):
+        assert error.from_handler
+    if expected is Refused:
+        assert "refused the API key" in error.text

@@ -1,29 +1,93 @@
 """The eight endpoints: what each sends, with and without envId, and what comes of the answers."""
 
 import contextlib
+import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
+import responses
 from hypothesis import given
 from hypothesis import strategies as st
+from responses import matchers
 
 from sandbox.clock import FakeClock
-from sandbox.web import Reply
+from stormkit_action import __version__
 from stormkit_action.clock import Deadline
-from stormkit_action.errors import ServerFault, StormkitError
-from stormkit_action.stormkit.client import StormkitClient
+from stormkit_action.errors import Busy, NoAnswer, NotFound, Refused, Rejected, ServerFault, StormkitError
+from stormkit_action.stormkit.answers import OWN_FAULT, Answer
+from stormkit_action.stormkit.client import (
+    GONE_PAUSE_S,
+    MAX_PAGES,
+    MAX_PAGES_WITHOUT_NEWS,
+    PAGE_SIZE,
+    StormkitClient,
+)
 from stormkit_action.stormkit.models import Deployment, PolledStatus, Status
-from stormkit_action.stormkit.paging import MOST_FRUITLESS, PAGE_SIZE
-from stormkit_action.stormkit.session import Answer, Call, Transport
-from tests.stormkit.answering import Answering, client, page
+from stormkit_action.stormkit.session import Request, StormkitSession
+from tests.stormkit import recorded
+from tests.stormkit.answering import KEY, client
 
-ROW = {"id": "8241", "status": "running"}
+ORIGIN = "https://api.stormkit.example"
 ONE = "/v1/deployments/8241"
+ROW = {"id": "8241", "status": "running"}
+
+HEADERS = {
+    "Authorization": KEY,
+    "Accept": "application/json",
+    "User-Agent": f"stormkit-action/{__version__}",
+    "Accept-Encoding": "gzip, deflate",
+    "Connection": "keep-alive",
+}
+
+
+@pytest.fixture(name="api")
+def _api():
+    """Answers what a test has registered, and nothing else; what was registered has to be asked for."""
+    with responses.RequestsMock(assert_all_requests_are_fired=True) as api:
+        yield api
+
+
+def register(
+    api: responses.RequestsMock,
+    method: str,
+    path: str,
+    *,
+    query: dict[str, str] | None = None,
+    sent: Any = None,
+    status: int = 200,
+    **answer: Any,
+) -> None:
+    """Answer exactly this request: method, URL, query, body (None: there is none) and every header."""
+    body = b"" if sent is None else json.dumps(sent).encode()
+    of_body = {"Content-Length": str(len(body)), "Content-Type": "application/json"} if sent is not None else {}
+    if sent is None and method == "DELETE":
+        of_body = {"Content-Length": "0"}
+    api.add(
+        method,
+        ORIGIN + path,
+        status=status,
+        match=[
+            matchers.query_param_matcher(query or {}, strict_match=True),
+            matchers.header_matcher({**HEADERS, **of_body}, strict_match=True),
+            matchers.json_params_matcher(sent, strict_match=True) if sent is not None else _without_body,
+        ],
+        **answer,
+    )
+
+
+def _without_body(request: Any) -> tuple[bool, str]:
+    return request.body is None, "the request has a body"
+
+
+def deploy(stormkit: StormkitClient, branch: str = "main") -> str:
+    return stormkit.start_deploy(branch).wait(10)
+
 
 # call, answer: method, path, query, body (None: there is none)
 CALLS: list[tuple[Callable[[StormkitClient], Any], Any, tuple[str, str, dict[str, str], Any]]] = [
-    (lambda c: c.deploy("a/b ü"), {"id": 1}, ("POST", "/v1/deploy", {}, {"branch": "a/b ü", "publish": False})),
+    (lambda c: deploy(c, "a/b ü"), {"id": 1}, ("POST", "/v1/deploy", {}, {"branch": "a/b ü", "publish": False})),
     (lambda c: c.deployments(), {"deployments": []}, ("GET", "/v1/deployments", {}, None)),
     (lambda c: c.deployments(branch="a&b"), {"deployments": []}, ("GET", "/v1/deployments", {"branch": "a&b"}, None)),
     (lambda c: c.deployments(offset=19), {"deployments": []}, ("GET", "/v1/deployments", {"from": "19"}, None)),
@@ -35,118 +99,152 @@ CALLS: list[tuple[Callable[[StormkitClient], Any], Any, tuple[str, str, dict[str
     (lambda c: c.stop("8241"), {"ok": True}, ("POST", f"{ONE}/stop", {}, {})),
     (lambda c: c.delete("8241"), {"ok": True}, ("DELETE", ONE, {}, None)),
 ]
+IDS = [" ".join((method, path, *query)) for _, _, (method, path, query, _) in CALLS]
 
 
 @pytest.mark.parametrize("env_id", ["", "305"])
-@pytest.mark.parametrize(("call", "answer", "request_"), CALLS)
-def test_requests(call, answer, request_, env_id):
+@pytest.mark.parametrize(("call", "answer", "expected"), CALLS, ids=IDS)
+def test_each_endpoint_sends_exactly_its_documented_request(api, call, answer, expected, env_id):
     """`envId` goes into every query, and into the body of a POST too: servers look there."""
-    method, path, query, body = request_
+    method, path, query, body = expected
     env = {"envId": env_id} if env_id else {}
-    with Answering(Reply(body=answer)) as server:
-        call(client(server.url, env_id=env_id))
-        (request,) = server.requests
-    assert (request.method, request.path) == (method, path)
-    assert request.query == {**query, **env}
-    assert request.body == (None if body is None else {**body, **env})
-    assert (request.content == b"") is (body is None)
+    sent = None if body is None else {**body, **env}
+    register(api, method, path, query={**query, **env}, sent=sent, json=answer)
+    call(client(ORIGIN, env_id=env_id))
 
 
-def test_what_calls_return():
-    with Answering(
-        Reply(status=201, body={**ROW, "checkoutRepo": "github/octocat/hello-world", "shouldPublish": False}),
-        Reply(status=201, body={"deployment": {"id": 8242}}),
-        Reply(body={"status": "success"}),
-        Reply(body={"status": "verifying"}),
-        page(ROW, more=True),
-    ) as server:
-        stormkit = client(server.url)
-        assert stormkit.deploy("main") == "8241"
-        assert stormkit.deploy("main") == "8242"
-        assert stormkit.poll("8241") == PolledStatus(status=Status.SUCCESS)
-        assert stormkit.poll("8241") == PolledStatus(status=Status.RUNNING, unknown_status="verifying")
-        listed = stormkit.deployments()
+REFUSALS = [
+    (400, {"json": {"errors": ["no"]}}, Rejected),
+    (401, {}, Refused),
+    (402, {"json": {"error": "You have exceeded your build minutes limit"}}, Refused),
+    (403, {"content_type": "application/json"}, Refused),
+    (403, {"json": {"error": "No.", "code": "forbidden"}}, Refused),
+    (404, {"content_type": "application/json"}, NotFound),
+    (404, {"json": {"error": "gone", "code": "not-found"}}, NotFound),
+    (405, {}, Rejected),
+    (429, {"body": "Too many requests"}, Busy),
+    (500, {"json": {"ok": False, "error": "unexpected-error"}}, ServerFault),
+    (502, {"body": "<html>Bad Gateway</html>", "content_type": "text/html"}, ServerFault),
+    (503, {"body": "timeout"}, ServerFault),
+    (302, {"headers": {"Location": "https://elsewhere.example/"}}, Rejected),
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=[f"{status} {list(answer)}" for status, answer, _ in REFUSALS])
+@pytest.mark.parametrize(("call", "expected"), [(call, expected) for call, _, expected in CALLS], ids=IDS)
+def test_each_endpoint_knows_each_kind_of_refusal(api, call, expected, refusal):
+    status, answer, kind = refusal
+    method, path, query, body = expected
+    register(api, method, path, query=query, sent=body, status=status, **answer)
+    # The deadline is over, so there is one try.
+    with pytest.raises(kind) as raised:
+        call(client(ORIGIN).within(Deadline.after(FakeClock(), 0)))
+    assert raised.value.status == status
+
+
+def test_what_calls_return(api):
+    documented = {**ROW, "checkoutRepo": "github/octocat/hello-world", "shouldPublish": False}
+    trigger = {"sent": {"branch": "main", "publish": False}, "status": 201}
+    register(api, "POST", "/v1/deploy", json=documented, **trigger)
+    register(api, "POST", "/v1/deploy", json={"deployment": {"id": 8242}}, **trigger)
+    register(api, "GET", f"{ONE}/poll", json={"status": "success"})
+    register(api, "GET", f"{ONE}/poll", json={"status": "verifying"})
+    date = {"Date": "Sat, 14 Mar 2026 09:26:53 GMT"}
+    register(api, "GET", "/v1/deployments", json={"deployments": [ROW], "hasNextPage": True}, headers=date)
+    stormkit = client(ORIGIN)
+    assert deploy(stormkit) == "8241"
+    assert deploy(stormkit) == "8242"
+    assert stormkit.poll("8241") == PolledStatus(status=Status.SUCCESS)
+    assert stormkit.poll("8241") == PolledStatus(status=Status.RUNNING, unknown_status="verifying")
+    listed = stormkit.deployments()
     assert listed.deployments == (Deployment(id="8241", status=Status.RUNNING),)
     assert listed.has_next
     assert listed.server_date is not None
 
 
-def test_a_row_that_cannot_be_read_hides_no_other():
-    with Answering(page(None, {}, {"id": "1"}, {"status": "running"}, {"id": "a/b", "status": "x"}, [], ROW)) as server:
-        listed = client(server.url).deployments()
-    assert [each.id for each in listed.deployments] == ["8241"]
+def test_a_row_that_cannot_be_read_hides_no_other(api):
+    rows = [None, {}, {"id": "1"}, {"status": "running"}, {"id": "a/b", "status": "x"}, [], ROW]
+    register(api, "GET", "/v1/deployments", json={"deployments": rows, "hasNextPage": False})
+    listed = client(ORIGIN).deployments()
+    assert [deployment.id for deployment in listed.deployments] == ["8241"]
     assert not listed.has_next
 
 
 @pytest.mark.parametrize(
-    ("call", "answer", "words"),
+    ("call", "answer", "text"),
     [
-        (lambda c: c.deploy("main"), {}, "accepted the trigger, but the deployment has no usable id"),
-        (lambda c: c.deploy("main"), {"deployment": {}}, "Look at the dashboard"),
-        (lambda c: c.deployments(patience=0), {}, "without deployments"),
-        (lambda c: c.deployments(patience=0), {"deployments": None}, "without deployments"),
-        (lambda c: c.deployment("8241", patience=0), {}, "without deployment while reading deployment 8241"),
+        (deploy, {}, "accepted the trigger, but the deployment has no usable id"),
+        (deploy, {"deployment": {}}, "Look at the dashboard"),
+        (lambda c: c.deployments(patience=0), {}, "without `deployments`"),
+        (lambda c: c.deployments(patience=0), {"deployments": None}, "has no `deployments` field"),
+        (lambda c: c.deployment("8241", patience=0), {}, "without `deployment` while reading deployment 8241"),
         (lambda c: c.deployment("8241", patience=0), {"deployment": {}}, "has no status"),
         (lambda c: c.deployment("8241", patience=0), {"deployment": {"status": "running"}}, "no usable id"),
-        (lambda c: c.poll("8241", patience=0), {}, "without status while polling deployment 8241"),
+        (lambda c: c.poll("8241", patience=0), {}, "without `status` while polling deployment 8241"),
         (lambda c: c.poll("8241", patience=0), {"status": 5}, "without the status"),
     ],
 )
-def test_answers_that_lack_what_is_needed(call, answer, words):
-    with Answering(Reply(body=answer)) as server, pytest.raises(ServerFault, match=words):
-        call(client(server.url))
-
-
-FAULT = Reply(status=500, body={"ok": False, "error": "unexpected-error"})
+def test_answers_that_lack_what_is_needed(api, call, answer, text):
+    for method in ("GET", "POST"):
+        for path in ("/v1/deploy", "/v1/deployments", ONE, f"{ONE}/poll"):
+            api.add(method, ORIGIN + path, json=answer)
+    api.assert_all_requests_are_fired = False
+    with pytest.raises(ServerFault, match=text):
+        call(client(ORIGIN))
 
 
 @pytest.mark.parametrize(
-    ("call", "requests"),
+    ("call", "expected", "tries"),
     [
         # What changes something and can't be repeated safely is asked for once.
-        (lambda c: c.deploy("main"), 1),
-        (lambda c: c.publish("8241"), 1),
-        (lambda c: c.restart("8241"), 1),
-        (lambda c: c.poll("8241", patience=0), 1),
-        (lambda c: c.deployments(), 2),
-        (lambda c: c.deployment("8241"), 2),
-        (lambda c: c.poll("8241"), 2),
-        (lambda c: c.stop("8241"), 2),
-        (lambda c: c.delete("8241"), 2),
+        (deploy, ("POST", "/v1/deploy", {"branch": "main", "publish": False}), 1),
+        (lambda c: c.publish("8241"), ("POST", f"{ONE}/publish", {}), 1),
+        (lambda c: c.restart("8241"), ("POST", f"{ONE}/restart", {}), 1),
+        (lambda c: c.poll("8241", patience=0), ("GET", f"{ONE}/poll", None), 1),
+        (lambda c: c.deployments(), ("GET", "/v1/deployments", None), 2),
+        (lambda c: c.deployment("8241"), ("GET", ONE, None), 2),
+        (lambda c: c.poll("8241"), ("GET", f"{ONE}/poll", None), 2),
+        (lambda c: c.stop("8241"), ("POST", f"{ONE}/stop", {}), 2),
+        (lambda c: c.delete("8241"), ("DELETE", ONE, None), 2),
     ],
 )
-def test_what_is_repeated(call, requests):
-    answer = {"deployments": [], "deployment": ROW, "status": "running"}
-    with Answering(FAULT, Reply(body=answer)) as server:
-        with contextlib.suppress(StormkitError):
-            call(client(server.url, FakeClock()))
-        assert len(server.requests) == requests
+def test_what_is_repeated(api, call, expected, tries):
+    method, path, sent = expected
+    register(api, method, path, sent=sent, status=500, json={"ok": False, "error": "unexpected-error"})
+    if tries == 2:
+        answer = {"deployments": [], "deployment": ROW, "status": "running"}
+        register(api, method, path, sent=sent, json=answer)
+    with contextlib.suppress(StormkitError):
+        call(client(ORIGIN, FakeClock()))
+    assert len(api.calls) == tries
 
 
-def test_within_a_deadline_it_is_the_same_client():
+def test_within_a_deadline_it_is_the_same_client(api):
     clock = FakeClock()
-    with Answering(FAULT) as server:
-        with pytest.raises(ServerFault):
-            client(server.url, clock, env_id="305").within(Deadline.after(clock, 3)).delete("8241")
-        assert {request.query["envId"] for request in server.requests} == {"305"}
+    register(api, "DELETE", ONE, query={"envId": "305"}, status=502)
+    with pytest.raises(ServerFault):
+        client(ORIGIN, clock, env_id="305").within(Deadline.after(clock, 3)).delete("8241")
+    assert len(api.calls) > 1
     assert clock.passed <= 3
 
 
-class Rows(Transport):
+class Rows(StormkitSession):
     """A list of deployments that changes between two requests, and no network.
 
     `moves` are changes to the rows (newest first), the next one made after each request.
     """
 
-    def __init__(self, count: int, moves: Iterable[Callable[[list[Any]], None]] = ()) -> None:
-        super().__init__(origin="", api_key="", clock=FakeClock())
+    def __init__(
+        self, count: int, moves: Iterable[Callable[[list[Any]], None]] = (), clock: FakeClock | None = None
+    ) -> None:
+        super().__init__(origin="", api_key="", clock=clock or FakeClock())
         self.rows: list[Any] = [{"id": str(number), "status": "success"} for number in range(count, 0, -1)]
         self.moves = iter(moves)
-        self.asked = 0
+        self.asked: list[float] = []
 
-    def repeat(self, call: Call, *, patience: float = 0.0) -> Answer:
-        self.asked += 1
-        begin = int((call.query or {}).get("from", "0"))
+    def repeat(self, request: Request, *, patience: float = 0.0) -> Answer:
+        self.asked.append(patience)
+        begin = int((request.query or {}).get("from", "0"))
         answer = Answer(
             data={
                 "deployments": self.rows[begin : begin + PAGE_SIZE],
@@ -159,21 +257,21 @@ class Rows(Transport):
         return answer
 
 
-def all_ids(transport: Transport) -> list[str]:
-    return [each.id for each in StormkitClient(transport).all_deployments()]
+def all_ids(session: StormkitSession) -> list[str]:
+    return [deployment.id for deployment in StormkitClient(session).all_deployments()]
 
 
 @pytest.mark.parametrize("count", [0, 1, 19, 20, 21, 39, 40, 41, 200])
 def test_every_page_is_read(count):
     rows = Rows(count)
     assert all_ids(rows) == [str(number) for number in range(count, 0, -1)]
-    assert rows.asked <= count // (PAGE_SIZE - 1) + 2
+    assert len(rows.asked) <= count // (PAGE_SIZE - 1) + 2
 
 
 def test_whoever_has_found_it_reads_no_further():
     rows = Rows(200)
     assert next(StormkitClient(rows).all_deployments()).id == "200"
-    assert rows.asked == 1
+    assert len(rows.asked) == 1
 
 
 def test_a_restarted_deployment_moves_to_the_top_and_is_found_there():
@@ -194,7 +292,7 @@ def test_a_row_that_cannot_be_read_where_two_pages_meet(position):
     rows = Rows(60)
     rows.rows[position] = {"id": None}
     assert len(all_ids(rows)) == 59
-    assert rows.asked < 20
+    assert len(rows.asked) < 20
 
 
 class Repeating(Rows):
@@ -203,8 +301,8 @@ class Repeating(Rows):
     def __init__(self, rows: int) -> None:
         super().__init__(rows)
 
-    def repeat(self, call: Call, *, patience: float = 0.0) -> Answer:
-        self.asked += 1
+    def repeat(self, request: Request, *, patience: float = 0.0) -> Answer:
+        self.asked.append(patience)
         return Answer(data={"deployments": self.rows, "hasNextPage": True})
 
 
@@ -213,7 +311,7 @@ def test_a_list_without_end_is_an_error(rows):
     server = Repeating(rows)
     with pytest.raises(ServerFault, match="has no end"):
         all_ids(server)
-    assert server.asked < 5 * MOST_FRUITLESS
+    assert len(server.asked) < 5 * MAX_PAGES_WITHOUT_NEWS
 
 
 @st.composite
@@ -242,8 +340,109 @@ def test_rows_that_move_while_they_are_paged(count, moves):
 
         return change
 
-    transport = Rows(count, (move(*each) for each in moves))
-    found = all_ids(transport)
+    session = Rows(count, (move(kind, where) for kind, where in moves))
+    found = all_ids(session)
     assert len(found) == len(set(found))
     there_all_the_time = {str(number) for number in range(1, count + 1)} - gone
     assert there_all_the_time <= set(found)
+
+
+class Growing(Rows):
+    """A list to whose top a page of new rows comes with every request."""
+
+    def repeat(self, request: Request, *, patience: float = 0.0) -> Answer:
+        self.clock.sleep(0.5)
+        number = len(self.asked)
+        self.rows[:0] = [{"id": f"new-{number}-{place}", "status": "running"} for place in range(PAGE_SIZE)]
+        return super().repeat(request, patience=patience)
+
+
+def test_a_list_that_grows_at_its_top_for_ever_has_a_budget_of_requests():
+    session = Growing(40)
+    with pytest.raises(ServerFault, match="has no end"):
+        all_ids(session)
+    assert len(session.asked) == MAX_PAGES
+
+
+def test_the_deadline_is_looked_at_before_every_page():
+    clock = FakeClock()
+    session = Growing(40, clock=clock).within(Deadline.after(clock, 2))
+    with pytest.raises(NoAnswer, match="The time was over"):
+        all_ids(session)
+    assert len(session.asked) == 4
+
+
+RECORDED = [
+    exchange
+    for scenario in ("deploy-success", "deploy-failed", "delete", "status-checks")
+    for exchange in recorded.exchanges(scenario)
+    if exchange["response"]["status"] < 300
+]
+
+
+@pytest.mark.parametrize(
+    "exchange", RECORDED, ids=lambda each: f"{each['request']['method']} {each['request']['path']}"
+)
+def test_a_recorded_answer_is_understood(api, exchange):
+    recorded.register(api, ORIGIN, exchange)
+    stormkit, request, data = client(ORIGIN), exchange["request"], exchange["response"]["json"]
+    path, _, query = request["path"].partition("?")
+    _, _, _, *place = path.split("/")
+    match (request["method"], *place):
+        case ("POST",):
+            assert deploy(stormkit, request["json"]["branch"]) == data["id"]
+        case ("GET",):
+            listed = stormkit.deployments()
+            assert [deployment.id for deployment in listed.deployments] == [row["id"] for row in data["deployments"]]
+            assert listed.has_next is data["hasNextPage"]
+        case ("GET", deployment_id):
+            read = stormkit.deployment(deployment_id, logs="logs=true" in query)
+            assert (read.id, read.status, read.env_id) == (
+                deployment_id,
+                data["deployment"]["status"],
+                data["deployment"]["envId"],
+            )
+            assert len(read.logs) == len(data["deployment"]["logs"] or [])
+        case ("GET", deployment_id, "poll"):
+            assert stormkit.poll(deployment_id).status == data["status"]
+        case ("DELETE", deployment_id):
+            stormkit.delete(deployment_id)
+        case ("POST", deployment_id, verb):
+            getattr(stormkit, verb)(deployment_id)
+
+
+def test_a_deployment_is_gone_when_it_is_not_found_twice_with_a_pause_between(api):
+    clock = FakeClock()
+    for _ in range(2):
+        register(api, "GET", ONE, status=404, content_type="application/json")
+    assert client(ORIGIN, clock).is_gone("8241")
+    assert clock.passed == GONE_PAUSE_S
+
+
+def test_a_deployment_that_one_replica_does_not_find_is_not_gone(api):
+    register(api, "GET", ONE, status=404, content_type="application/json")
+    register(api, "GET", ONE, json={"deployment": ROW})
+    assert not client(ORIGIN, FakeClock()).is_gone("8241")
+
+
+def test_a_404_of_an_ingress_is_no_proof_that_a_deployment_is_gone(api):
+    register(api, "GET", ONE, status=404, body="404 page not found", content_type="text/plain")
+    register(api, "GET", ONE, json={"deployment": ROW})
+    assert not client(ORIGIN, FakeClock()).is_gone("8241")
+
+
+@pytest.mark.parametrize("call", [lambda c, i: c.deployment(i), lambda c, i: c.poll(i)])
+def test_an_id_that_no_server_has_is_not_found_at_once(api, call):
+    api.get(re.compile(f"{ORIGIN}/v1/deployments/2147483648.*"), status=500, json=OWN_FAULT)
+    clock = FakeClock()
+    with pytest.raises(NotFound, match="Stormkit has no deployment 2147483648: its ids end at 2147483647"):
+        call(client(ORIGIN, clock), "2147483648")
+    assert clock.slept == []
+
+
+def test_a_log_is_asked_for_once_however_much_patience_there_is(api):
+    register(api, "GET", ONE, query={"logs": "true"}, status=503, body="timeout")
+    clock = FakeClock()
+    with pytest.raises(ServerFault, match="while reading deployment 8241 with its log"):
+        client(ORIGIN, clock).deployment("8241", logs=True)
+    assert clock.slept == []

@@ -10,17 +10,37 @@ from stormkit_action import parsers
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import Deadline, SystemClock
 from stormkit_action.errors import Cancelled
-from stormkit_action.stormkit.health import FIRST_PAUSE, LONGEST_PAUSE, MOST_REDIRECTS, check_url, wait_until_healthy
+from stormkit_action.stormkit.health import (
+    FIRST_PAUSE_S,
+    MAX_PAUSE_S,
+    MAX_REDIRECTS,
+    OWN_404_PAUSE_S,
+    Health,
+    HealthResult,
+    check_url,
+    wait_until_healthy,
+)
+from tests.stormkit import recorded
 from tests.stormkit.answering import Answering
 
 UP = Reply(status=200, body="fine")
 DOWN = Reply(status=503)
 
 
-def checked(url: str, *, accepted: str = "200-399", seconds: float = 60, clock: FakeClock | None = None) -> str:
+def result(url: str, *, accepted: str = "200-399", seconds: float = 60, clock: FakeClock | None = None) -> HealthResult:
     clock = clock or FakeClock()
-    codes = parsers.status_codes(accepted)
-    return wait_until_healthy(url, accepted=codes, clock=clock, deadline=Deadline.after(clock, seconds))
+    return wait_until_healthy(
+        url,
+        deployment_id="8216",
+        accepted=parsers.status_codes(accepted),
+        clock=clock,
+        deadline=Deadline.after(clock, seconds),
+    )
+
+
+def checked(url: str, *, accepted: str = "200-399", seconds: float = 60, clock: FakeClock | None = None) -> str:
+    """What is wrong; empty when it is healthy."""
+    return result(url, accepted=accepted, seconds=seconds, clock=clock).reason
 
 
 @pytest.mark.parametrize(
@@ -50,7 +70,7 @@ def test_it_waits_until_the_preview_comes_up_with_growing_pauses():
     with Answering(*[DOWN] * 6, UP) as server:
         assert checked(server.url, clock=clock) == ""
     assert clock.slept == [0.5, 1, 2, 4, 5, 5]
-    assert (clock.slept[0], clock.slept[-1]) == (FIRST_PAUSE, LONGEST_PAUSE)
+    assert (clock.slept[0], clock.slept[-1]) == (FIRST_PAUSE_S, MAX_PAUSE_S)
 
 
 def test_at_the_deadline_it_says_what_it_last_saw():
@@ -105,8 +125,8 @@ def test_redirects_to_something_else(target):
 
 def test_redirects_without_end():
     with Answering(Reply(status=302, headers={"Location": "/again"})) as server:
-        assert checked(server.url, seconds=0) == f"it redirects more than {MOST_REDIRECTS} times"
-        assert len(server.requests) == MOST_REDIRECTS + 1
+        assert checked(server.url, seconds=0) == f"it redirects more than {MAX_REDIRECTS} times"
+        assert len(server.requests) == MAX_REDIRECTS + 1
 
 
 def test_a_redirect_to_another_host_gets_no_password_out_of_a_netrc_file(tmp_path, monkeypatch):
@@ -131,7 +151,9 @@ def test_no_body_is_downloaded(status):
         watchdog.start()
         clock = SystemClock(cancellation)
         codes = parsers.status_codes("200-204")
-        assert wait_until_healthy(server.url, accepted=codes, clock=clock, deadline=Deadline.after(clock, 15)) == ""
+        deadline = Deadline.after(clock, 15)
+        healthy = wait_until_healthy(server.url, deployment_id="8216", accepted=codes, clock=clock, deadline=deadline)
+        assert healthy.health is Health.HEALTHY
         watchdog.cancel()
 
 
@@ -166,3 +188,76 @@ def test_a_cancel_ends_it():
     with Answering(DOWN) as server, pytest.raises(Cancelled):
         checked(server.url, clock=clock)
     assert clock.passed == 3
+
+
+def recorded_preview(note: str) -> Reply:
+    (answer,) = [
+        exchange["response"]
+        for exchange in recorded.exchanges("previews")
+        if exchange.get("note") == note and exchange["request"]["path"] == "/"
+    ]
+    headers = {name: value for name, value in answer["headers"].items() if name != "content-length"}
+    return Reply(status=answer["status"], body=answer["text"], headers=headers)
+
+
+UP_AND_OURS = Reply(body="<h1>hello</h1>", headers={"X-Sk-Version": "8216", "Content-Type": "text/html"})
+
+
+def test_a_preview_that_was_opened_too_early_is_asked_seldom_and_its_cause_is_named():
+    clock = FakeClock()
+    with Answering(recorded_preview("after the success: still missing")) as server:
+        found = result(server.url, clock=clock)
+        assert len(server.requests) == 3
+    assert found.health is Health.UNHEALTHY
+    assert "the preview was opened before its build ended" in found.reason
+    assert "until nobody has opened it for ten minutes, or a deployment of the app is published" in found.reason
+    assert clock.slept == [OWN_404_PAUSE_S] * 2
+
+
+def test_a_preview_that_recovers_from_an_early_look_is_healthy():
+    with Answering(recorded_preview("after the success: still missing"), UP_AND_OURS) as server:
+        assert result(server.url).health is Health.HEALTHY
+
+
+def test_the_answer_of_another_deployment_is_not_that_of_ours():
+    other = Reply(body="fine", headers={"X-Sk-Version": "8215"})
+    with Answering(other, UP_AND_OURS) as server:
+        assert result(server.url).health is Health.HEALTHY
+        assert len(server.requests) == 2
+    with Answering(other) as server:
+        assert checked(server.url, seconds=0) == "another deployment answered"
+
+
+def test_behind_the_page_that_asks_for_a_password_nothing_is_known():
+    page = Reply(
+        body="<!DOCTYPE html><html><head><title>Stormkit - Password protected deployment</title></head></html>",
+        headers={"Content-Type": "text/html; charset=utf-8"},
+    )
+    clock = FakeClock()
+    with Answering(page) as server:
+        found = result(server.url, clock=clock)
+        assert len(server.requests) == 1
+    assert found.health is Health.UNKNOWN
+    assert "asks for a password" in found.reason
+    assert clock.slept == []
+
+
+def test_a_login_page_on_another_host_is_not_the_preview():
+    with Answering(UP) as login:
+        away = Reply(status=302, headers={"Location": login.url.replace("127.0.0.1", "localhost")})
+        with Answering(away) as server:
+            found = result(server.url)
+    assert found.health is Health.UNKNOWN
+    assert "it redirects to another host (localhost)" in found.reason
+
+
+def test_a_deployment_that_answers_on_another_host_is_recognized_by_its_header():
+    with Answering(UP_AND_OURS) as other:
+        away = Reply(status=302, headers={"Location": other.url.replace("127.0.0.1", "localhost")})
+        with Answering(away) as server:
+            assert result(server.url).health is Health.HEALTHY
+
+
+def test_a_page_of_an_older_server_without_the_header_is_healthy():
+    with Answering(Reply(body="<title>My site</title>", headers={"Content-Type": "text/html"})) as server:
+        assert result(server.url).health is Health.HEALTHY

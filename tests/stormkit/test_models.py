@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stormkit_action.fields import web_url
 from stormkit_action.stormkit.models import (
     Commit,
     Deployment,
@@ -17,9 +18,10 @@ from stormkit_action.stormkit.models import (
     Status,
     UploadSize,
     commits_match,
+    failure_reason,
     parse_id,
-    web_url,
 )
+from tests.stormkit import recorded
 
 # As the documentation shows one; older servers answer so.
 OLDER: dict[str, Any] = {
@@ -86,6 +88,7 @@ def test_an_older_servers_deployment():
         stopped_at=datetime(2025, 3, 18, 12, 20, 42, tzinfo=UTC),
         published=True,
         upload=UploadSize(client=204800, server=0, serverless=10),
+        configuration_lost=False,
     )
 
 
@@ -203,10 +206,14 @@ def test_durations(value, seconds):
         ("16ab41e8" + "0" * 32, "16ab41e8" + "0" * 32, True),
         ("16ab41e8", "16ab41e8" + "0" * 32, True),
         ("16ab41e8" + "0" * 32, "16ab41e", True),
+        ("16ab41e8", "16ab41e", True),
         ("16AB41E8", "16ab41e8" + "0" * 32, True),
         ("16ab41e8", "16ab41e9" + "0" * 32, False),
         ("a" * 64, "a" * 64, True),
-        *[(built, "16ab41e8", None) for built in (None, "", "16ab41", "HEAD", "16ab41e8 ", "a" * 65, "16ab41e8\n")],
+        *[
+            (built, "16ab41e8", None)
+            for built in (None, "", "16ab41", "16ab41e", "HEAD", "16ab41e8 ", "a" * 65, "16ab41e8\n")
+        ],
         ("16ab41e8", "", None),
     ],
 )
@@ -289,10 +296,10 @@ def test_steps_that_are_none():
 
 def test_the_failing_step_is_the_last_that_failed_checks_included():
     logs = [{"title": "a", "status": False}, {"title": "b", "status": True}]
-    step = parsed(logs=logs).failing_step
+    step = parsed(status="failed", logs=logs).failing_step
     assert step is not None
     assert step.title == "a"
-    step = parsed(logs=logs, statusChecks=[{"title": "check", "status": False}]).failing_step
+    step = parsed(status="failed", logs=logs, statusChecks=[{"title": "check", "status": False}]).failing_step
     assert step is not None
     assert step.title == "check"
 
@@ -332,3 +339,118 @@ def test_whatever_the_other_fields_hold_it_is_a_deployment(fields):
 def test_a_number_too_long_to_write_is_no_id():
     with pytest.raises(ValueError, match="digits"):
         parse_id(10**5000)
+
+
+SECRETS = ("p4ss", "hunter2", "s3cr3t")
+
+
+@pytest.mark.parametrize(
+    "scenario", ["deploy-failed", "deploy-slow-live-log", "restart-after-failure", "status-checks"]
+)
+def test_no_value_of_the_environments_variables_enters_a_deployment(scenario):
+    for deployment in recorded.deployments(scenario):
+        assert not any(secret in repr(deployment) for secret in SECRETS)
+
+
+def test_the_step_of_the_variables_shows_their_names_alone():
+    ended = recorded.deployments("deploy-failed")[-1]
+    (step,) = [step for step in ended.logs if step.title == "environment variables"]
+    names = ["API_SECRET", "GREETING", "MISE_NODE_PATH", "NODE_ENV", "REDIS_URL", "SK_APP_ID", "SK_BRANCH_NAME"]
+    names += ["SK_COMMIT_SHA", "SK_DEPLOYMENT_ID", "SK_DEPLOYMENT_URL", "SK_ENV", "SK_ENV_ID", "SK_ENV_URL", "SLOW"]
+    assert step.message == "".join(f"{name}\n" for name in [*names, "SMTP_PASS", "STORMKIT"])
+
+
+@pytest.mark.parametrize("title", ["environment variables", "Environment Variables "])
+@pytest.mark.parametrize("status", [True, False])
+@pytest.mark.parametrize("snapshot", [{"build": {"vars": {"PEM": "x"}}}, {"build": {"vars": None}}, None, [], {}])
+def test_a_value_of_several_lines_is_no_name(title, status, snapshot):
+    message = "PEM=-----BEGIN KEY-----\nMIIEvQ==\nSECRET=inside\nQUJD=\n-----END KEY-----\nSK_ENV=staging\n"
+    step = {"title": title, "message": message, "status": status}
+    (shown,) = parsed(status="failed", snapshot=snapshot, logs=[step]).logs
+    known = bool(snapshot) and snapshot.get("build") == {"vars": {"PEM": "x"}}
+    assert shown.message == ("PEM\nSK_ENV\n" if known else "SK_ENV\n")
+
+
+def test_a_failure_summary_shows_no_value_either():
+    snapshot = {"build": {"vars": {"SMTP_PASS": "x"}}}
+    assert parsed(snapshot=snapshot, failureSummary="a\nSMTP_PASS=hunter2\nB=c").failure_summary == "a\nSMTP_PASS\nB=c"
+
+
+@pytest.mark.parametrize(
+    ("author", "name"),
+    [
+        ("Mona Lisa <octocat@github.com>", "Mona Lisa"),
+        ("Mona Lisa <octocat@github.com", "Mona Lisa"),
+        ("octocat@github.com", None),
+        ("<octocat@github.com>", None),
+        ("Mona (octocat@github.com)", "Mona"),
+        ("Mona", "Mona"),
+    ],
+)
+def test_the_author_of_a_commit_has_no_mail_address(author, name):
+    assert parsed(commit={"author": author}).commit.author == name
+
+
+def test_a_restart_that_lost_its_configuration_is_told_from_a_server_that_does_not_report_it():
+    assert parsed(snapshot=None).configuration_lost is True
+    assert parsed(snapshot={"build": {}}).configuration_lost is False
+    assert parsed().configuration_lost is None
+
+
+@pytest.mark.parametrize("scenario", ["restart-after-failure", "restart-loses-status-checks"])
+def test_a_recorded_restart_has_lost_its_configuration(scenario):
+    states = [*recorded.deployments(scenario, logs=False), *recorded.deployments(scenario)]
+    assert {deployment.configuration_lost for deployment in states} == {False, True}
+    assert states[0].configuration_lost is False
+
+
+def test_the_step_that_runs_has_no_duration_no_failure_and_no_blank_line_at_its_end():
+    running = recorded.deployments("deploy-slow-live-log")
+    steps = [step for deployment in running if deployment.running for step in deployment.logs]
+    assert {step.ok for step in steps} == {True}
+    assert max(step.duration for step in steps) < 60
+    assert not any(deployment.failing_step for deployment in running)
+    # What a step has printed so far is how its final text begins.
+    final = {step.title: step.message for step in running[-1].logs}
+    for step in steps:
+        assert final[step.title].startswith(step.message)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "reason"),
+    [
+        ("deploy-failed", "The build of deployment 8198 failed in sh build.sh with exit status 2"),
+        (
+            "deploy-missing-branch",
+            "The build of deployment 8199 failed: branch no-such-branch does not exist in the repository that Stormkit"
+            " deploys",
+        ),
+        (
+            "ended-after-15-minutes",
+            "Stormkit ended deployment 8143 after 15m 16s: it allows 15 minutes for the queue and the build together",
+        ),
+        ("status-checks", "The build of deployment 8218 succeeded, but its status checks failed or were stopped"),
+        (
+            "stop-during-status-checks",
+            "The build of deployment 8213 succeeded, but its status checks failed or were stopped",
+        ),
+    ],
+)
+def test_why_a_recorded_deployment_failed(scenario, reason):
+    assert failure_reason(recorded.deployments(scenario)[-1]) == reason
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({}, "The build of deployment 8241 failed"),
+        ({"error": "disk full"}, "The build of deployment 8241 failed: disk full"),
+        ({"duration": 901, "error": "disk full"}, "The build of deployment 8241 failed: disk full"),
+        (
+            {"statusChecksPassed": False, "logs": [{"title": "npm ci", "status": False}]},
+            "The build of deployment 8241 failed in npm ci",
+        ),
+    ],
+)
+def test_why_a_deployment_failed(fields, reason):
+    assert failure_reason(parsed(status="failed", **fields)) == reason

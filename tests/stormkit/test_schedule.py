@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from stormkit_action.stormkit.models import Deployment, Status
 from stormkit_action.stormkit.schedule import (
     LEAST_SPREAD,
-    LONGEST_BUILD,
-    LONGEST_PAUSE,
-    LONGEST_SPARSE_PAUSE,
+    MAX_BUILD_S,
+    MAX_PAUSE_S,
+    MAX_SPARSE_PAUSE_S,
     UsualDuration,
     pause,
 )
@@ -21,7 +21,7 @@ times = st.floats(min_value=0, max_value=1e9)
 floors = st.floats(min_value=0.05, max_value=30)
 usuals = st.builds(
     UsualDuration,
-    seconds=st.floats(min_value=1, max_value=LONGEST_BUILD),
+    seconds=st.floats(min_value=1, max_value=MAX_BUILD_S),
     count=st.integers(min_value=1, max_value=10),
     spread=st.floats(min_value=LEAST_SPREAD, max_value=3),
 )
@@ -40,8 +40,8 @@ def build(seconds: float, status: Status = Status.SUCCESS) -> Deployment:
         (50, 5),
         (100, 10),
         (149, 14.9),
-        (600, LONGEST_PAUSE),
-        (1e12, LONGEST_PAUSE),
+        (600, MAX_PAUSE_S),
+        (1e12, MAX_PAUSE_S),
         (-3, 2),
         (math.nan, 2),
         (math.inf, 2),
@@ -61,7 +61,7 @@ def test_without_history_a_tenth_of_the_time_waited(elapsed, seconds):
         (100, 0.3, 1.0),
         (110, 0.3, 1.0),
         (160, 5, 16),  # overdue: as if nothing were known
-        (300, LONGEST_PAUSE * 0.9, LONGEST_PAUSE),
+        (300, MAX_PAUSE_S * 0.9, MAX_PAUSE_S),
     ],
 )
 def test_with_history_sparse_then_dense_then_backing_off(elapsed, at_least, at_most):
@@ -121,19 +121,19 @@ def test_pauses_only_grow_without_history(one, other, shortest):
 def test_with_history_a_pause_is_finite_and_bounded(elapsed, shortest, usual):
     seconds = pause(elapsed, shortest=shortest, usual=usual)
     assert math.isfinite(seconds)
-    assert shortest <= seconds <= max(shortest, LONGEST_SPARSE_PAUSE * 1.001)
+    assert shortest <= seconds <= max(shortest, MAX_SPARSE_PAUSE_S * 1.001)
 
 
 @given(usual=usuals, over=st.floats(min_value=50, max_value=1e6))
 def test_what_is_long_overdue_is_polled_as_if_nothing_were_known(usual, over):
     overdue = UsualDuration(seconds=usual.seconds, count=usual.count, spread=min(usual.spread, 0.3))
     elapsed = overdue.seconds * over
-    assert pause(elapsed, shortest=0, usual=overdue) <= 1.001 * min(elapsed / 10 + 1, LONGEST_PAUSE)
+    assert pause(elapsed, shortest=0, usual=overdue) <= 1.001 * min(elapsed / 10 + 1, MAX_PAUSE_S)
 
 
 @given(elapsed=st.floats(allow_nan=True, allow_infinity=True), usual=usuals)
 def test_no_time_is_too_odd(elapsed, usual):
-    assert 0.2 <= pause(elapsed, shortest=0.2, usual=usual) <= LONGEST_SPARSE_PAUSE * 1.001
+    assert 0.2 <= pause(elapsed, shortest=0.2, usual=usual) <= MAX_SPARSE_PAUSE_S * 1.001
 
 
 @pytest.mark.parametrize(
@@ -189,6 +189,6 @@ def test_builds_of_seconds_are_no_narrower_than_their_rounding():
 def test_any_history_gives_a_usable_spread(durations):
     usual = UsualDuration.of(build(each) for each in durations)
     if usual is not None:
-        assert 1 <= usual.seconds <= LONGEST_BUILD
+        assert 1 <= usual.seconds <= MAX_BUILD_S
         assert LEAST_SPREAD <= usual.spread < 20
-        assert pause(usual.seconds, shortest=0.2, usual=usual) <= LONGEST_SPARSE_PAUSE * 1.001
+        assert pause(usual.seconds, shortest=0.2, usual=usual) <= MAX_SPARSE_PAUSE_S * 1.001

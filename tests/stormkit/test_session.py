@@ -1,6 +1,7 @@
 """HTTP with Stormkit over real connections: what is sent, what comes of every kind of answer and of none."""
 
 import base64
+import contextlib
 import ipaddress
 import logging
 import socket
@@ -9,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -33,11 +35,9 @@ from stormkit_action.errors import (
     StormkitError,
 )
 from stormkit_action.retry import jittered_pauses
-from stormkit_action.stormkit.session import (
-    Answer,
-    Call,
-)
-from tests.stormkit.answering import KEY, READ, Answering, transport
+from stormkit_action.stormkit.session import Request, StormkitSession
+from stormkit_action.stormkit.trigger import may_have_started
+from tests.stormkit.answering import KEY, READ, Answering, session
 
 FINE = Reply(body={"ok": True})
 DOWN = Reply(status=502, body="<html>Bad Gateway</html>")
@@ -60,9 +60,9 @@ def _closed_port() -> Iterator[int]:
         yield taken.getsockname()[1]
 
 
-def failed(origin: str, call: Call = READ, **options: float) -> StormkitError:
+def failed(origin: str, request: Request = READ, **options: float) -> StormkitError:
     with pytest.raises(StormkitError) as caught:
-        transport(origin).attempt(call, **options)
+        session(origin).send(request, **options)
     assert_no_key(caught.value)
     return caught.value
 
@@ -74,29 +74,29 @@ def assert_no_key(error: BaseException) -> None:
 
 
 def test_what_is_sent():
-    call = Call(method="POST", path="/v1/deploy", action="x", query={"envId": "305"}, body={"branch": "ü&x"})
+    request = Request(method="POST", path="/v1/deploy", action="x", query={"envId": "305"}, body={"branch": "ü&x"})
     with Answering(FINE) as server:
-        assert transport(server.url).attempt(call).data == {"ok": True}
-        (request,) = server.requests
-    assert (request.method, request.path, request.query) == ("POST", "/v1/deploy", {"envId": "305"})
-    assert request.body == {"branch": "ü&x"}
-    assert request.headers["authorization"] == KEY
-    assert request.headers["user-agent"] == f"stormkit-action/{__version__}"
-    assert request.headers["accept"] == "application/json"
-    assert request.headers["content-type"] == "application/json"
+        assert session(server.url).send(request).data == {"ok": True}
+        (received,) = server.requests
+    assert (received.method, received.path, received.query) == ("POST", "/v1/deploy", {"envId": "305"})
+    assert received.body == {"branch": "ü&x"}
+    assert received.headers["authorization"] == KEY
+    assert received.headers["user-agent"] == f"stormkit-action/{__version__}"
+    assert received.headers["accept"] == "application/json"
+    assert received.headers["content-type"] == "application/json"
 
 
 def test_a_get_has_no_body_and_one_session_serves_all():
     with Answering(FINE) as server:
-        session = transport(server.url)
+        stormkit = session(server.url)
         for _ in range(3):
-            session.attempt(READ)
+            stormkit.send(READ)
         assert {request.content for request in server.requests} == {b""}
 
 
 def test_the_servers_clock_is_handed_on():
     with Answering(FINE, Reply(body={}, headers={"Date": "no date"})) as server:
-        date = transport(server.url).attempt(READ).date
+        date = session(server.url).send(READ).date
         assert date is not None
         assert abs(date.timestamp() - time.time()) < 60
 
@@ -113,7 +113,7 @@ def test_the_servers_clock_is_handed_on():
         (DOWN, ServerFault),
         (Reply(status=503, body="<html>" + "x" * 2_000_000), ServerFault),
         # Answers that are none, although the status says so.
-        (Reply(body="<html>A single-page application</html>"), ServerFault),
+        (Reply(body="<html>A single-page application</html>"), Rejected),
         (Reply(body=None), ServerFault),
         (Reply(body=[]), ServerFault),
         (Reply(body="null"), ServerFault),
@@ -135,9 +135,92 @@ def test_what_answers_mean(reply, kind):
     assert len(error.text) < 700
 
 
-def test_a_web_page_instead_of_the_api_says_what_to_check():
-    with Answering(Reply(body="<html>")) as server:
-        assert "Check that api-url is the API's origin and not a web page's." in failed(server.url).text
+@pytest.mark.parametrize("status", [200, 404])
+@pytest.mark.parametrize("page", [Reply(body="<html>"), Reply(body="x", headers={"Content-Type": "text/html"})])
+def test_a_web_page_instead_of_the_api_ends_at_once_and_names_api_url(status, page):
+    clock = FakeClock()
+    with Answering(replace(page, status=status)) as server:
+        with pytest.raises(Rejected, match="so it is not Stormkit's API\\. Set api-url to the API's origin"):
+            session(server.url, clock).repeat(READ)
+        assert len(server.requests) == 1
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        Reply(body="<html>"),
+        Reply(status=404, body="<html>"),
+        Reply(status=404, body="404 page not found\n"),
+        Reply(status=403, body="<html>Access denied</html>"),
+        Reply(status=502, body={"cloudflare_error": True, "title": "Error 502"}, headers={"Retry-After": "60"}),
+        Reply(status=504, body={"message": "Endpoint request timed out"}),
+        Reply(status=408),
+        Reply(status=421),
+        Reply(status=425),
+    ],
+    ids=lambda page: f"{page.status} {page.content[:12]!r}",
+)
+def test_what_speaks_for_stormkit_once_the_api_has_answered_is_a_passing_fault(page):
+    with Answering(FINE, page, FINE) as server:
+        stormkit = session(server.url, FakeClock())
+        stormkit.send(READ)
+        assert stormkit.repeat(READ).data == {"ok": True}
+        assert len(server.requests) == 3
+
+
+def test_an_early_hint_is_no_answer_and_the_next_request_gets_its_own():
+    """http.client takes a 103 for the answer; the real one still stands on the connection."""
+    hint = b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n"
+    answers = [hint + _raw(b'{"id": "8241"}'), _raw(b'{"id": "8242"}')]
+    with _RawServer(answers) as origin:
+        stormkit = session(origin, FakeClock())
+        with pytest.raises(ServerFault) as raised:
+            stormkit.send(READ)
+        assert raised.value.status == 103
+        assert not raised.value.from_stormkit
+        assert stormkit.send(READ).data == {"id": "8242"}
+
+
+def _raw(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+class _RawServer:
+    """Sends each of `answers` on a connection of its own, as it is."""
+
+    def __init__(self, answers: list[bytes]) -> None:
+        self._answers = answers
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def _serve(self) -> None:
+        for answer in self._answers:
+            connection, _ = self._socket.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+                connection.settimeout(2)
+                # Wait for the client to close it, as a kept connection would.
+                with contextlib.suppress(OSError):
+                    connection.recv(1)
+
+
+def test_a_look_up_that_tries_again_says_so_once_after_some_seconds():
+    clock, logged = FakeClock(), list[str]()
+    with Answering(DOWN) as server:
+        stormkit = StormkitSession(origin=server.url, api_key=KEY, clock=clock, log=logged.append)
+        with pytest.raises(ServerFault):
+            stormkit.repeat(READ)
+    assert [line[:15] for line in logged] == ["Still trying. S"]
+    assert "502" in logged[0]
 
 
 def test_bodies_that_are_big_or_not_quite_text():
@@ -148,22 +231,22 @@ def test_bodies_that_are_big_or_not_quite_text():
         Reply(body=b'\xef\xbb\xbf{"text": "marked"}'),
         Reply(body=b'{"text": "half \\ud800"}'),
     ) as server:
-        session = transport(server.url)
-        assert "".join(session.attempt(READ).data["text"].pieces()) == big
-        assert session.attempt(READ).data["text"] == "caf�"
-        assert session.attempt(READ).data["text"] == "marked"
-        assert session.attempt(READ).data["text"] == "half ?"
+        stormkit = session(server.url)
+        assert stormkit.send(READ).data["text"] == big
+        assert stormkit.send(READ).data["text"] == "caf�"
+        assert stormkit.send(READ).data["text"] == "marked"
+        assert stormkit.send(READ).data["text"] == "half ?"
 
 
 def test_secrets_that_the_server_repeats_are_redacted_everywhere():
     said = {"error": f"the key {KEY} and ghs_0123456789 are wrong", KEY: [KEY]}
     with Answering(Reply(status=403, body=said), Reply(body=said)) as server:
-        session = transport(server.url, secrets=["ghs_0123456789"])
+        stormkit = session(server.url, secrets=["ghs_0123456789"])
         with pytest.raises(Refused) as caught:
-            session.attempt(READ)
+            stormkit.send(READ)
         assert "the key *** and *** are wrong" in caught.value.text
         assert_no_key(caught.value)
-        assert session.attempt(READ).data == {"error": "the key *** and *** are wrong", "***": ["***"]}
+        assert stormkit.send(READ).data == {"error": "the key *** and *** are wrong", "***": ["***"]}
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -172,7 +255,7 @@ def test_redirects_are_never_followed(status, method):
     with Answering(FINE) as elsewhere:
         moved = Reply(status=status, headers={"Location": f"{elsewhere.url}/v1/deployments?key={KEY}"})
         with Answering(moved) as server:
-            error = failed(server.url, Call(method=method, path="/v1/x", action="trying"))
+            error = failed(server.url, Request(method=method, path="/v1/x", action="trying"))
         assert elsewhere.requests == []
     assert type(error) is Rejected
     assert f"a redirect to {elsewhere.url}/v1/deployments?key=***" in error.text
@@ -187,7 +270,7 @@ def test_a_redirect_to_nowhere_is_one_too(target):
 def test_the_endless_body_of_a_redirect_is_not_awaited():
     reply = Reply(status=302, body=b"x" * 60, headers={"Location": "/elsewhere"}, drip=60)
     with Answering(reply) as server, pytest.raises(NoAnswer):
-        transport(server.url).attempt(READ, limit=0.3)
+        session(server.url).send(READ, limit=0.3)
 
 
 def test_a_netrc_file_is_never_used(tmp_path, monkeypatch):
@@ -196,7 +279,7 @@ def test_a_netrc_file_is_never_used(tmp_path, monkeypatch):
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     with Answering(FINE) as server:
-        transport(server.url).attempt(READ)
+        session(server.url).send(READ)
         assert server.requests[0].headers["authorization"] == KEY
 
 
@@ -205,7 +288,7 @@ def test_a_proxy_is_used_and_its_password_never_shown(monkeypatch, closed_port):
         with_password = proxy.url.replace("://", "://monalisa:proxy-word@")
         monkeypatch.setenv("HTTP_PROXY", with_password)
         monkeypatch.setenv("http_proxy", with_password)
-        assert transport("http://stormkit.example.com").attempt(READ).data == {"ok": True}
+        assert session("http://stormkit.example.com").send(READ).data == {"ok": True}
         (request,) = proxy.requests
         assert request.headers["host"] == "stormkit.example.com"
         expected = base64.b64encode(b"monalisa:proxy-word").decode()
@@ -224,7 +307,44 @@ def test_a_proxy_variable_that_is_no_url(monkeypatch, proxy):
     monkeypatch.setenv("http_proxy", proxy)
     error = failed("http://stormkit.example.com")
     assert isinstance(error, NoAnswer)
-    assert not error.may_have_arrived
+    assert (error.may_have_arrived, error.retryable) == (False, False)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_asks_for_a_password_ends_at_once(monkeypatch, scheme):
+    refused = Reply(status=407, body="<html>Proxy Authentication Required</html>")
+    with _Proxy(refused) as proxy:
+        with_password = proxy.url.replace("://", "://monalisa:proxy-word@")
+        monkeypatch.setenv(f"{scheme}_proxy", with_password)
+        error = failed(f"{scheme}://stormkit.example.com")
+    assert not error.retryable
+    assert not may_have_started(error)
+    assert "the proxy asks for a user name and a password" in error.text.lower()
+    assert "proxy-word" not in error.text
+
+
+class _Proxy(Answering):
+    """Answers CONNECT as it does everything else."""
+
+    def __init__(self, *replies: Reply) -> None:
+        super().__init__(*replies)
+        handler = self._server.RequestHandlerClass
+        handler.do_CONNECT = handler._any  # type: ignore[attr-defined]
+
+
+def test_a_socks_proxy_without_support_ends_at_once_and_is_named(monkeypatch):
+    monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:9")
+    error = failed("http://stormkit.example.com")
+    assert (error.retryable, may_have_started(error)) == (False, False)
+    assert "a proxy variable names a SOCKS proxy" in error.text
+
+
+def test_http_to_a_server_that_speaks_https_ends_at_once_and_is_named():
+    plain = "Client sent an HTTP request to an HTTPS server.\n"
+    with Answering(Reply(status=400, body=plain)) as server:
+        error = failed(server.url)
+    assert not error.retryable
+    assert "Let api-url begin with https://" in error.text
 
 
 def test_a_certificate_bundle_that_is_not_there(monkeypatch, tmp_path):
@@ -250,8 +370,8 @@ def test_a_server_that_speaks_no_tls():
     with Answering(FINE) as server:
         error = failed(server.url.replace("http:", "https:"))
     assert isinstance(error, NoAnswer)
-    assert (error.may_have_arrived, error.retryable) == (False, True)
-    assert "the TLS connection failed" in error.text
+    assert (error.may_have_arrived, error.retryable) == (False, False)
+    assert "it answered without TLS, so https:// is wrong in its address" in error.text
 
 
 def test_a_private_certificate_authority(monkeypatch, tmp_path):
@@ -269,7 +389,7 @@ def test_a_private_certificate_authority(monkeypatch, tmp_path):
         assert "its TLS certificate is not trusted here" in error.text
         assert "a private certificate authority goes into REQUESTS_CA_BUNDLE" in error.text
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-        assert transport(origin).attempt(READ).data == {"ok": True}
+        assert session(origin).send(READ).data == {"ok": True}
 
 
 def _self_signed() -> bytes:
@@ -346,38 +466,25 @@ def test_an_answer_that_trickles_in_ends_with_the_limit():
     assert "did not finish its answer within 0.3 s while reading deployment 8241" in error.text
 
 
-def test_a_cancel_ends_a_slow_request_and_its_answer_is_handed_on():
+def test_a_cancel_ends_the_wait_for_a_slow_request_whose_answer_can_be_had_later():
     cancellation = Cancellation()
-    arrived = threading.Event()
-    late: list[Answer] = []
 
     def slow(_: Recorded) -> Reply:
         cancellation.request()
         return Reply(body={"id": "8241"}, delay=0.1)
 
-    def hand_over(answer: Answer) -> None:
-        late.append(answer)
-        arrived.set()
-
     with Answering(slow) as server:
-        session = transport(server.url, SystemClock(cancellation))
+        pending = session(server.url, SystemClock(cancellation)).start(READ, lambda answer: answer.data)
         with pytest.raises(Cancelled):
-            session.attempt(READ, late=hand_over)
-        assert arrived.wait(5)
-    assert late[0].data == {"id": "8241"}
-
-
-def test_an_answer_in_time_is_not_late():
-    late: list[Answer] = []
-    with Answering(FINE) as server:
-        transport(server.url).attempt(READ, late=late.append)
-    assert late == []
+            pending.wait(10)
+        assert pending._finished.wait(5)
+    assert pending.result() == {"id": "8241"}
 
 
 def test_repeating_until_it_works():
     clock = FakeClock()
     with Answering(DOWN, Reply(status=503), Reply(dropped=True), Reply(status=429), FINE) as server:
-        assert transport(server.url, clock).repeat(READ).data == {"ok": True}
+        assert session(server.url, clock).repeat(READ).data == {"ok": True}
         assert len(server.requests) == 5
     assert len(clock.slept) == 4
 
@@ -387,7 +494,7 @@ def test_what_is_not_repeated(status):
     clock = FakeClock()
     with Answering(Reply(status=status, headers={"Location": "/x"})) as server:
         with pytest.raises(StormkitError):
-            transport(server.url, clock).repeat(READ)
+            session(server.url, clock).repeat(READ)
         assert len(server.requests) == 1
     assert clock.slept == []
 
@@ -395,7 +502,7 @@ def test_what_is_not_repeated(status):
 def test_repeating_ends_after_about_a_minute():
     clock = FakeClock()
     with Answering(DOWN) as server, pytest.raises(ServerFault):
-        transport(server.url, clock).repeat(READ)
+        session(server.url, clock).repeat(READ)
     assert 40 < clock.passed <= 60
 
 
@@ -410,21 +517,22 @@ def test_repeating_ends_after_about_a_minute():
 def test_the_server_says_how_long_to_wait(reply):
     clock = FakeClock()
     with Answering(reply, FINE) as server:
-        transport(server.url, clock).repeat(READ)
+        session(server.url, clock).repeat(READ)
     assert clock.slept == [7.0]
 
 
-def test_a_date_to_wait_for():
+def test_a_date_to_wait_for_is_reckoned_from_the_servers_own_clock():
     clock = FakeClock()
-    with Answering(Reply(status=429, headers={"Retry-After": "Sat, 14 Mar 2026 09:27:03 GMT"}), FINE) as server:
-        transport(server.url, clock).repeat(READ)
+    with Answering(Reply(status=429, headers={"Retry-After": "Sat, 14 Mar 2026 10:00:10 GMT"}), FINE) as server:
+        server.now = datetime(2026, 3, 14, 10, tzinfo=UTC).timestamp  # type: ignore[method-assign]
+        session(server.url, clock).repeat(READ)
     assert clock.slept == [10.0]
 
 
 def test_a_server_that_asks_for_a_long_pause_is_asked_again_sooner():
     clock = FakeClock()
     with Answering(Reply(status=429, headers={"Retry-After": "56"})) as server, pytest.raises(Busy) as caught:
-        transport(server.url, clock).repeat(READ)
+        session(server.url, clock).repeat(READ)
     assert clock.slept == [15.0, 15.0, 15.0]
     assert caught.value.retry_after == 56
 
@@ -432,20 +540,20 @@ def test_a_server_that_asks_for_a_long_pause_is_asked_again_sooner():
 def test_a_cancel_ends_the_pause():
     clock = FakeClock(cancel_after=3)
     with Answering(Reply(status=429, headers={"Retry-After": "30"})) as server, pytest.raises(Cancelled):
-        transport(server.url, clock).repeat(READ)
+        session(server.url, clock).repeat(READ)
     assert clock.passed == 3
 
 
 def test_the_deadline_ends_every_call():
     clock = FakeClock()
     with Answering(DOWN) as server:
-        session = transport(server.url, clock).within(Deadline.after(clock, 5))
+        stormkit = session(server.url, clock).within(Deadline.after(clock, 5))
         with pytest.raises(ServerFault):
-            session.repeat(READ)
+            stormkit.repeat(READ)
         assert clock.passed <= 5
         # After it one short attempt is still made.
         with pytest.raises(ServerFault):
-            session.attempt(READ)
+            stormkit.send(READ)
 
 
 def test_pauses_grow_with_full_jitter():
@@ -478,8 +586,8 @@ def test_what_may_be_repeated(error, again):
 def test_the_key_is_in_no_representation_and_in_no_log(caplog):
     caplog.set_level(logging.DEBUG)
     with Answering(FINE, Reply(dropped=True), DOWN) as server:
-        session = transport(server.url)
-        session.attempt(READ)
+        stormkit = session(server.url)
+        stormkit.send(READ)
         failed(server.url)
         failed(server.url)
-    assert KEY not in repr(session) + repr(vars(session)["_session"].auth) + caplog.text
+    assert KEY not in repr(stormkit) + repr(vars(stormkit)["_session"].auth) + caplog.text

@@ -8,8 +8,8 @@ import pytest
 from sandbox.clock import FakeClock
 from sandbox.web import Recorded, Reply
 from stormkit_action.clock import Deadline
-from stormkit_action.errors import Busy, NoAnswer, Refused, StormkitError
-from stormkit_action.stormkit.trigger import LOOK, Trigger
+from stormkit_action.errors import Busy, Cancelled, NoAnswer, NotFound, Refused, StormkitError
+from stormkit_action.stormkit.trigger import SEARCH_S, Trigger
 from tests.stormkit.answering import Answering, client
 
 STARTED = Reply(status=201, body={"id": "8241", "status": "running"})
@@ -30,6 +30,7 @@ class Server(Answering):
         self.shown_after = 0
         self.list_reply: Reply | None = None
         self.list_ends_with = 0
+        self.stop_reply: Reply | None = None
 
     def now(self) -> float:
         return self.clock.now().timestamp()
@@ -46,15 +47,15 @@ class Server(Answering):
             rows = self.rows if looks > self.shown_after else []
             date = format_datetime(self.clock.now(), usegmt=True)
             return Reply(body={"deployments": rows, "hasNextPage": False}, headers={"Date": date})
-        return Reply(body={"ok": True})
+        return self.stop_reply or Reply(body={"ok": True})
 
     @property
     def triggers(self) -> int:
-        return sum(each.path == "/v1/deploy" for each in self.requests)
+        return len([request for request in self.requests if request.path == "/v1/deploy"])
 
     @property
     def stopped(self) -> list[str]:
-        return [each.path.split("/")[3] for each in self.received("POST", "/stop")]
+        return [request.path.split("/")[3] for request in self.received("POST", "/stop")]
 
 
 def row(number: int, after: int = 0, **more: Any) -> dict[str, Any]:
@@ -70,28 +71,28 @@ def trigger(server: Server, **options: Any) -> Trigger:
 def test_an_answer_is_all_it_takes():
     with Server(FakeClock(), STARTED) as server:
         said: list[str] = []
-        mine = trigger(server, say=said.append)
+        mine = trigger(server, log=said.append)
         assert mine.run() == "8241"
         assert [request.path for request in server.requests] == ["/v1/deploy"]
-    assert not mine.in_doubt
+    assert not mine.unacknowledged
     assert said == []
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404])
-def test_a_refusal_is_final_and_leaves_no_doubt(status):
+def test_a_refusal_is_final_and_nothing_is_looked_for(status):
     with Server(FakeClock(), Reply(status=status)) as server:
         mine = trigger(server)
         with pytest.raises(StormkitError):
             mine.run()
         assert len(server.requests) == 1
-    assert not mine.in_doubt
+    assert not mine.unacknowledged
 
 
-def test_nothing_sent_is_in_no_doubt():
+def test_a_trigger_that_was_not_sent_has_nothing_to_stop():
     with Server(FakeClock(), STARTED) as server:
         mine = trigger(server)
-        assert not mine.in_doubt
-        assert mine.undo(Deadline.after(server.clock, 2.5)) == ()
+        assert not mine.unacknowledged
+        assert mine.stop_after_cancel(Deadline.after(server.clock, 2.5)) == ()
         assert server.requests == []
 
 
@@ -116,7 +117,7 @@ def test_a_lost_answer_is_looked_for_until_it_shows(shown_after):
     with Server(clock, LOST, STARTED, rows=[row(8300)]) as server:
         server.shown_after = shown_after
         said: list[str] = []
-        assert trigger(server, say=said.append).run() == "8300"
+        assert trigger(server, log=said.append).run() == "8300"
         assert (server.triggers, server.stopped) == (1, [])
     assert clock.passed == shown_after
     assert said[0].startswith("Still trying. ")
@@ -138,7 +139,7 @@ def test_a_trigger_that_left_nothing_is_sent_again():
     with Server(clock, LOST, STARTED) as server:
         assert trigger(server).run() == "8241"
         assert server.triggers == 2
-    assert clock.passed >= LOOK
+    assert clock.passed >= SEARCH_S
 
 
 @pytest.mark.parametrize(
@@ -158,15 +159,15 @@ def test_what_is_never_adopted_and_never_stopped(foreign):
         assert server.stopped == []
 
 
-def test_a_ghost_is_stopped_and_triggered_again():
+def test_an_unqueued_deployment_is_stopped_and_triggered_again():
     with Server(FakeClock(), FAULT, STARTED, rows=[row(8300)]) as server:
         mine = trigger(server)
         assert mine.run() == "8241"
         assert (server.triggers, server.stopped) == (2, ["8300"])
-    assert not mine.in_doubt
+    assert not mine.unacknowledged
 
 
-def test_a_build_that_has_begun_is_no_ghost():
+def test_a_build_that_has_begun_is_adopted_after_a_fault():
     with Server(FakeClock(), FAULT, STARTED, rows=[row(8300, commit={"sha": "6dcb09b5"})]) as server:
         assert trigger(server).run() == "8300"
         assert (server.triggers, server.stopped) == (1, [])
@@ -205,7 +206,7 @@ def test_a_deployment_that_is_known_is_not_lost_with_the_list():
         server.list_ends_with = 2
         mine = trigger(server)
         assert mine.run() == "8241"
-    assert mine.in_doubt
+    assert mine.unacknowledged
 
 
 def test_what_no_repetition_mends_is_final(monkeypatch, tmp_path):
@@ -215,25 +216,25 @@ def test_what_no_repetition_mends_is_final(monkeypatch, tmp_path):
     with pytest.raises(NoAnswer, match="REQUESTS_CA_BUNDLE"):
         mine.run()
     assert clock.passed == 0
-    assert not mine.in_doubt
+    assert not mine.unacknowledged
 
 
-def test_undoing_what_another_process_sent():
+def test_what_another_process_sent_is_stopped_after_a_cancel():
     clock = FakeClock()
     clock.advance(20)
     with Server(clock, STARTED, rows=[row(8300, after=1)]) as server:
         earlier = Trigger.sent_before(20, client=client(server.url, clock), branch="main", clock=clock)
-        assert earlier.in_doubt
-        assert earlier.undo(Deadline.after(clock, 10)) == ("8300",)
+        assert earlier.unacknowledged
+        assert earlier.stop_after_cancel(Deadline.after(clock, 10)) == ("8300",)
         assert server.stopped == ["8300"]
         assert server.triggers == 0
 
 
-def test_undoing_gives_up_in_time():
+def test_stopping_after_a_cancel_gives_up_in_time():
     clock = FakeClock()
     with Server(clock, STARTED) as server:
         earlier = Trigger.sent_before(0, client=client(server.url, clock), branch="main", clock=clock)
-        assert earlier.undo(Deadline.after(clock, 2.5)) == ()
+        assert earlier.stop_after_cancel(Deadline.after(clock, 2.5)) == ()
     assert clock.passed <= 3
 
 
@@ -244,4 +245,178 @@ def test_a_refusal_after_a_lost_answer_is_what_is_told():
             mine.run()
         assert server.triggers == 2
     # The first one may still show up: the post step looks for it.
-    assert mine.in_doubt
+    assert mine.unacknowledged
+
+
+class TestACancelWhileTheTriggerIsInFlight:
+    """The answer and the cancel may come in either order; the deployment is stopped in both."""
+
+    def stopped(self, *, answered_after: float, cancel_after: float, rows: list[dict[str, Any]]) -> tuple[Any, ...]:
+        clock = FakeClock(cancel_after=cancel_after)
+
+        def answer(_: Recorded) -> Reply:
+            clock.advance(answered_after)
+            return STARTED
+
+        with Server(clock, STARTED, rows=rows) as server:
+            server._replies = [answer]
+            mine = trigger(server)
+            with pytest.raises(Cancelled):
+                mine.run()
+            free = clock.uncancelled()
+            stopped = mine.stop_after_cancel(Deadline.after(free, 2.0))
+            assert not mine.unacknowledged
+            return stopped, server.stopped, len(server.received("GET", "/v1/deployments"))
+
+    def test_an_answer_after_the_cancel_names_the_deployment_without_a_search(self):
+        assert self.stopped(answered_after=0.4, cancel_after=0.2, rows=[row(8241), row(8239)]) == (
+            ("8241",),
+            ["8241"],
+            0,
+        )
+
+    def test_an_answer_that_comes_late_is_not_waited_for_when_the_list_shows_the_deployment(self):
+        assert self.stopped(answered_after=15.0, cancel_after=0.2, rows=[row(8300)]) == (("8300",), ["8300"], 1)
+
+    def test_an_answer_before_the_cancel_leaves_nothing_to_look_for(self):
+        clock = FakeClock(cancel_after=0.4)
+
+        def answer(_: Recorded) -> Reply:
+            clock.advance(0.2)
+            return STARTED
+
+        with Server(clock, STARTED) as server:
+            server._replies = [answer]
+            mine = trigger(server)
+            assert mine.run() == "8241"
+            assert not mine.unacknowledged
+            assert mine.stop_after_cancel(Deadline.after(clock.uncancelled(), 2.0)) == ()
+
+
+def test_an_answer_that_comes_after_the_trigger_was_given_up_on_names_the_deployment():
+    clock = FakeClock()
+
+    def slow(_: Recorded) -> Reply:
+        clock.advance(31.0)
+        return STARTED
+
+    with Server(clock, STARTED) as server:
+        server._replies = [slow]
+        assert trigger(server).run() == "8241"
+        assert server.triggers == 1
+
+
+def test_a_refusal_that_comes_after_the_trigger_was_given_up_on_ends_the_search():
+    clock = FakeClock()
+
+    def slow(_: Recorded) -> Reply:
+        clock.advance(31.0)
+        return Reply(status=403)
+
+    with Server(clock, STARTED) as server:
+        server._replies = [slow, STARTED]
+        mine = trigger(server)
+        assert mine.run() == "8241"
+        assert not mine.unacknowledged
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(status=504, body={"message": "Endpoint request timed out"}),
+        Reply(status=502, body={"message": "An invalid response was received from the upstream server"}),
+        Reply(status=502, body={"cloudflare_error": True, "retry_after": 60}, headers={"Retry-After": "60"}),
+        Reply(status=503, body="timeout"),
+        Reply(status=500, body={"error": "unexpected-error"}),
+        Reply(status=103),
+        Reply(status=408),
+        Reply(status=425),
+        Reply(status=404, body="404 page not found"),
+    ],
+    ids=lambda reply: f"{reply.status} {reply.content.decode()[:30]}",
+)
+class TestAnAnswerOfSomebodyInBetween:
+    def test_the_build_that_was_started_all_the_same_is_adopted(self, reply):
+        with Server(FakeClock(), reply, STARTED, rows=[row(8300)]) as server:
+            assert trigger(server).run() == "8300"
+            assert (server.triggers, server.stopped) == (1, [])
+
+    def test_where_nothing_was_started_it_is_tried_again_within_the_patience(self, reply):
+        clock = FakeClock()
+        with Server(clock, reply, STARTED) as server:
+            assert trigger(server).run() == "8241"
+            assert server.triggers == 2
+        assert clock.passed <= SEARCH_S + 15
+
+    def test_a_build_that_shows_later_leaves_one_build(self, reply):
+        with Server(FakeClock(), reply, STARTED, rows=[row(8300, after=2)]) as server:
+            server.shown_after = 3
+            mine = trigger(server)
+            assert mine.run() == "8300"
+            assert server.triggers == 1
+        assert not mine.unacknowledged
+
+
+def test_a_421_was_not_carried_out_and_is_sent_again_without_a_search():
+    with Server(FakeClock(), Reply(status=421), STARTED) as server:
+        assert trigger(server).run() == "8241"
+        assert [request.method for request in server.requests] == ["POST", "POST"]
+
+
+REPOSITORY = Reply(status=404, body={"error": "Repository is not found or is inaccessible."})
+
+
+def test_a_refusal_that_leaves_a_row_stops_the_row_and_is_final():
+    with Server(FakeClock(), REPOSITORY, STARTED, rows=[row(8300)]) as server:
+        mine = trigger(server)
+        with pytest.raises(NotFound, match="Repository is not found or is inaccessible"):
+            mine.run()
+        assert (server.triggers, server.stopped) == (1, ["8300"])
+    assert not mine.unacknowledged
+
+
+def test_a_refusal_is_reported_although_its_row_can_not_be_looked_for():
+    with Server(FakeClock(), REPOSITORY) as server:
+        server.list_reply = Reply(status=403)
+        mine = trigger(server)
+        with pytest.raises(NotFound, match="Repository is not found"):
+            mine.run()
+    # The post step looks again.
+    assert mine.unacknowledged
+
+
+def test_a_row_of_a_500_that_can_not_be_stopped_is_looked_for_again_and_may_have_begun_to_build():
+    rows = [row(8300)]
+    with Server(FakeClock(), FAULT, STARTED, rows=rows) as server:
+        server.stop_reply = FAULT
+        mine = trigger(server)
+        assert mine.run() == "8241"
+        assert mine.unacknowledged
+        server.stop_reply = None
+        # Its queue came back meanwhile.
+        rows[0] = row(8300, commit={"sha": "6dcb09b5"})
+        mine.stop_orphans()
+        assert server.stopped[-1] == "8300"
+        assert server.triggers == 2
+    assert not mine.unacknowledged
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(status=200, body="<!DOCTYPE html><title>Stormkit</title>"),
+        Reply(status=404, body="<!DOCTYPE html><title>Stormkit - Page Not Found</title>"),
+        Reply(status=403, body="<html>Access denied</html>"),
+        Reply(status=407),
+    ],
+    ids=lambda reply: str(reply.status),
+)
+def test_what_can_not_heal_ends_the_trigger_at_once(reply):
+    clock = FakeClock()
+    with Server(clock, reply) as server:
+        mine = trigger(server)
+        with pytest.raises(StormkitError):
+            mine.run()
+        assert len(server.requests) == 1
+    assert clock.passed == 0
+    assert not mine.unacknowledged

@@ -11,8 +11,9 @@ import pytest
 from sandbox.clock import FakeClock
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import Busy, Cancelled, NoAnswer, NotFound, Refused, Rejected, ServerFault
+from stormkit_action.stormkit.client import GONE_PAUSE_S
 from stormkit_action.stormkit.models import Commit, Deployment, LogStep, Page, PolledStatus, Status
-from stormkit_action.stormkit.waiting import HEARTBEAT, LOOK_LIMIT, RESTART_LAG, BuildWait, Progress
+from stormkit_action.stormkit.waiting import HEARTBEAT_S, LOOK_TIMEOUT_S, RESTART_LAG_S, BuildWait, Progress
 
 SHA = "16ab41e8"
 
@@ -123,36 +124,52 @@ def test_no_two_looks_are_closer_than_the_floor():
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.STOPPED])
-def test_a_failure_is_read_with_its_log_at_once(status):
+def test_a_failure_is_read_at_once_and_then_its_log(status):
     script = Script(clock=FakeClock(), ends=status)
     wait = waiting(script).wait
     ended = wait.run()
     assert ended is not None
     assert ended.status is status
     assert ended.logs
-    assert script.kinds[-2:] == ["poll", "log"]
+    assert script.kinds[-3:] == ["poll", "read", "log"]
     assert wait.log_is_read
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.STOPPED, Status.SUCCESS])
+def test_no_log_is_asked_for_where_none_is_shown(status):
+    script = Script(clock=FakeClock(), ends=status)
+    wait = waiting(script, log_of_failure=False).wait
+    ended = wait.run()
+    assert ended is not None
+    assert ended.logs == ()
+    assert "log" not in script.kinds
+    assert not wait.log_is_read
 
 
 def test_a_success_is_read_with_its_log_where_that_is_wanted():
     script = Script(clock=FakeClock())
     wait = waiting(script, log_at_end=True).wait
     assert wait.run() is not None
-    assert script.kinds[-2:] == ["poll", "log"]
+    assert script.kinds[-3:] == ["poll", "read", "log"]
     assert wait.log_is_read
 
 
-def test_where_the_log_can_not_be_read_the_failure_is_read_without_it():
+def test_a_log_that_can_not_be_read_is_asked_for_once_after_the_failure_was_reported():
     script = Script(clock=FakeClock(), ends=Status.FAILED)
     waiting(script).wait.run()
     number = len(script.asked)
-    script = Script(clock=FakeClock(), ends=Status.FAILED, faults={number: fault()})
-    wait = waiting(script).wait
-    ended = wait.run()
+    script = Script(clock=FakeClock(), ends=Status.FAILED, faults={number: fault("timeout (503)")})
+    waited = waiting(script)
+    ended = waited.wait.run()
     assert ended is not None
     assert ended.status is Status.FAILED
-    assert script.kinds[-3:] == ["poll", "log", "read"]
-    assert not wait.log_is_read
+    assert script.kinds[-3:] == ["poll", "read", "log"]
+    assert script.kinds.count("log") == 1
+    assert not waited.wait.log_is_read
+    assert waited.wait.log_problem == "timeout (503)"
+    assert waited.progress[-1].deployment is not None
+    assert waited.progress[-1].deployment.status is Status.FAILED
+    assert not waited.progress[-1].trouble
 
 
 @pytest.mark.parametrize(
@@ -176,18 +193,71 @@ def test_errors_while_polling_do_not_decide(error, first):
     assert [each.trouble for each in waited.progress if each.trouble] == [error.text]
 
 
-@pytest.mark.parametrize(
-    "error", [Refused("key", status=403), Refused("minutes", status=402), NotFound("", status=404)]
-)
+@pytest.mark.parametrize("error", [Refused("key", status=403), Refused("minutes", status=402)])
 @pytest.mark.parametrize("number", [1, 3, 7])
-def test_402_403_and_404_decide_at_once(error, number):
+def test_402_and_403_decide_at_once(error, number):
     script = Script(clock=FakeClock(), faults={number: error})
     with pytest.raises(type(error)):
         waiting(script).wait.run()
     assert len(script.asked) == number
 
 
-@pytest.mark.parametrize("error", [Refused("", status=403), NotFound("", status=404), fault()])
+GONE = NotFound("not found", from_handler=True)
+
+
+@pytest.mark.parametrize("number", [1, 3, 7])
+def test_a_deployment_that_is_not_found_once_is_read_again_and_not_gone(number):
+    script = Script(clock=FakeClock(), faults={number: GONE})
+    waited = waiting(script)
+    ended = waited.wait.run()
+    assert ended is not None
+    assert ended.status is Status.SUCCESS
+    assert script.kinds[number] == "read"
+    assert script.asked[number][1] - script.asked[number - 1][1] >= GONE_PAUSE_S
+
+
+@pytest.mark.parametrize("number", [1, 3, 7])
+def test_a_deployment_is_gone_when_it_is_not_found_again_after_a_pause(number):
+    script = Script(clock=FakeClock(), faults={number: GONE, number + 1: GONE})
+    with pytest.raises(NotFound):
+        waiting(script).wait.run()
+    assert len(script.asked) == number + 1
+    assert script.kinds[number] == "read"
+    assert GONE_PAUSE_S <= script.asked[number][1] - script.asked[number - 1][1] < GONE_PAUSE_S + 1
+
+
+def test_a_404_that_is_not_that_of_a_handler_is_never_proof():
+    foreign = NotFound("no repository", from_handler=False)
+    script = Script(clock=FakeClock(), faults=dict.fromkeys(range(4, 9), foreign))
+    ended = waiting(script).wait.run()
+    assert ended is not None
+    assert ended.status is Status.SUCCESS
+
+
+def test_where_there_is_no_poll_the_deployment_is_read_instead():
+    """The oldest servers answer /poll with 404 in text, while reading works."""
+
+    class WithoutPoll(Script):
+        def poll(self, deployment_id: str, *, patience: float) -> PolledStatus:
+            self._ask("poll")
+            raise ServerFault("404 page not found", status=404)
+
+    script = WithoutPoll(clock=FakeClock())
+    waited = waiting(script)
+    ended = waited.wait.run()
+    assert ended is not None
+    assert ended.status is Status.SUCCESS
+    assert script.kinds.count("poll") == 1
+    assert not any(progress.trouble for progress in waited.progress)
+
+
+def test_polls_are_dense_again_where_stormkits_own_time_limit_ends_builds():
+    script = Script(clock=FakeClock(), seconds=916, ends=Status.FAILED, history=(60,) * 10)
+    waiting(script).wait.run()
+    assert 916 <= script.clock.passed < 916 + 5.1
+
+
+@pytest.mark.parametrize("error", [Refused("", status=403), GONE, fault()])
 def test_the_list_of_earlier_builds_decides_nothing(error):
     script = Script(clock=FakeClock(), faults={2: error})
     waited = waiting(script)
@@ -202,21 +272,22 @@ def test_no_list_is_asked_for_while_nothing_answers():
     assert script.kinds[:4] == ["read", "read", "read", "list"]
 
 
-@pytest.mark.parametrize("asked", [7.0, 45.0])
-def test_retry_after_is_obeyed(asked):
-    script = Script(clock=FakeClock(), seconds=100, faults={5: Busy("busy", status=429, retry_after=asked)})
+@pytest.mark.parametrize(("requested", "pause"), [(7.0, 7.0), (45.0, 15.0), (3600.0, 15.0)])
+def test_retry_after_is_obeyed_up_to_15_seconds(requested, pause):
+    script = Script(clock=FakeClock(), seconds=100, faults={5: fault(retry_after=requested)})
     waiting(script).wait.run()
     times = [at for _, at in script.asked]
-    assert times[5] - times[4] >= asked
+    assert times[5] - times[4] == pytest.approx(pause)
     assert times[6] - times[5] < 7
 
 
 def test_a_long_retry_after_does_not_outlast_the_deadline():
-    script = Script(clock=FakeClock(), seconds=50, faults={3: Busy("busy", status=429, retry_after=86400)})
-    ended = waiting(script, timeout=60).wait.run()
+    faults: dict[int, Exception] = {3: Busy("busy", status=429, retry_after=86400)}
+    script = Script(clock=FakeClock(), seconds=50, checked_out=0.0, faults=faults)
+    ended = waiting(script, timeout=8).wait.run()
     assert ended is not None
-    assert ended.status is Status.SUCCESS
-    assert script.clock.passed == pytest.approx(60, abs=0.01)
+    assert ended.running
+    assert script.clock.passed == pytest.approx(8, abs=0.01)
 
 
 def test_the_deadline_is_exact_and_followed_by_one_last_look():
@@ -258,11 +329,11 @@ def test_the_first_line_already_tells_what_is_usual():
 
 
 def test_polls_that_hang_make_no_longer_silence():
-    script = Script(clock=FakeClock(), seconds=300, poll_takes=LOOK_LIMIT)
+    script = Script(clock=FakeClock(), seconds=300, poll_takes=LOOK_TIMEOUT_S)
     waited = waiting(script)
     waited.wait.run()
     times = [each.elapsed for each in waited.progress]
-    assert max(later - earlier for earlier, later in pairwise(times)) <= HEARTBEAT + 0.01
+    assert max(later - earlier for earlier, later in pairwise(times)) <= HEARTBEAT_S + 0.01
 
 
 def test_a_cancel_ends_the_wait():
@@ -277,12 +348,12 @@ def test_something_is_said_when_it_changes_and_every_30_seconds():
     waited = waiting(script)
     waited.wait.run()
     times = [each.elapsed for each in waited.progress]
-    assert max(later - earlier for earlier, later in pairwise(times)) <= HEARTBEAT + 0.01
+    assert max(later - earlier for earlier, later in pairwise(times)) <= HEARTBEAT_S + 0.01
     facts = [
         (each.deployment and (each.deployment.status, each.deployment.commit), each.usual) for each in waited.progress
     ]
     again = [at for at, now, before in zip(times[1:], facts[1:], facts, strict=False) if now == before]
-    assert len(again) <= 200 / (HEARTBEAT - LOOK_LIMIT)
+    assert len(again) <= 200 / (HEARTBEAT_S - LOOK_TIMEOUT_S)
     assert waited.progress[-1].usual is not None
 
 
@@ -317,7 +388,7 @@ class TestRestart:
         script.deployment = lambda *_, **__: self.FAILED  # type: ignore[method-assign]
         ended = waiting(script).wait.run(restarted=self.FAILED)
         assert ended == self.FAILED
-        assert RESTART_LAG <= script.clock.passed < RESTART_LAG + 5
+        assert RESTART_LAG_S <= script.clock.passed < RESTART_LAG_S + 5
 
     def test_a_new_failure_within_the_same_second_of_the_clock_counts(self):
         script = Script(clock=FakeClock())
@@ -377,5 +448,5 @@ class TestLiveLog:
         script = Script(clock=FakeClock(), seconds=200)
         _, waited = self.run(script)
         times = [each.elapsed for each in waited.progress]
-        assert max(later - earlier for earlier, later in pairwise(times)) <= HEARTBEAT + 0.01
-        assert len(times) <= 200 / (HEARTBEAT - LOOK_LIMIT) + 4
+        assert max(later - earlier for earlier, later in pairwise(times)) <= HEARTBEAT_S + 0.01
+        assert len(times) <= 200 / (HEARTBEAT_S - LOOK_TIMEOUT_S) + 4

@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.runner import action_yml
 from sandbox.runner.runner import ACTION
-from stormkit_action.input_table import INPUTS
+from stormkit_action.inputs import INPUTS
 from stormkit_action.reporting.outputs import OUTPUTS
 from tests.workflows.linting import (
     EXAMPLES,

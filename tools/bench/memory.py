@@ -12,7 +12,7 @@ from sandbox.runner.runner import ACTION, Runner
 from sandbox.stormkit.server import ENV_KEY, Step, Stormkit
 
 SIZE = 20_000_000
-LIMIT = 80 * 1024 * 1024
+LIMIT = 250 * 1024 * 1024
 
 # Starts the action as a child, so that its memory can be told from everybody else's; ru_maxrss is in KiB on Linux.
 _WRAPPER = """

@@ -27,7 +27,10 @@ def _nothing(stormkit: Stormkit) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scenario:
-    """A command whose calls of `operation` go wrong. `title` is the heading in the document, `about` what it shows."""
+    """A command whose calls of `operation` go wrong.
+
+    `title` is the heading in the document, `about` what it shows, and `stays` why a build is left running in some rows.
+    """
 
     name: str
     operation: str
@@ -36,6 +39,7 @@ class Scenario:
     inputs: Mapping[str, str]
     prepare: Callable[[Stormkit], object] = _nothing
     kinds: tuple[FaultKind, ...] = ()
+    stays: str = ""
 
 
 def prepare(stormkit: Stormkit) -> None:
@@ -71,20 +75,23 @@ SCENARIOS: tuple[Scenario, ...] = (
         "fails rather than risk a second build.",
         inputs=_DEPLOY,
         prepare=lambda stormkit: stormkit.fault("trigger", FaultKind.ANSWER_LOST),
+        stays="A list that is refused shows no id that could be stopped; the reason says that a build may be running.",
     ),
     Scenario(
         name="poll",
         operation="poll",
         title="Polling (`deploy`)",
-        about="No error decides the outcome, but 403 and 404, which no waiting mends.",
+        about="Of the errors only 403 decides, which no waiting mends. After a 404 the deployment is read instead.",
         inputs=_DEPLOY,
+        stays="A key that is refused stops nothing either; the reason says that the deployment may still be building.",
     ),
     Scenario(
         name="read",
         operation="read",
         title="Reading the deployment (`deploy`)",
-        about="The same.",
+        about="The same. A deployment that is answered 404 twice in a row was deleted.",
         inputs=_DEPLOY,
+        stays="After a 403 for the same reason; after 404s because Stormkit itself says that there is nothing to stop.",
     ),
     Scenario(
         name="publish",
@@ -108,6 +115,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         about="The verdict stays the timeout; the reason says whether the stop was confirmed.",
         inputs={**_DEPLOY, "on-timeout": "stop", "timeout": "1m"},
         prepare=lambda stormkit: stormkit.next_build(seconds=3600.0),
+        stays="No stop arrives; the reason says that it was not confirmed, and the post step tries again.",
     ),
     Scenario(
         name="stop",
@@ -116,6 +124,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         about="Confirmed by reading back.",
         inputs={"command": "stop"},
         prepare=_running,
+        stays="No stop arrives; the step fails and its reason names the deployment that could not be stopped.",
     ),
     Scenario(
         name="delete",

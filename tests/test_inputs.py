@@ -7,16 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stormkit_action import input_table
 from stormkit_action.errors import InputError
-from stormkit_action.input_table import INPUTS, from_environment, secrets_in
-from stormkit_action.inputs import BuildLog, Command, Environment, Inputs, OnGivingUp, Switch
+from stormkit_action.inputs import (
+    INPUTS,
+    BuildLog,
+    Command,
+    Environment,
+    Inputs,
+    OnGivingUp,
+    Switch,
+    read,
+    secrets_in,
+)
 
 KEY = "SK_0123456789abcdef"
 
 
 def parsed(**inputs: str) -> Inputs:
-    return from_environment(environment(**inputs))
+    return read(environment(**inputs))
 
 
 def environment(**inputs: str) -> dict[str, str]:
@@ -47,7 +55,7 @@ def test_defaults():
         on_timeout=OnGivingUp.LEAVE,
         on_cancel=OnGivingUp.STOP,
         retries=0,
-        poll_interval=timedelta(seconds=2),
+        poll_interval=timedelta(seconds=0.5),
         stop_superseded=False,
         health_check="",
         health_check_status=inputs.health_check_status,
@@ -97,30 +105,27 @@ def test_all_errors_come_at_once_with_input_value_and_what_is_accepted():
         publish="yse", timeout="soon", command="depoly", api_url="example.com", environments="docs", comment_key="-->"
     )
     assert found == (
-        'Input environments: "docs" is not accepted; every line is "name: env-id", such as "docs: 305", and line 1 is'
-        " not.",
-        'Input command: "depoly" is not accepted; accepted are auto, deploy, publish, rollback, restart, stop, delete,'
-        " cleanup, status, list, check.",
-        'Input publish: "yse" is not accepted; accepted are true and false.',
-        'Input timeout: "soon" is not accepted; it is a duration such as 90, 90s, 15m or 1h30m.',
-        'Input comment-key: "-->" is not accepted; it is up to 64 letters, digits, dots, underscores and single'
-        " hyphens.",
-        'Input api-url: "example.com" is not accepted; it is an origin such as https://stormkit.example.com, without a'
-        " path.",
+        'Input environments: "docs" is not valid: use one "name: env-id" a line, such as "docs: 305"; line 1 is not.',
+        'Input command: "depoly" is not valid: use auto, deploy, publish, rollback, restart, stop, delete, cleanup,'
+        " status, list or check.",
+        'Input publish: "yse" is not valid: use true or false.',
+        'Input timeout: "soon" is not valid: use a duration such as 90, 90s, 15m or 1h30m.',
+        'Input comment-key: "-->" is not valid: use up to 64 letters, digits, dots, underscores and single hyphens.',
+        'Input api-url: "example.com" is not valid: use an origin such as https://api.example.com, without a path.',
     )
 
 
 @pytest.mark.parametrize("spec", INPUTS, ids=lambda spec: spec.name)
 def test_every_input_is_named_in_its_error(spec):
     found = problems(**{spec.field: "\x00"})
-    assert [each for each in found if each.startswith(f"Input {spec.name}: ")]
-    assert all(each.endswith(".") for each in found)
-    assert all("\n" not in each and "\x00" not in each for each in found)
+    assert [problem for problem in found if problem.startswith(f"Input {spec.name}: ")]
+    assert all(problem.endswith(".") for problem in found)
+    assert all("\n" not in problem and "\x00" not in problem for problem in found)
 
 
 @pytest.mark.parametrize("spec", INPUTS, ids=lambda spec: spec.name)
 def test_bytes_that_are_no_text_are_an_error_of_that_input(spec):
-    assert any(each.startswith(f"Input {spec.name}: ") for each in problems(**{spec.field: "a\udcffb"}))
+    assert any(problem.startswith(f"Input {spec.name}: ") for problem in problems(**{spec.field: "a\udcffb"}))
 
 
 def test_a_missing_key_says_how_to_provide_one():
@@ -129,7 +134,7 @@ def test_a_missing_key_says_how_to_provide_one():
         assert problem.startswith("Input api-key: ")
         assert "pass it as api-key: ${{ secrets.STORMKIT_API_KEY }};" in problem
         assert problem.endswith("outside GitHub set the variable STORMKIT_API_KEY.")
-    assert problems(api_key="")[0].startswith('Input api-key: "" is not accepted; it needs')
+    assert problems(api_key="")[0].startswith('Input api-key: "" is not valid: save a Stormkit API key')
 
 
 @pytest.mark.parametrize(
@@ -138,8 +143,8 @@ def test_a_missing_key_says_how_to_provide_one():
         ({"environments": "docs: 305", "env_id": "305"}, "environments and env-id"),
         ({"environments": "docs: 305", "deployment_id": "8241"}, "environments and deployment-id"),
         ({"command": "delete"}, "delete needs the id"),
-        ({"command": "rollback", "deployment_id": "8241"}, "for one of them use publish"),
-        ({"command": "cleanup", "deployment_id": "8241"}, "for one of them use delete"),
+        ({"command": "rollback", "deployment_id": "8241"}, "to name one use publish"),
+        ({"command": "cleanup", "deployment_id": "8241"}, "to name one use delete"),
         ({"wait": "false", "publish": "true"}, "wait and publish"),
         ({"wait": "false", "health_check": "/"}, "wait and health-check"),
         ({"wait": "false", "retries": "1"}, "wait and retries"),
@@ -152,7 +157,7 @@ def test_contradictions(inputs, words):
 
 def test_contradictions_come_with_the_other_errors():
     found = problems(environments="docs: 305", env_id="305", publish="yse", wait="false", retries="2")
-    assert [each.split(":")[0] for each in found] == [
+    assert [problem.split(":")[0] for problem in found] == [
         "Input publish",
         "Inputs environments and env-id",
         "Inputs wait and retries",
@@ -179,13 +184,31 @@ def test_a_secret_in_the_wrong_input_is_not_shown(field, secret):
 
 def test_a_key_in_the_wrong_input_alone_is_not_shown_and_not_used():
     found = problems(api_key="", env_id=KEY, environments=f"docs: {KEY}", deployment_id=KEY)
-    assert [each.split(":")[0] for each in found] == [
+    assert [problem.split(":")[0] for problem in found] == [
         "Input api-key",
         "Input env-id",
         "Input environments",
         "Input deployment-id",
     ]
     assert KEY not in "".join(found)
+
+
+@pytest.mark.parametrize(
+    ("api_url", "dashboard_url"),
+    [
+        ("", "https://app.stormkit.io"),
+        ("https://api.stormkit.io/", "https://app.stormkit.io"),
+        ("https://api.example.com", "https://stormkit.example.com"),
+        ("https://api.eu.example.com", "https://stormkit.eu.example.com"),
+        ("https://stormkit-api.example.com", ""),
+        ("https://api.example.com:8443", ""),
+        ("http://api.example.com", ""),
+        ("http://127.0.0.1:8080", ""),
+    ],
+)
+def test_the_dashboard_is_derived_from_the_api_or_not_linked_at_all(api_url, dashboard_url):
+    assert parsed(api_url=api_url).dashboard_url == dashboard_url
+    assert parsed(api_url=api_url, dashboard_url="https://x.example.com").dashboard_url == "https://x.example.com"
 
 
 def test_secrets_are_known_in_every_form_they_take():
@@ -206,4 +229,4 @@ NAMES = st.sampled_from([spec.variable for spec in INPUTS])
 @given(st.dictionaries(NAMES, st.text()))
 def test_nothing_but_an_input_error(environ):
     with contextlib.suppress(InputError):
-        input_table.from_environment({**environ, "INPUT_API-KEY": KEY})
+        read({**environ, "INPUT_API-KEY": KEY})

@@ -1,0 +1,111 @@
+"""`stop`, and stopping what a newer deploy supersedes. Stopping what has ended is success."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+
+from stormkit_action.clock import Deadline
+from stormkit_action.commands import find
+from stormkit_action.context import Context
+from stormkit_action.errors import ActionError, CommandError, NotFound
+from stormkit_action.result import DeploymentResult
+from stormkit_action.stormkit import confirm
+from stormkit_action.stormkit.client import PAGE_SIZE
+from stormkit_action.stormkit.models import Deployment, Status
+
+# How many deployments are worked on at once.
+POOL_SIZE = 8
+
+STOP_PATIENCE_S = 55.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stopped:
+    """What came of stopping several: the deployments as read back, and a sentence for each failure."""
+
+    deployments: tuple[Deployment, ...]
+    failures: tuple[str, ...]
+
+
+def stop(context: Context) -> DeploymentResult:
+    """Stop the named deployment, or every running one of the branch."""
+    if context.inputs.deployment_id:
+        found = [find.named(context)]
+    else:
+        found = running_of_branch(context, context.client.all_deployments(branch=context.plan.branch))
+    for deployment in found:
+        context.check_environment(deployment)
+    stopped = stop_all(context, [deployment for deployment in found if deployment.running])
+    if stopped.failures:
+        raise CommandError("; ".join(stopped.failures))
+    if not stopped.deployments:
+        context.reporter.log("Nothing to stop.")
+    shown = (*stopped.deployments, *found)
+    ended_ids = tuple(deployment.id for deployment in stopped.deployments)
+    return replace(context.result(shown[0] if shown else None), ended_ids=ended_ids)
+
+
+def stop_superseded(context: Context, give_up: Deadline) -> frozenset[str]:
+    """Before a trigger: stop what still runs for this branch. The ids of what was there before the trigger.
+
+    Raises StormkitError when the list can't be read. What can't be stopped is only warned of.
+    """
+    known: set[str] = set()
+    running: list[Deployment] = []
+    since_last_running = 0
+    for deployment in context.stormkit.within(give_up).all_deployments(branch=context.plan.branch):
+        context.check_environment(deployment)
+        known.add(deployment.id)
+        since_last_running = 0 if deployment.running else since_last_running + 1
+        if deployment.running:
+            running.append(deployment)
+        # Running ones are the newest: a page's worth without any ends the search.
+        if since_last_running >= PAGE_SIZE:
+            break
+    for failure in stop_all(context, running_of_branch(context, running)).failures:
+        context.reporter.warning(f"A superseded deployment is still running. {failure}")
+    return frozenset(known)
+
+
+def running_of_branch(context: Context, deployments: Iterable[Deployment]) -> list[Deployment]:
+    """Those of the branch that are running."""
+    branches = ("", context.plan.branch)
+    return [deployment for deployment in deployments if deployment.running and deployment.branch in branches]
+
+
+def stop_all(context: Context, deployments: list[Deployment]) -> Stopped:
+    """Stop each of `deployments`, whatever becomes of the others."""
+    stopped: dict[str, Deployment] = {}
+    failures: list[str] = []
+
+    def stop_one(deployment: Deployment) -> None:
+        try:
+            stopped[deployment.id] = confirm.stop(
+                context.client, deployment.id, context.deadline.within(STOP_PATIENCE_S)
+            )
+        except NotFound:
+            stopped[deployment.id] = replace(deployment, status=Status.STOPPED, preview_url="")
+            context.reporter.log(f"Deployment {deployment.id} was deleted meanwhile.")
+        except ActionError as error:
+            failures.append(f"Deployment {deployment.id} could not be stopped: {error.text}")
+        else:
+            context.reporter.log(f"Stopped deployment {deployment.id}.")
+
+    at_once(deployments, stop_one, check=context.clock.check)
+    return Stopped(
+        deployments=tuple(stopped[deployment.id] for deployment in deployments if deployment.id in stopped),
+        failures=tuple(failures),
+    )
+
+
+def at_once(deployments: Iterable[Deployment], act: Callable[[Deployment], None], *, check: Callable[[], None]) -> None:
+    """Run `act` on each deployment in a bounded pool. Once `check` raises, no more are begun."""
+    with ThreadPoolExecutor(POOL_SIZE) as pool:
+        futures = [pool.submit(act, deployment) for deployment in deployments]
+        try:
+            for future in as_completed(futures):
+                check()
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

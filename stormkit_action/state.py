@@ -1,0 +1,79 @@
+"""What a step leaves for its post step in GITHUB_STATE: both ends of that format are here.
+
+The runner hands `name=value` of the step's state file to the post step as the variable STATE_name.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from stormkit_action import parsers
+
+STARTED, FINISHED = "started", "finished"
+
+# 9999-12-31T23:59:59Z, the largest datetime, in Unix seconds.
+LATEST_S = 253_402_300_799
+
+
+class StateFile(Protocol):
+    """Where a step's state is saved."""
+
+    def save_state(self, name: str, text: str) -> None:
+        """Save `text` for the post step."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StartedDeployment:
+    """A deployment that the step began. Without an id only its trigger is known, sent at `sent_at` (Unix seconds)."""
+
+    env_id: str
+    deployment_id: str
+    branch: str
+    sent_at: int
+
+
+def save_started(files: StateFile, started: tuple[StartedDeployment, ...]) -> None:
+    """Remember the deployments that the step began, in case it is killed."""
+    entries = [
+        {
+            "env-id": deployment.env_id,
+            "deployment-id": deployment.deployment_id,
+            "branch": deployment.branch,
+            "sent-at": deployment.sent_at,
+        }
+        for deployment in started
+    ]
+    files.save_state(STARTED, json.dumps(entries))
+
+
+def save_finished(files: StateFile, *, finished: bool) -> None:
+    """Remember whether the step came to its own end, so that nothing is left for the post step."""
+    files.save_state(FINISHED, "true" if finished else "")
+
+
+def read_started(environ: Mapping[str, str]) -> tuple[StartedDeployment, ...]:
+    """What the step remembered; nothing where it can't be read: an earlier step can set any variable."""
+    try:
+        entries = json.loads(environ.get(f"STATE_{STARTED}", ""))
+    except (ValueError, RecursionError):
+        return ()
+    return tuple(_started(entries)) if isinstance(entries, list) else ()
+
+
+def _started(entries: list[object]) -> Iterator[StartedDeployment]:
+    for entry in entries:
+        if not isinstance(entry, dict):
+            continue
+        branch, sent_at = entry.get("branch"), entry.get("sent-at")
+        if not isinstance(branch, str) or type(sent_at) is not int or not 0 <= sent_at <= LATEST_S:
+            continue
+        with contextlib.suppress(ValueError):
+            yield StartedDeployment(
+                env_id=parsers.env_id(str(entry.get("env-id", ""))),
+                deployment_id=parsers.deployment_id(str(entry.get("deployment-id", ""))),
+                branch=branch,
+                sent_at=sent_at,
+            )
