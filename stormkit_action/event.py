@@ -173,7 +173,6 @@ def read(environ: Mapping[str, str]) -> Event:
     return _READERS.get(name, _ref_event)(event, payload, environ)
 
 
-
 def _elsewhere(environ: Mapping[str, str]) -> Event:
     """The event outside GitHub: the pipeline of another CI, or none in a terminal."""
     pipeline = ci.read(environ)
