@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from stormkit_action import __version__
+from stormkit_action import __version__, troubleshooting
 from stormkit_action import event as events
 from stormkit_action import inputs as action_inputs
 from stormkit_action import plan as plans
@@ -76,7 +76,11 @@ def main(
         result = _run(environ, console=console, clock=clock, step=step, reporter=reporter)
     except (Cancelled, Exception) as error:
         result = _ended_by(error, environ, console)
-    return reporter.finish(result)
+    code = reporter.finish(replace(result, problem=troubleshooting.with_link(result.problem, environ)))
+    reasons = (deployment.reason for deployment in result.deployments if results.exit_code(deployment.status))
+    for address in dict.fromkeys(filter(None, (troubleshooting.link(reason, environ) for reason in reasons))):
+        console.line(f"About this error: {address}")
+    return code
 
 
 def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: Step, reporter: Reporter) -> Result:
