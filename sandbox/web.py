@@ -43,6 +43,7 @@ class Reply:
     body: Any = None
     """bytes and str go out as they are, None as an empty body, everything else as JSON."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    """One that is "" is left out, the usual ones too."""
     dropped: bool = False
     """Close the connection instead of answering."""
     delay: float = 0.0
@@ -154,10 +155,17 @@ def _handler_for(server: Server) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return
-            self.send_response(reply.status)
-            headers = {"content-type": reply.content_type, "content-length": str(len(reply.content)), **reply.headers}
+            self.send_response_only(reply.status)
+            headers = {
+                "server": self.version_string(),
+                "date": self.date_time_string(),
+                "content-type": reply.content_type,
+                "content-length": str(len(reply.content)),
+                **reply.headers,
+            }
             for name, value in headers.items():
-                self.send_header(name, value)
+                if value:
+                    self.send_header(name, value)
             self.end_headers()
             if self.command != "HEAD":
                 self._send_body(reply)

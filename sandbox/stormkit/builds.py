@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -70,6 +70,32 @@ DEFAULT_STEPS: Mapping[Outcome, tuple[Step, ...]] = {
     Outcome.TIMEOUT: (CHECKOUT, INSTALL, HANGING_BUILD),
 }
 
+# What v2026.04.17 really logs (recorded: deploy-success, deploy-failed). `{build}` is the environment's build command.
+_REMOTE = "remote: Enumerating objects: 4, done.        \nremote: Counting objects: 100% (4/4), done.        \n"
+_REMOTE += "Receiving objects: 100% (4/4), 543 bytes | 543.00 KiB/s, done.\n"
+_BEFORE = (
+    Step(title="checkout {branch}", message="Cloning into '/tmp/deployment-{id}/repo'...\n" + _REMOTE),
+    Step(title="mise install", message="mise all tools are installed\n"),
+    Step(title="node --version", message="v20.20.2\n", share=0.5),
+    Step(title="environment variables", message="{variables}", share=0.5),
+    Step(title="npm install", message="up to date in 333ms\n", share=3.0),
+)
+RECORDED_STEPS: Mapping[Outcome, tuple[Step, ...]] = {
+    Outcome.SUCCESS: (*_BEFORE, Step(title="{build}", message=BUILD.message, share=4.0)),
+    Outcome.FAILED: (
+        *_BEFORE,
+        Step(title="{build}", message=f"{FAILING_BUILD.text}exit status 1\n\n", ok=False, share=4.0),
+    ),
+    Outcome.TIMEOUT: (*_BEFORE, Step(title="{build}", message=HANGING_BUILD.message, ok=False, share=8.0)),
+}
+# Recorded: deploy-missing-branch.
+MISSING_BRANCH = Step(
+    title="checkout {branch}",
+    message="Cloning into '/tmp/deployment-{id}/repo'...\nwarning: Could not find remote branch {branch} to clone.\n"
+    "fatal: Remote branch {branch} not found in upstream origin\nexit status 128\n\n",
+    ok=False,
+)
+
 # Part of a successful build's time that the upload takes, after its last step.
 UPLOAD_SHARE = 0.1
 UPLOADING = "Deploying your application... This may take a while..."
@@ -130,11 +156,12 @@ class Build:
         """Stormkit's word for its end."""
         return "success" if self.outcome is Outcome.SUCCESS and self.checks_pass else "failed"
 
-    @property
-    def failure(self) -> str:
-        """The error that Stormkit tells of, "" when it has none."""
+    def failure(self, *, recorded: bool) -> str:
+        """The error that Stormkit tells of a failed build, "" when it has none; `recorded` as v2026.04.17 says it."""
         if self.error or self.outcome is Outcome.SUCCESS:
             return self.error
+        if recorded:
+            return "" if self.outcome is Outcome.TIMEOUT else "Error: exit status 1"
         return "Build timed out after 30 minutes." if self.outcome is Outcome.TIMEOUT else "exit status 1"
 
 
@@ -146,15 +173,30 @@ class Entry:
     message: str
     status: bool
     duration: float
+    begins: float = 0.0
+    """Seconds from the start of the build to that of the step."""
+    over: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Course:
-    """A build whose queue takes `queue` seconds; moments are seconds after its start."""
+    """A build whose queue takes `queue` seconds; moments are seconds after its start.
+
+    `facts` are texts for the places in titles and messages that stand in braces.
+    """
 
     build: Build
     branch: str
     queue: float
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def checked_out(self) -> float:
+        """When its first step, the checkout, is over."""
+        steps = self.build.listed
+        share = steps[0].share / sum(step.share for step in steps)
+        work = self.built - self.queue if math.isfinite(self.built) else NOMINAL
+        return self.queue + work * share * (1 - UPLOAD_SHARE if self.build.outcome is Outcome.SUCCESS else 1)
 
     @property
     def built(self) -> float:
@@ -213,19 +255,26 @@ class Course:
             last = position == len(steps) - 1
             over = moment >= (end if last else begin + seconds) and not (endless and last)
             passed = max(0.0, moment - begin) if not over else seconds
-            text = step.text.replace("{branch}", self.branch)
+            text = self._filled(step.text)
             shown = text if over or passed >= seconds else text[: int(len(text) * passed / seconds)]
             # The step that runs counts as failed until it is over: servers know of no third state.
             entries.append(
                 Entry(
-                    title=step.title.replace("{branch}", self.branch),
+                    title=self._filled(step.title),
                     message=shown,
                     status=step.ok and over,
                     duration=passed * self.scale,
+                    begins=begin,
+                    over=over,
                 )
             )
             begin += seconds
         return tuple(entries)
+
+    def _filled(self, text: str) -> str:
+        for name, fact in {"branch": self.branch, **self.facts}.items():
+            text = text.replace(f"{{{name}}}", fact)
+        return text
 
 
 def summary(upload: Mapping[str, int]) -> str:
@@ -243,4 +292,4 @@ def _until_failure(steps: Sequence[Step]) -> tuple[Step, ...]:
 
 
 def _failed(entry: Entry) -> Entry:
-    return Entry(title=entry.title, message=entry.message, status=False, duration=entry.duration)
+    return replace(entry, status=False)

@@ -1,11 +1,21 @@
 """What a local Stormkit stores, and how it stands at a given moment. Moments are monotonic seconds."""
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sandbox.events import BASE_BRANCH
-from sandbox.stormkit.builds import Build, Course, Entry, Outcome, Step
+from sandbox.stormkit import recorded_log
+from sandbox.stormkit.builds import MISSING_BRANCH, RECORDED_STEPS, Build, Course, Entry, Outcome
 
-MISSING_BRANCH = Step(title="checkout {branch}", ok=False)
+# What a build does without the environment's configuration.
+DEFAULT_BUILD_COMMAND = "npm run build"
+
+# Names of variables whose values the log masks; recorded: API_SECRET is masked, SMTP_PASS and REDIS_URL are not.
+_MASKED = re.compile("SECRET|TOKEN|PASSWORD|KEY")
+
+# How long a build takes that finds no branch (recorded: deploy-missing-branch).
+_MISSING_BRANCH_S = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,13 +62,20 @@ class Publication:
 
 @dataclass(kw_only=True, slots=True)
 class Environment:
-    """An environment of an app. `auto_publish` is for deployments that no API call started."""
+    """An environment of an app. `auto_publish` is for deployments that no API call started.
+
+    `status_checks` are only what the snapshot tells of them; a build's own say how they go.
+    """
 
     id: str
     name: str
     app: App
     branch: str = BASE_BRANCH
     auto_publish: bool = False
+    build_command: str = DEFAULT_BUILD_COMMAND
+    output_folder: str = "dist"
+    variables: dict[str, str] = field(default_factory=lambda: {"NODE_ENV": "production"})
+    status_checks: Sequence[Mapping[str, str]] = ()
     publications: list[Publication] = field(default_factory=list)
 
     def live(self, moment: float) -> str:
@@ -80,7 +97,12 @@ class Environment:
 
 @dataclass(kw_only=True, slots=True)
 class Record:
-    """A deployment as it is stored. Moments are on the server's monotonic clock."""
+    """A deployment as it is stored. Moments are on the server's monotonic clock.
+
+    `recorded` is one of a server that behaves as the recorded one. Such a server ends a build at `ended_at`, whatever
+    it does; `configured` is False once a restart has lost the environment's configuration, and `kept` how the
+    deployment stood before it was restarted.
+    """
 
     id: str
     env: Environment
@@ -94,6 +116,10 @@ class Record:
     stopped: float | None = None
     prioritized: float | None = None
     restarts: int = 0
+    recorded: bool = False
+    ended_at: float | None = None
+    configured: bool = True
+    kept: "Deployment | None" = None
 
     @property
     def checkout(self) -> float:
@@ -104,34 +130,91 @@ class Record:
     def course(self) -> Course:
         """How its build goes. It fails at the checkout when the branch is gone by then."""
         build, tip = self.build, self.env.app.repository.tip(self.branch, self.checkout)
-        if tip is None and not build.sha and not self.ghost:
-            failing = replace(MISSING_BRANCH, message=f"fatal: Remote branch {self.branch} not found\n")
-            build = replace(build, outcome=Outcome.FAILED, steps=(failing,))
-        return Course(build=build, branch=self.branch, queue=self.checkout - self.started)
+        accessible = self.env.app.repository.accessible
+        if (tip is None or not accessible) and not build.sha and not self.ghost:
+            if self.recorded:
+                queued = build.queue
+                build = replace(
+                    build, seconds=queued + _MISSING_BRANCH_S, queued=queued, error="Error: exit status 128"
+                )
+            build = replace(build, outcome=Outcome.FAILED, steps=(MISSING_BRANCH,))
+        elif self.recorded and not build.steps:
+            build = replace(build, steps=RECORDED_STEPS[build.outcome])
+        return Course(build=build, branch=self.branch, queue=self.checkout - self.started, facts=self._facts(build))
+
+    def _facts(self, build: Build) -> dict[str, str]:
+        if not self.recorded:
+            return {"id": self.id}
+        tip = self.env.app.repository.tip(self.branch, self.checkout)
+        variables = {name: "*" * 15 if _MASKED.search(name) else text for name, text in self.env.variables.items()}
+        variables = {
+            **(variables if self.configured else {}),
+            "SK_APP_ID": self.env.app.id,
+            "SK_BRANCH_NAME": self.branch,
+            "SK_COMMIT_SHA": build.sha or (tip.sha if tip else ""),
+            "SK_DEPLOYMENT_ID": self.id,
+            "SK_ENV": self.env.name,
+            "SK_ENV_ID": self.env.id,
+            "STORMKIT": "true",
+        }
+        return {
+            "id": self.id,
+            "build": self.env.build_command if self.configured else DEFAULT_BUILD_COMMAND,
+            "variables": "".join(f"{name}={text}\n" for name, text in sorted(variables.items())),
+        }
+
+    @property
+    def end(self) -> float:
+        """Seconds from its start to its end, unless it is stopped."""
+        return min(self.course.end, self.ended_at - self.started) if self.ended_at is not None else self.course.end
 
     def running(self, moment: float) -> bool:
         """Is it in the queue, being built or checked?"""
-        return self.stopped is None and moment - self.started < self.course.end
+        return self.stopped is None and moment - self.started < self.end
+
+    def ended_by_server(self, moment: float) -> bool:
+        """Whether it took too long."""
+        return self.stopped is None and not self.running(moment) and self.end < self.course.end
+
+    def checking(self, moment: float) -> bool:
+        """Whether its build has succeeded and its status checks run, or ran when it was stopped."""
+        passed = (moment if self.stopped is None else self.stopped) - self.started
+        return self.course.built <= passed < self.course.end
 
     def status(self, moment: float) -> str:
         """`running`, `success` or `failed`; a stopped one has failed."""
         if self.running(moment):
             return "running"
-        return self.course.build.final if self.stopped is None else "failed"
+        return "failed" if self.stopped is not None or self.ended_by_server(moment) else self.course.build.final
 
     def commit(self, moment: float) -> Commit | None:
         """The commit it builds, None before the checkout."""
-        if self.ghost or self.checkout > (moment if self.stopped is None else self.stopped):
-            return None
+        seen = moment if self.stopped is None else self.stopped
+        # The recorded server hears of the commit when the checkout is over, and shows the first run's until then.
+        known_from = self.started + self.course.checked_out if self.recorded else self.checkout
+        if self.ghost or known_from > seen:
+            return self.kept.commit if self.kept is not None else None
         tip = self.env.app.repository.tip(self.branch, self.checkout)
         sha, author, message = self.build.sha, self.build.author, self.build.message
-        if tip is None and not sha:
+        if (tip is None or not self.env.app.repository.accessible) and not sha:
             return None
         return Commit(
             sha=sha or (tip.sha if tip else ""),
             author=author if author is not None else (tip.author if tip else ""),
             message=message if message is not None else (tip.message if tip else ""),
         )
+
+    def upload(self, moment: float) -> Mapping[str, int] | None:
+        """The sizes of what was uploaded, None where nothing is told of them."""
+        status = self.status(moment)
+        if not self.recorded:
+            return self.build.upload if status == "success" else None
+        built = (moment if self.stopped is None else self.stopped) - self.started >= self.course.built
+        if not built or self.ghost or self.ended_by_server(moment):
+            return self.kept.upload if self.kept is not None else None
+        if self.course.build.outcome is Outcome.SUCCESS:
+            return self.build.upload
+        return dict.fromkeys(self.build.upload, 0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,22 +233,37 @@ class Deployment:
     stopped_at: float | None
     duration: float
     commit: Commit | None
-    checks_passed: bool
+    checks_passed: bool | None
+    upload: Mapping[str, int] | None
     published: bool
     warming_up: bool
     deleted: bool
     ghost: bool
     restarts: int
+    recorded: bool
+    configured: bool
+    cut_short: bool
+    """Stopped, or ended by the server."""
     course: Course
     last: float
     """Seconds from its start to this moment, or to the moment it was stopped."""
 
     @property
-    def logs(self) -> tuple[Entry, ...]:
-        """The build's log."""
-        return () if self.ghost else self.course.logs(self.last, stopped=self.stopped_manually)
+    def logs(self) -> tuple[Entry, ...] | None:
+        """The build's log; None where the recorded server says null."""
+        if not self.recorded:
+            return () if self.ghost else self.course.logs(self.last, stopped=self.stopped_manually)
+        frozen = self.cut_short and self.last < self.course.built
+        log = recorded_log.build_log(self.course, self.last, started_at=self.created_at, frozen=frozen)
+        return self._restarted(None if self.ghost else log)
 
     @property
-    def checks(self) -> tuple[Entry, ...]:
-        """The status checks' log."""
-        return () if self.ghost else self.course.checks(self.last)
+    def checks(self) -> tuple[Entry, ...] | None:
+        """The status checks' log; None where the recorded server says null."""
+        if not self.recorded:
+            return () if self.ghost else self.course.checks(self.last)
+        return self._restarted(None if self.ghost else recorded_log.checks_log(self.course, self.last))
+
+    def _restarted(self, log: tuple[Entry, ...] | None) -> tuple[Entry, ...] | None:
+        """Recorded (restart-after-failure): a log is null before there is one, and empty after a restart."""
+        return () if log is None and self.restarts else log

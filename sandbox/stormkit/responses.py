@@ -29,6 +29,7 @@ class Answers:
     `without` are fields that its deployments lack, `overrides` ones that they have instead or besides.
     `abbreviated` cuts commits to that many digits, `stopped_status` is its word for a stopped deployment.
     `documented_trigger` answers a trigger with the documented fields instead of the usual ones.
+    Below `domain`, where it is set, every host has its own meaning: `api.`, `stormkit.` (the dashboard), the previews'.
     """
 
     without: set[str] = field(default_factory=set)
@@ -38,6 +39,7 @@ class Answers:
     previews: bool = True
     documented_trigger: bool = False
     dashboard_url: str = "https://app.stormkit.io"
+    domain: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +55,6 @@ class Objects:
         env = deployment.env
         details = f"/apps/{env.app.id}/environments/{env.id}/deployments/{deployment.id}"
         entries, checks = (deployment.logs, deployment.checks) if logs else (None, None)
-        succeeded = deployment.status == "success"
         body = {
             "id": deployment.id,
             "appId": env.app.id,
@@ -68,22 +69,18 @@ class Objects:
             "isAutoPublish": deployment.should_publish,
             "stoppedManually": deployment.stopped_manually,
             "statusChecksPassed": deployment.checks_passed,
-            "apiPathPrefix": "",
-            "previewUrl": f"{self.origin}/preview/{deployment.id}/" if self.answers.previews else "",
+            "apiPathPrefix": "/api" if deployment.recorded else "",
+            "previewUrl": self._preview_url(deployment),
             "detailsUrl": details,
-            "duration": round(deployment.duration),
+            "duration": _duration(deployment),
             "createdAt": _seconds(deployment.created_at),
             "stoppedAt": None if deployment.stopped_at is None else _seconds(deployment.stopped_at),
             "commit": self._commit(deployment),
-            "snapshot": {
-                "build": {"buildCmd": "npm run build", "distFolder": "dist", "vars": {"NODE_ENV": "production"}},
-                "env": env.name,
-                "envId": env.id,
-            },
+            "snapshot": _snapshot(deployment),
             "logs": self._entries(entries),
             "statusChecks": self._entries(checks),
             "published": self._published(deployment),
-            "uploadResult": dict(deployment.course.build.upload) if succeeded else None,
+            "uploadResult": None if deployment.upload is None else dict(deployment.upload),
         }
         if self.generation is Generation.NEWER:
             body["isWarmingUp"] = deployment.warming_up
@@ -118,6 +115,13 @@ class Objects:
         """The server's word for how it stands."""
         return self.answers.stopped_status if deployment.stopped_manually else deployment.status
 
+    def _preview_url(self, deployment: Deployment) -> str:
+        if not self.answers.previews:
+            return ""
+        if self.answers.domain:
+            return f"http://{deployment.env.app.name}--{deployment.id}.{self.answers.domain}"
+        return f"{self.origin}/preview/{deployment.id}/"
+
     def _commit(self, deployment: Deployment) -> Json:
         commit = deployment.commit
         if commit is None:
@@ -140,7 +144,7 @@ class Objects:
                 "message": entry.message,
                 "status": entry.status,
                 "payload": None,
-                "duration": round(entry.duration),
+                "duration": int(entry.duration) if self.generation is Generation.APRIL else round(entry.duration),
             }
             for entry in entries
         ]
@@ -151,15 +155,37 @@ class Objects:
         return {name: value for name, value in {**body, **self.answers.overrides}.items() if name not in without}
 
 
+def _duration(deployment: Deployment) -> int:
+    """Whole seconds; the recorded server's are those between the two times."""
+    if deployment.recorded and deployment.stopped_at is not None:
+        return int(deployment.stopped_at) - int(deployment.created_at)
+    return round(deployment.duration)
+
+
+def _snapshot(deployment: Deployment) -> Json | None:
+    """The configuration that it was built with; recorded (restart-after-failure): null after a restart."""
+    env = deployment.env
+    if not deployment.configured:
+        return None
+    build: Json = {"buildCmd": env.build_command, "distFolder": env.output_folder, "vars": dict(env.variables)}
+    if deployment.recorded:
+        build["previewLinks"] = None
+    if env.status_checks:
+        build["statusChecks"] = [dict(check) for check in env.status_checks]
+    return {"build": build, "env": env.name, "envId": env.id}
+
+
 def failure_summary(deployment: Deployment) -> str:
     """The last lines of what failed."""
-    failing = [entry for entry in (*deployment.logs, *deployment.checks) if not entry.status]
+    failing = [entry for entry in (*(deployment.logs or ()), *(deployment.checks or ())) if not entry.status]
     return "\n".join(failing[-1].message.splitlines()[-SUMMARY_LINES:]) if failing else ""
 
 
-def refusal(generation: Generation, refused: Refusal) -> Json | None:
-    """The body of an error; older servers leave it empty on 403 and 404."""
+def refusal(generation: Generation, refused: Refusal) -> Json | str | None:
+    """The body of an error; all but newer servers leave it empty on 403 and 404 (recorded: refusals)."""
     words = refused.words or WORDS.get(refused.status, "")
+    if refused.text is not None:
+        return refused.text
     match refused.status:
         case 400 if refused.field_name:
             return {"errors": {refused.field_name: words}}
@@ -169,8 +195,8 @@ def refusal(generation: Generation, refused: Refusal) -> Json | None:
             return {"error": words}
         case 500:
             return {"ok": False, "error": "unexpected-error"}
-    if generation is Generation.OLDER:
-        return None
+    if generation is not Generation.NEWER:
+        return {"error": refused.words} if refused.words else None
     return {"error": words, "code": CODES.get(refused.status, "error"), "docs": DOCS}
 
 

@@ -14,7 +14,7 @@ from sandbox.faults import Orders
 from sandbox.stormkit.api import Calls, route
 from sandbox.stormkit.builds import Build, Outcome, Step
 from sandbox.stormkit.faults import CARRIED_OUT, Fault, FaultKind, instead, spoiled, with_unknown_status
-from sandbox.stormkit.preview import Preview
+from sandbox.stormkit.preview import API_PAGE, HTML, NOT_THERE, Preview, of_host
 from sandbox.stormkit.records import App, Commit, Deployment, Environment, Publication, Record
 from sandbox.stormkit.responses import Answers, Objects, encoded, refusal
 from sandbox.stormkit.state import Generation, Key, KeyScope, Refusal, StormkitState
@@ -113,10 +113,11 @@ class Stormkit(Server):
         app_name: str = "hello-world",
         team_id: str = TEAM_ID,
         auto_publish: bool = False,
+        **configuration: Any,
     ) -> Environment:
-        """Create an environment, of the same app unless told."""
+        """Create an environment, of the same app unless told. `configuration` are more fields of Environment."""
         app = replace(self._app, id=app_id, name=app_name, team_id=team_id)
-        environment = Environment(id=env_id, name=name, app=app, auto_publish=auto_publish)
+        environment = Environment(id=env_id, name=name, app=app, auto_publish=auto_publish, **configuration)
         self.state.environments[env_id] = environment
         return environment
 
@@ -191,6 +192,7 @@ class Stormkit(Server):
                 started=started,
                 auto=auto,
                 stopped=started + duration if status == "stopped" else None,
+                recorded=state.generation is Generation.APRIL,
             )
             if published:
                 environment.publications.append(Publication(id=record.id, warms_from=now, at=now))
@@ -258,14 +260,36 @@ class Stormkit(Server):
         try:
             with self.state.lock:
                 self.state.settle()
+                elsewhere = self._elsewhere(request)
+                if elsewhere is not None:
+                    return elsewhere
                 if operation == "preview":
-                    return self._preview.answer(deployment_id, self.state)
+                    return self._preview.answer(deployment_id, request.path, self.state)
                 origin = f"http://{request.headers.get('host') or self.url.partition('://')[2]}"
                 objects = Objects(generation=self.state.generation, answers=self.answers, origin=origin)
                 status, body = self._calls.answer(operation, deployment_id, request, objects)
         except Refusal as refused:
-            return _sent(Reply(status=refused.status, body=refusal(self.state.generation, refused)))
+            # Recorded (refusals): 404s without a route are text, a 405 has neither body nor type.
+            kind = (
+                {404: "text/plain; charset=utf-8", 405: ""}.get(refused.status, "") if refused.text is not None else ""
+            )
+            headers = {"content-type": kind} if refused.text is not None else {}
+            return _sent(Reply(status=refused.status, body=refusal(self.state.generation, refused), headers=headers))
         return _sent(Reply(status=status, body=with_unknown_status(body) if unknown else body))
+
+    def _elsewhere(self, request: Recorded) -> Reply | None:
+        """The answer of another host than the API's, where hosts are told apart (recorded: previews, refusals)."""
+        if not self.answers.domain:
+            return None
+        kind, deployment_id = of_host(request.headers.get("host", ""), self.answers.domain, self.state)
+        match kind:
+            case "api":
+                return Reply(body=API_PAGE, headers={"content-type": "text/html"}) if request.path == "/" else None
+            case "dashboard":
+                return Reply(status=404, headers={"content-type": "application/json"})
+            case "preview" if deployment_id:
+                return self._preview.answer(deployment_id, request.path, self.state)
+        return Reply(status=404, body=NOT_THERE, headers=HTML)
 
     def _started_build(self) -> Build:
         """How the build that starts now goes."""
@@ -275,9 +299,10 @@ class Stormkit(Server):
 
 def _sent(reply: Reply) -> Reply:
     """The reply with its JSON as the bytes that go out."""
-    if reply.body is None or isinstance(reply.body, str | bytes):
+    if isinstance(reply.body, str | bytes):
         return reply
-    return replace(reply, body=encoded(reply.body), headers={"content-type": "application/json", **reply.headers})
+    body = None if reply.body is None else encoded(reply.body)
+    return replace(reply, body=body, headers={"content-type": "application/json", **reply.headers})
 
 
 def _build(build: Build, changes: dict[str, Any]) -> Build:

@@ -5,7 +5,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from sandbox.events import BASE_BRANCH, BASE_SHA, HEAD_BRANCH, HEAD_SHA, REPOSITORY
@@ -13,6 +13,11 @@ from sandbox.stormkit.builds import Build
 from sandbox.stormkit.records import Commit, Deployment, Environment, Publication, Record, Repository
 
 FIRST_ID = 8241
+
+# The recorded server ends what is not over by then, the queue included, and looks once a minute (recorded:
+# ended-after-15-minutes).
+BUILD_LIMIT_S = 900.0
+LIMIT_CHECK_S = 60.0
 INITIAL_BRANCHES = (
     (BASE_BRANCH, BASE_SHA, "Merge pull request #41 from octocat/readme"),
     (HEAD_BRANCH, HEAD_SHA, "Show a preview link on every pull request"),
@@ -20,9 +25,14 @@ INITIAL_BRANCHES = (
 
 
 class Generation(StrEnum):
-    """Which Stormkit: older and newer servers differ in error bodies, publishing and a few fields."""
+    """Which Stormkit: they differ in error bodies, publishing, restarts, logs and a few fields.
+
+    `OLDER` is what the documentation says of older servers, `APRIL` is v2026.04.17 as it was recorded
+    (tests/recordings), `NEWER` is its successor.
+    """
 
     OLDER = "older"
+    APRIL = "april"
     NEWER = "newer"
 
 
@@ -36,11 +46,11 @@ class KeyScope(StrEnum):
 
 
 class Refusal(Exception):
-    """A call that Stormkit refuses."""
+    """A call that Stormkit refuses; `text` is its plain-text body, where it has one instead of JSON."""
 
-    def __init__(self, status: int, words: str = "", field_name: str = "") -> None:
+    def __init__(self, status: int, words: str = "", field_name: str = "", *, text: str | None = None) -> None:
         super().__init__(words)
-        self.status, self.words, self.field_name = status, words, field_name
+        self.status, self.words, self.field_name, self.text = status, words, field_name, text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +76,9 @@ class StormkitState:
         self.records: dict[str, Record] = {}
         self.repository = Repository(name=REPOSITORY)
         self.build_minutes_used_up = False
+        self.missing_routes: set[str] = set()
+        # When previews were last asked for that were opened before their build had ended.
+        self.opened_early: dict[str, float] = {}
         self.builds = 0
         self._epoch = time.time() + skew - clock()
         self._to_publish: list[Record] = []
@@ -86,6 +99,12 @@ class StormkitState:
         with self.lock:
             self.repository.tips.setdefault(branch, []).append((self.clock(), commit))
 
+    def limit(self, record: Record) -> None:
+        """Let the recorded server end that build when it takes too long."""
+        if record.recorded and not record.ghost:
+            latest = self.wall(record.started) + BUILD_LIMIT_S
+            record.ended_at = self.moment(math.ceil(latest / LIMIT_CHECK_S) * LIMIT_CHECK_S)
+
     def store(self, record: Record) -> Record:
         """Remember a new deployment."""
         self.records[record.id] = record
@@ -102,17 +121,24 @@ class StormkitState:
         build = record.build
         warms_from = moment + (build.warm_up_after if self.generation is Generation.NEWER else 0.0)
         at = warms_from + build.warm_up if self.generation is Generation.NEWER else moment
-        comes_up = build.comes_up or self.generation is Generation.OLDER
+        comes_up = build.comes_up or self.generation is not Generation.NEWER
+        # Newer servers drop what still warms up when another publish overtakes it, without a word.
+        record.env.publications = [each for each in record.env.publications if each.at <= moment]
         record.env.publications.append(
             Publication(id=record.id, warms_from=warms_from, at=at, comes_up=comes_up),
         )
 
     def restart(self, record: Record, build: Build) -> None:
-        """Build it again, under the same id."""
+        """Build it again, under the same id. The recorded server does so without the environment's configuration."""
+        if record.recorded:
+            # Recorded: restart-after-failure, restart-loses-status-checks.
+            record.kept, record.configured = self.look(record), False
+            build = replace(build, checks=(), check_seconds=0.0)
         record.started, record.build = self.clock(), build
         record.stopped = record.prioritized = None
         record.ghost = False
         record.restarts += 1
+        self.limit(record)
         if record.should_publish:
             self._to_publish.append(record)
 
@@ -131,28 +157,52 @@ class StormkitState:
         running, course = record.running(now), record.course
         last = (now if record.stopped is None else record.stopped) - record.started
         status = record.status(now)
-        duration = 0.0 if running else course.duration(min(last, course.end))
+        # Recorded (status-checks): the build's own end is told as soon as it is over, though the checks run.
+        checking = record.recorded and record.checking(now)
+        if checking:
+            duration = course.duration(course.built)
+        else:
+            duration = 0.0 if running else course.duration(min(last, record.end))
         created_at = self.wall(record.started)
         stopped = record.stopped is not None
+        # Recorded (stop-during-status-checks): such a stop is told as checks that failed.
+        stopped_manually = stopped and not checking
+        cut_short = stopped or record.ended_by_server(now)
+        told = status == "failed" and not cut_short
         return Deployment(
             id=record.id,
             env=record.env,
             branch=record.branch,
             status=status,
-            stopped_manually=stopped,
-            error=course.build.failure if status == "failed" and not stopped else "",
+            stopped_manually=stopped_manually,
+            error=course.build.failure(recorded=record.recorded)
+            if told
+            else course.build.error * (status == "success"),
             auto=record.auto,
             should_publish=record.should_publish,
             created_at=created_at,
-            stopped_at=None if running else created_at + duration,
+            stopped_at=None if running and not checking else created_at + duration,
             duration=duration,
             commit=record.commit(now),
-            checks_passed=status == "success",
+            checks_passed=_checks_passed(record, status, checked=checking or last >= course.built),
+            upload=record.upload(now),
             published=not record.deleted and record.env.live(now) == record.id,
             warming_up=not record.deleted and record.env.warming(record.id, now),
             deleted=record.deleted,
             ghost=record.ghost,
             restarts=record.restarts,
+            recorded=record.recorded,
+            configured=record.configured,
+            cut_short=cut_short,
             course=course,
-            last=last,
+            last=min(last, record.end) if record.ended_by_server(now) else last,
         )
+
+
+def _checks_passed(record: Record, status: str, *, checked: bool) -> bool | None:
+    """What is told of the status checks. The recorded server says null where there are none or they still run."""
+    if not record.recorded:
+        return status == "success"
+    if not record.build.checks or status == "running" or not checked:
+        return None
+    return status == "success"

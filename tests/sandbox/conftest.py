@@ -27,3 +27,9 @@ def newer(clock):
 def older(clock):
     with Stormkit(generation=Generation.OLDER, clock=clock.monotonic) as server:
         yield server
+
+
+@pytest.fixture
+def april(clock):
+    with Stormkit(generation=Generation.APRIL, clock=clock.monotonic) as server:
+        yield server

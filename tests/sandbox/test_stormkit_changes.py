@@ -1,4 +1,4 @@
-"""Publishing, restarting, stopping and deleting on both generations of servers."""
+"""Publishing, restarting, stopping and deleting on each generation of servers."""
 
 import pytest
 
@@ -8,7 +8,9 @@ from tests.sandbox.stormkit_requests import call, read, trigger
 PUSHED = "0123456789abcdef0123456789abcdef01234567"
 
 
-def test_publishing_on_older_servers(older, clock):
+@pytest.mark.parametrize("generation", [Generation.OLDER, Generation.APRIL])
+def test_publishing_on_older_servers(request, generation, clock):
+    older = request.getfixturevalue(str(generation))
     before = older.add_deployment(published=True).id
     running = older.add_deployment(status="running").id
     assert read(older, before)["published"] == [{"envId": "305", "percentage": 100}]
@@ -95,7 +97,9 @@ def test_restarting(stormkit, clock):
     assert int(after["createdAt"]) - int(before["createdAt"]) == 5
     assert after.items() >= {"id": deployment_id, "status": "running", "error": "", "stoppedAt": None}.items()
     assert not after["logs"]
-    assert after["commit"]["sha"] is None
+    recorded = stormkit.state.generation is Generation.APRIL
+    assert after["commit"]["sha"] == (before["commit"]["sha"] if recorded else None)
+    assert (after["snapshot"] is None) is recorded
     clock.advance(3)
     assert read(stormkit, deployment_id)["status"] == "success"
     assert call(stormkit, "POST", f"/deployments/{deployment_id}/restart").status_code == 400
@@ -105,8 +109,46 @@ def test_restarting(stormkit, clock):
 def test_no_restart_without_the_repository(stormkit):
     deployment_id = stormkit.add_deployment(status="failed").id
     stormkit.state.repository.accessible = False
-    assert call(stormkit, "POST", f"/deployments/{deployment_id}/restart").status_code == 404
-    assert stormkit.builds == 0
+    recorded = stormkit.state.generation is Generation.APRIL
+    assert call(stormkit, "POST", f"/deployments/{deployment_id}/restart").status_code == (200 if recorded else 404)
+    assert stormkit.builds == int(recorded)
+
+
+def test_a_restart_right_after_a_stop_is_a_500_and_builds_all_the_same(april, clock):
+    deployment_id = trigger(april)
+    clock.advance(2)
+    call(april, "POST", f"/deployments/{deployment_id}/stop")
+    clock.advance(2)
+    assert call(april, "POST", f"/deployments/{deployment_id}/restart").status_code == 500
+    clock.advance(60)
+    assert read(april, deployment_id)["status"] == "success"
+    deployment_id = trigger(april)
+    call(april, "POST", f"/deployments/{deployment_id}/stop")
+    clock.advance(5)
+    assert call(april, "POST", f"/deployments/{deployment_id}/restart").status_code == 200
+
+
+def test_a_publish_that_a_newer_one_overtakes_is_dropped_without_a_word(newer, clock):
+    first, second = (newer.add_deployment(warm_up=60.0).id for _ in range(2))
+    call(newer, "POST", f"/deployments/{first}/publish")
+    clock.advance(10)
+    call(newer, "POST", f"/deployments/{second}/publish")
+    deployment = read(newer, first)
+    assert (deployment["isWarmingUp"], deployment["published"]) == (False, False)
+    clock.advance(60)
+    assert newer.live() == second
+
+
+def test_a_build_ends_after_15_minutes_the_queue_included(april, clock):
+    april.next_build(seconds=3600, queued=600)
+    deployment_id = trigger(april)
+    clock.advance(900 - 60)
+    assert read(april, deployment_id)["status"] == "running"
+    clock.advance(120)
+    ended = read(april, deployment_id, logs="true")
+    assert ended.items() >= {"status": "failed", "error": "", "stoppedManually": False, "uploadResult": None}.items()
+    assert 900 <= ended["duration"] <= 960
+    assert ended["logs"][-1]["status"] is False
 
 
 @pytest.mark.parametrize("word", ["failed", "stopped"])
@@ -132,7 +174,7 @@ def test_prioritizing_and_runtime_logs(stormkit, clock):
     clock.advance(10)
     polled = call(stormkit, "GET", f"{path}/poll").json()["status"]
     logs = call(stormkit, "GET", f"{path}/runtime-logs")
-    if stormkit.state.generation is Generation.OLDER:
+    if stormkit.state.generation is not Generation.NEWER:
         assert (statuses, polled, logs.status_code) == ([404, 404], "running", 404)
     else:
         assert (statuses, polled, logs.status_code) == ([200, 400], "success", 200)

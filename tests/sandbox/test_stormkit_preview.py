@@ -4,6 +4,7 @@ import pytest
 import requests
 
 from sandbox.stormkit.server import Stormkit
+from tests.sandbox.stormkit_requests import call, trigger
 
 
 @pytest.fixture
@@ -60,3 +61,60 @@ def test_the_url_names_the_host_that_was_asked(stormkit):
     headers = {"Authorization": "SK_sandbox", "Host": "stormkit.example.com:8080"}
     answer = get(f"{stormkit.url}/v1/deployments/{deployment_id}", headers=headers).json()
     assert answer["deployment"]["previewUrl"] == f"http://stormkit.example.com:8080/preview/{deployment_id}/"
+
+
+def test_the_recorded_server_names_the_deployment_that_answers(april):
+    url = preview_url(april, april.add_deployment().id)
+    april.preview(missing=["/nothing"])
+    assert get(url).headers["X-Sk-Version"] == "8241"
+    assert get(url).headers["Server"] == "Stormkit"
+    assert "X-Sk-Version" not in get(f"{april.url}/preview/99/").headers
+
+
+def test_a_login_page_stands_before_a_protected_preview(april):
+    url = preview_url(april, april.add_deployment().id)
+    april.preview(auth_wall=True)
+    answer = get(f"{url}nothing")
+    assert answer.status_code == 200
+    assert "<title>Stormkit - Password protected deployment</title>" in answer.text
+    assert "X-Sk-Version" not in answer.headers
+
+
+def test_a_preview_that_was_opened_too_early_stays_missing_until_ten_minutes_after_the_last_look(april, clock):
+    april.next_build(seconds=10)
+    url = preview_url(april, trigger(april))
+    assert get(url).status_code == 404
+    clock.advance(20)
+    for _ in range(3):
+        assert get(url).status_code == 404
+        clock.advance(599)
+    clock.advance(1)
+    assert get(url).ok
+
+
+def test_a_publish_of_another_deployment_shows_a_preview_that_was_opened_too_early(april, clock):
+    other = april.add_deployment()
+    april.next_build(seconds=10)
+    url = preview_url(april, trigger(april))
+    assert get(url).status_code == 404
+    clock.advance(20)
+    call(april, "POST", f"/deployments/{other.id}/publish")
+    assert get(url).ok
+
+
+@pytest.mark.parametrize(
+    ("host", "status", "content_type"),
+    [
+        ("api.example.com", 200, "application/json"),
+        ("stormkit.example.com", 404, "application/json"),
+        ("hello-world--8241.example.com", 404, "text/html; charset=utf-8"),
+        ("192.0.2.7", 404, "text/html; charset=utf-8"),
+    ],
+)
+def test_each_host_below_the_domain_is_another_site(april, host, status, content_type):
+    april.add_deployment()
+    april.answers.domain = "example.com"
+    april.preview(missing=["/v1/deployments"])
+    headers = {"Authorization": "SK_sandbox", "Host": host}
+    answer = get(f"{april.url}/v1/deployments", headers=headers)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, content_type)
