@@ -44,6 +44,8 @@ class Reply:
     """bytes and str go out as they are, None as an empty body, everything else as JSON."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """One that is "" is left out, the usual ones too."""
+    early_hints: bool = False
+    """Send an informational response first."""
     dropped: bool = False
     """Close the connection instead of answering."""
     delay: float = 0.0
@@ -155,6 +157,9 @@ def _handler_for(server: Server) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return
+            if reply.early_hints:
+                self.send_response_only(103, "Early Hints")
+                self.end_headers()
             self.send_response_only(reply.status)
             headers = {
                 "server": self.version_string(),

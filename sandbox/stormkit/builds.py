@@ -112,6 +112,7 @@ class Build:
     `seconds` is all of it but the status checks, `queued` (a tenth unless told) its beginning before the checkout.
     `reported` is the duration that Stormkit tells of instead of the real one; the steps' grow with it.
     `sha` is what it builds; the tip of the branch at the checkout unless told.
+    `dies_after` so many seconds of work the runner dies, and `replaced_after` more the queue starts the build again.
     Publishing it takes `warm_up` seconds on newer servers, from `warm_up_after` on; it may never come up.
     """
 
@@ -126,6 +127,8 @@ class Build:
     author: str | None = None
     message: str | None = None
     error: str = ""
+    dies_after: float | None = None
+    replaced_after: float = 30.0
     upload: Mapping[str, int] = field(
         default_factory=lambda: {"clientBytes": 204800, "serverBytes": 0, "serverlessBytes": 0}
     )
@@ -201,7 +204,12 @@ class Course:
     @property
     def built(self) -> float:
         """When its build is over and the status checks begin."""
-        return self.queue + (self.build.seconds - self.build.queue)
+        return self.queue + self.lost + (self.build.seconds - self.build.queue)
+
+    @property
+    def lost(self) -> float:
+        """Seconds that a dead runner has cost."""
+        return 0.0 if self.build.dies_after is None else self.build.dies_after + self.build.replaced_after
 
     @property
     def end(self) -> float:
@@ -222,7 +230,18 @@ class Course:
         return end * self.scale
 
     def logs(self, moment: float, *, stopped: bool) -> tuple[Entry, ...]:
-        """The build's log at a moment, which is its last one if it was `stopped` then."""
+        """The build's log at a moment, which is its last one if it was `stopped` then.
+
+        With a new runner it starts over; until then it stays as the dead one left it.
+        """
+        if self.build.dies_after is not None:
+            alive = Course(
+                build=replace(self.build, dies_after=None), branch=self.branch, queue=self.queue, facts=self.facts
+            )
+            began_again = moment - self.queue >= self.lost
+            seen = moment - self.lost if began_again else min(moment, self.queue + self.build.dies_after)
+            shift = self.lost if began_again else 0.0
+            return tuple(replace(entry, begins=entry.begins + shift) for entry in alive.logs(seen, stopped=stopped))
         succeeds = self.build.outcome is Outcome.SUCCESS
         work = self.built - self.queue if math.isfinite(self.built) else NOMINAL
         ends = self.queue + work * (1 - UPLOAD_SHARE if succeeds else 1)

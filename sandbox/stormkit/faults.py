@@ -2,17 +2,19 @@
 
 import math
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from enum import StrEnum
 from typing import Any
 
+from sandbox.stormkit.api import NO_REPOSITORY
+from sandbox.stormkit.preview import NOT_THERE
 from sandbox.stormkit.responses import refusal
 from sandbox.stormkit.state import Generation, Refusal
 from sandbox.web import Reply
 
-BAD_GATEWAY = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><center><h1>502 Bad Gateway</h1></center>"
-BAD_GATEWAY += "<hr><center>nginx</center></body>\r\n</html>\r\n"
-UNAVAILABLE = BAD_GATEWAY.replace("502 Bad Gateway", "503 Service Temporarily Unavailable")
 HTML = {"content-type": "text/html"}
+TEXT = {"content-type": "text/plain; charset=utf-8"}
 
 # A status that no client knows.
 UNKNOWN = "verifying"
@@ -21,9 +23,10 @@ UNKNOWN = "verifying"
 class FaultKind(StrEnum):
     """What goes wrong.
 
-    The request is carried out with `ANSWER_LOST`, `SLOW`, and those that spoil the answer: `GARBAGE`, `EMPTY_OBJECT`
-    and `UNKNOWN_STATUS`; with `LATE` only after the connection is gone. `GHOST` is for the trigger only: it stores a
-    deployment that never builds, and answers 500.
+    The request is carried out with `ANSWER_LOST`, `SLOW`, `EARLY_HINTS`, and those that spoil the answer: `GARBAGE`,
+    `EMPTY_OBJECT` and `UNKNOWN_STATUS`; with `LATE` only after the connection is gone. Three are for the trigger only:
+    `GHOST` stores a deployment that never builds, and answers 500; `GHOST_404` answers 404 about the repository
+    instead; `QUEUED_LATE` answers 500 and stores a deployment that begins to build `seconds` later.
     """
 
     ANSWER_LOST = "answer-lost"
@@ -41,6 +44,20 @@ class FaultKind(StrEnum):
     UNKNOWN_STATUS = "unknown-status"
     GHOST = "ghost"
     LATE = "late"
+    QUEUED_LATE = "500-queued-late"
+    GHOST_404 = "404-ghost"
+    GATEWAY_JSON = "502-json"
+    TIMEOUT_503 = "503-timeout"
+    INGRESS_404 = "404-ingress"
+    WRONG_HOST_404 = "404-html"
+    FIREWALL_403 = "403-html"
+    PROXY_407 = "407"
+    BUSY_DATE = "429-date"
+    BUSY_TEXT = "429-text"
+    EARLY_HINTS = "103"
+    TIMEOUT_408 = "408"
+    MISDIRECTED_421 = "421"
+    TOO_EARLY_425 = "425"
 
 
 CARRIED_OUT = (
@@ -49,43 +66,99 @@ CARRIED_OUT = (
     FaultKind.GARBAGE,
     FaultKind.EMPTY_OBJECT,
     FaultKind.UNKNOWN_STATUS,
+    FaultKind.EARLY_HINTS,
 )
+TRIGGER_ONLY = (FaultKind.GHOST, FaultKind.GHOST_404, FaultKind.QUEUED_LATE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """A fault. `seconds` is how long to wait: for the server, or, with 429 and 503, for the client.
+    """A fault. `seconds` is how long to wait: for the server, or, with 429, 503 and a gateway's JSON, for the client.
 
-    `hidden` is a request that is carried out behind an error that says otherwise, as a proxy that loses patience does.
+    `hidden` is a request that is carried out behind an error that says otherwise, as a proxy that loses patience does;
+    `later` one that is carried out so many seconds after that error.
     """
 
     kind: FaultKind
     seconds: float = 0.0
     hidden: bool = False
+    later: float | None = None
 
 
-def instead(fault: Fault, generation: Generation) -> Reply:
-    """What the client gets of a request that is not carried out."""
+def instead(fault: Fault, generation: Generation, now: float) -> Reply:
+    """What the client gets of a request that is not carried out. `now` is the server's time in Unix seconds."""
     wait = math.ceil(fault.seconds)
     match fault.kind:
         case FaultKind.NEVER_ARRIVED:
             return Reply(dropped=True, delay=fault.seconds)
         case FaultKind.LATE:
             return Reply(dropped=True)
-        case FaultKind.HTML_502:
-            return Reply(status=502, body=BAD_GATEWAY, headers=HTML, delay=fault.seconds)
-        case FaultKind.UNAVAILABLE_503:
-            return Reply(status=503, body=UNAVAILABLE, headers={**HTML, **({"retry-after": str(wait)} if wait else {})})
-        case FaultKind.BUSY_HEADER:
-            return Reply(status=429, body={"error": "too-many-requests"}, headers={"retry-after": str(wait)})
-        case FaultKind.BUSY_BODY:
-            return Reply(status=429, body={"error": "too-many-requests", "retry": wait})
+        case FaultKind.BUSY_HEADER | FaultKind.BUSY_BODY | FaultKind.BUSY_DATE | FaultKind.BUSY_TEXT:
+            return _busy(fault.kind, wait, now)
+        case FaultKind.TIMEOUT_503:
+            # Stormkit's own, while the handler goes on (documented).
+            return Reply(status=503, body="timeout", headers=TEXT, delay=fault.seconds)
         case FaultKind.FORBIDDEN_403:
             return Reply(status=403, body=refusal(generation, Refusal(403)))
         case FaultKind.NOT_FOUND_404:
             return Reply(status=404, body=refusal(generation, Refusal(404)))
-    # ERROR_500, and GHOST after its deployment was stored.
-    return Reply(status=500, body=refusal(generation, Refusal(500)), delay=fault.seconds)
+        case FaultKind.GHOST_404:
+            return Reply(status=404, body={"error": NO_REPOSITORY})
+        case FaultKind.ERROR_500 | FaultKind.GHOST | FaultKind.QUEUED_LATE:
+            delay = 0.0 if fault.kind is FaultKind.QUEUED_LATE else fault.seconds
+            return Reply(status=500, body=refusal(generation, Refusal(500)), delay=delay)
+    return _from_between(fault, wait)
+
+
+def _busy(kind: FaultKind, wait: int, now: float) -> Reply:
+    """429, with one of the ways to say for how long."""
+    body = {"error": "too-many-requests"}
+    match kind:
+        case FaultKind.BUSY_BODY:
+            return Reply(status=429, body={**body, "retry": wait})
+        case FaultKind.BUSY_DATE:
+            date = format_datetime(datetime.fromtimestamp(now + wait, UTC), usegmt=True)
+            return Reply(status=429, body=body, headers={"retry-after": date})
+        case FaultKind.BUSY_TEXT:
+            headers = {**TEXT, "x-ratelimit-reset": str(int(now) + wait)}
+            return Reply(status=429, body="Too many requests", headers=headers)
+    return Reply(status=429, body=body, headers={"retry-after": str(wait)})
+
+
+def _from_between(fault: Fault, wait: int) -> Reply:
+    """What a gateway, a proxy or a firewall answers in Stormkit's place."""
+    retry_after = {"retry-after": str(wait)} if wait else {}
+    match fault.kind:
+        case FaultKind.HTML_502:
+            return Reply(status=502, body=_page("502 Bad Gateway"), headers=HTML, delay=fault.seconds)
+        case FaultKind.UNAVAILABLE_503:
+            body = _page("503 Service Temporarily Unavailable")
+            return Reply(status=503, body=body, headers={**HTML, **retry_after})
+        case FaultKind.GATEWAY_JSON:
+            return Reply(status=502, body=_gateway_error(wait), headers=retry_after)
+        case FaultKind.INGRESS_404:
+            return Reply(status=404, body="default backend - 404", headers=TEXT)
+        case FaultKind.WRONG_HOST_404:
+            return Reply(status=404, body=NOT_THERE, headers=HTML)
+        case FaultKind.FIREWALL_403:
+            return Reply(status=403, body=_page("403 Forbidden"), headers=HTML)
+        case FaultKind.PROXY_407:
+            headers = {**HTML, "proxy-authenticate": 'Basic realm="proxy"'}
+            return Reply(status=407, body=_page("407 Proxy Authentication Required"), headers=headers)
+        case FaultKind.TIMEOUT_408:
+            return Reply(status=408, body=_page("408 Request Timeout"), headers=HTML)
+        case FaultKind.MISDIRECTED_421:
+            return Reply(status=421, body=_page("421 Misdirected Request"), headers=HTML)
+        case FaultKind.TOO_EARLY_425:
+            return Reply(status=425, body=_page("425 Too Early"), headers=HTML)
+    raise ValueError(f"{fault.kind} does not stand for an answer")
+
+
+def _page(title: str) -> str:
+    return (
+        f"<html>\r\n<head><title>{title}</title></head>\r\n<body><center><h1>{title}</h1></center>"
+        "<hr><center>nginx</center></body>\r\n</html>\r\n"
+    )
 
 
 def spoiled(fault: Fault, reply: Reply) -> Reply:
@@ -97,7 +170,21 @@ def spoiled(fault: Fault, reply: Reply) -> Reply:
             return replace(reply, body=reply.content[: len(reply.content) // 2], delay=fault.seconds)
         case FaultKind.EMPTY_OBJECT:
             return replace(reply, body=b"{}", delay=fault.seconds)
+        case FaultKind.EARLY_HINTS:
+            return replace(reply, early_hints=True, delay=fault.seconds)
     return replace(reply, delay=fault.seconds)
+
+
+def _gateway_error(wait: int) -> dict[str, Any]:
+    """A gateway's error for clients that accept JSON, as problem details (RFC 9457)."""
+    return {
+        "type": "about:blank",
+        "title": "Error 502: Bad gateway",
+        "status": 502,
+        "detail": "The origin web server returned an invalid or incomplete response.",
+        "retryable": True,
+        "retry_after": wait,
+    }
 
 
 def with_unknown_status(body: Any) -> Any:

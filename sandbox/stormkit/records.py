@@ -112,6 +112,7 @@ class Record:
     auto: bool = False
     should_publish: bool = False
     ghost: bool = False
+    queued_late: bool = False
     deleted: bool = False
     stopped: float | None = None
     prioritized: float | None = None
@@ -134,10 +135,9 @@ class Record:
         if (tip is None or not accessible) and not build.sha and not self.ghost:
             if self.recorded:
                 queued = build.queue
-                build = replace(
-                    build, seconds=queued + _MISSING_BRANCH_S, queued=queued, error="Error: exit status 128"
-                )
-            build = replace(build, outcome=Outcome.FAILED, steps=(MISSING_BRANCH,))
+                build = replace(build, seconds=queued + _MISSING_BRANCH_S, queued=queued)
+            error = "Error: exit status 128" if self.recorded else "exit status 128"
+            build = replace(build, outcome=Outcome.FAILED, steps=(MISSING_BRANCH,), error=error)
         elif self.recorded and not build.steps:
             build = replace(build, steps=RECORDED_STEPS[build.outcome])
         return Course(build=build, branch=self.branch, queue=self.checkout - self.started, facts=self._facts(build))
@@ -171,6 +171,10 @@ class Record:
     def running(self, moment: float) -> bool:
         """Is it in the queue, being built or checked?"""
         return self.stopped is None and moment - self.started < self.end
+
+    def built_by(self, moment: float) -> bool:
+        """Whether its build has begun."""
+        return self.checkout <= (moment if self.stopped is None else self.stopped)
 
     def ended_by_server(self, moment: float) -> bool:
         """Whether it took too long."""

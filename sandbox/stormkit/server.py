@@ -13,7 +13,7 @@ from sandbox.events import HEAD_BRANCH, HEAD_SHA
 from sandbox.faults import Orders
 from sandbox.stormkit.api import Calls, route
 from sandbox.stormkit.builds import Build, Outcome, Step
-from sandbox.stormkit.faults import CARRIED_OUT, Fault, FaultKind, instead, spoiled, with_unknown_status
+from sandbox.stormkit.faults import CARRIED_OUT, TRIGGER_ONLY, Fault, FaultKind, instead, spoiled, with_unknown_status
 from sandbox.stormkit.preview import API_PAGE, HTML, NOT_THERE, Preview, of_host
 from sandbox.stormkit.records import App, Commit, Deployment, Environment, Publication, Record
 from sandbox.stormkit.responses import Answers, Objects, encoded, refusal
@@ -40,7 +40,20 @@ __all__ = [
 ENV_ID, APP_ID, TEAM_ID = "305", "1510", "77"
 ENV_KEY, USER_KEY = "SK_sandbox", "SK_user"
 OPERATIONS = frozenset(
-    ("trigger", "poll", "read", "list", "publish", "restart", "stop", "delete", "preview", "prioritize", "runtime-logs")
+    (
+        "trigger",
+        "poll",
+        "read",
+        "log",
+        "list",
+        "publish",
+        "restart",
+        "stop",
+        "delete",
+        "preview",
+        "prioritize",
+        "runtime-logs",
+    )
 )
 
 # How long ago history ended, unless told. Seconds.
@@ -73,6 +86,7 @@ class Stormkit(Server):
         self._app = App(id=APP_ID, name="hello-world", team_id=TEAM_ID, repository=self.state.repository)
         self._next_builds: deque[Build] = deque()
         self._faults: Orders[Fault] = Orders()
+        self._late: list[tuple[float, Callable[[], object]]] = []
         self._meanwhile: Orders[Callable[[], object]] = Orders()
         self._preview = Preview()
         self._calls = Calls(self.state, self._started_build)
@@ -83,11 +97,18 @@ class Stormkit(Server):
     @property
     def builds(self) -> int:
         """How many builds were ever started, restarts included."""
-        return self.state.builds
+        self._carry_out_late()
+        with self.state.lock:
+            now = self.state.clock()
+            unbuilt = [
+                record for record in self.state.records.values() if record.queued_late and not record.built_by(now)
+            ]
+            return self.state.builds - len(unbuilt)
 
     @property
     def deployments(self) -> list[Deployment]:
         """Every deployment as it stands now, oldest first, with those that are `deleted`."""
+        self._carry_out_late()
         with self.state.lock:
             self.state.settle()
             return [self.state.look(record) for record in self.state.records.values()]
@@ -207,12 +228,17 @@ class Stormkit(Server):
         after: int = 0,
         seconds: float = 0.0,
         hidden: bool = False,
+        later: float | None = None,
     ) -> None:
-        """Order a fault: for that operation, not the first `after` times, but the next `times`. See Fault."""
+        """Order a fault: for that operation, not the first `after` times, but the next `times`. See Fault.
+
+        The operation `log` is a read that asks for the build log.
+        """
         kind = FaultKind(kind)
-        if kind is FaultKind.GHOST and operation != "trigger":
-            raise ValueError("only a trigger leaves a ghost behind")
-        self._faults.add(_known(operation), Fault(kind=kind, seconds=seconds, hidden=hidden), times=times, after=after)
+        if kind in TRIGGER_ONLY and operation != "trigger":
+            raise ValueError(f"only a trigger leaves what {kind} does: a ghost, or a build that begins late")
+        fault = Fault(kind=kind, seconds=seconds, hidden=hidden, later=later)
+        self._faults.add(_known(operation), fault, times=times, after=after)
 
     def mend(self) -> None:
         """Let no fault happen any more."""
@@ -232,24 +258,50 @@ class Stormkit(Server):
 
     def handle(self, request: Recorded) -> Reply:
         operation, deployment_id = route(request)
-        fault = self._faults.due(operation)
+        self._carry_out_late()
+        with_log = operation == "read" and request.query.get("logs") == "true"
+        fault = (self._faults.due("log") if with_log else None) or self._faults.due(operation)
         if fault is None:
             reply = self._reply(operation, deployment_id, request)
         elif fault.kind in CARRIED_OUT:
             unknown = fault.kind is FaultKind.UNKNOWN_STATUS
             reply = spoiled(fault, self._reply(operation, deployment_id, request, unknown=unknown))
         else:
-            if fault.kind is FaultKind.GHOST:
+            if fault.kind in (FaultKind.GHOST, FaultKind.GHOST_404):
                 self._reply("ghost", "", request)
+            elif fault.kind is FaultKind.QUEUED_LATE:
+                self._queue_late(fault.seconds, request)
+            elif fault.later is not None:
+                due = self.state.clock() + fault.later
+                self._late.append((due, lambda: self._reply(operation, deployment_id, request)))
             elif fault.kind is FaultKind.LATE:
                 threading.Thread(target=self._later, args=(fault, operation, deployment_id, request)).start()
             elif fault.hidden:
                 self._reply(operation, deployment_id, request)
-            reply = _sent(instead(fault, self.state.generation))
+            reply = _sent(instead(fault, self.state.generation, self.now()))
         action = self._meanwhile.due(operation)
         if action:
             action()
         return replace(reply, delay=reply.delay + self.latency)
+
+    def _carry_out_late(self) -> None:
+        """Carry out what is due by now of the requests that an error was answered to before."""
+        with self.state.lock:
+            now = self.state.clock()
+            due = [action for at, action in self._late if at <= now]
+            self._late = [(at, action) for at, action in self._late if at > now]
+        for action in due:
+            action()
+
+    def _queue_late(self, seconds: float, request: Recorded) -> None:
+        """Store a deployment that begins to build once the queue is back, in `seconds`."""
+        with self.state.lock:
+            before = len(self.state.records)
+            self._reply("trigger", "", request)
+            for record in list(self.state.records.values())[before:]:
+                build = record.build
+                record.build = replace(build, queued=build.queue + seconds, seconds=build.seconds + seconds)
+                record.queued_late = True
 
     def _later(self, fault: Fault, operation: str, deployment_id: str, request: Recorded) -> None:
         if not self.closing.wait(fault.seconds):

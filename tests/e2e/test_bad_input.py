@@ -6,7 +6,7 @@ import pytest
 
 from sandbox import events
 from sandbox.events import HEAD_BRANCH
-from sandbox.stormkit.server import KeyScope
+from sandbox.stormkit.server import Generation, KeyScope
 from tests.e2e.test_deploy import assert_sound
 
 WRONG = {
@@ -77,14 +77,13 @@ def test_an_empty_key_on_a_branch_of_one_s_own_is_an_error_that_says_where_keys_
     assert "secrets.STORMKIT_API_KEY" in finished.annotated("error")[0]
 
 
-@pytest.mark.parametrize("stormkit", ["older", "newer"], indirect=True)
+@pytest.mark.parametrize("stormkit", list(Generation), indirect=True)
 @pytest.mark.parametrize(
     ("inputs", "words"),
     [
         ({"api_key": "SK_wrong"}, ["refused the API key (403)", "API Keys", "repository secret"]),
         ({"api_key": "SK_user"}, ["404", "env-id is needed"]),
         ({"api_key": "SK_user", "env_id": "999"}, ["404", "env-id"]),
-        ({"branch": "gone"}, ["404"]),
     ],
 )
 def test_stormkit_says_no_and_the_error_says_what_to_do(stormkit, step, inputs, words):
@@ -95,6 +94,14 @@ def test_stormkit_says_no_and_the_error_says_what_to_do(stormkit, step, inputs, 
     assert all(word in error for word in words), error
     assert len(stormkit.received("POST")) == 1
     assert stormkit.builds == 0
+
+
+def test_a_branch_that_does_not_exist_fails_the_build_with_git_s_own_line(stormkit, step):
+    finished = step(branch="gone").run()
+    assert_sound(finished)
+    assert (finished.exit_code, finished.outputs["status"]) == (1, "failed")
+    (error,) = finished.annotated("error")
+    assert "fatal: Remote branch gone not found in upstream origin" in error
 
 
 def test_the_build_minutes_are_used_up(stormkit, step):

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from sandbox.clock import FakeClock
+from sandbox.events import HEAD_BRANCH
 from sandbox.stormkit.builds import STOPPED, UPLOADING, Course
 from sandbox.stormkit.server import Build, Generation, Outcome, Step, Stormkit
 from tests.sandbox.stormkit_requests import call, read, trigger
@@ -154,3 +155,50 @@ def test_a_real_clock():
             server.closing.wait(0.02)
         assert 0.1 < time.monotonic() - began < 2
         assert read(server, deployment_id, logs="true")["duration"] == 42
+
+
+def test_a_runner_that_dies_is_replaced_and_the_log_starts_over(stormkit, clock):
+    stormkit.next_build(seconds=20, queued=0, dies_after=15, replaced_after=40)
+    deployment_id = trigger(stormkit)
+    titles = []
+    for _ in range(7):
+        clock.advance(10)
+        deployment = read(stormkit, deployment_id, logs="true")
+        titles.append((deployment["status"], len(deployment["logs"] or ())))
+    statuses, lengths = zip(*titles, strict=True)
+    assert statuses == ("running",) * 7
+    assert lengths[0] <= lengths[1] == lengths[4]
+    assert lengths[5] < lengths[4]
+    clock.advance(5)
+    ended = read(stormkit, deployment_id, logs="true")
+    assert (ended["status"], ended["id"], ended["duration"]) == ("success", deployment_id, 75)
+    assert stormkit.builds == 1
+
+
+def test_a_success_may_have_an_error(stormkit):
+    deployment_id = stormkit.add_deployment(error="migration 003_users failed").id
+    deployment = read(stormkit, deployment_id)
+    assert (deployment["status"], deployment["error"]) == ("success", "migration 003_users failed")
+
+
+def test_the_recorded_server_logs_the_steps_that_it_really_has(april, clock):
+    april.next_build(seconds=20, queued=0)
+    deployment_id = trigger(april)
+    april.state.environments["305"].variables.update(SMTP_PASS="hunter2", API_SECRET="s3cr3t")
+    clock.advance(8)
+    running = read(april, deployment_id, logs="true")["logs"]
+    assert running[-1]["duration"] < -1_000_000_000
+    assert running[-1]["message"].endswith("\n")
+    clock.advance(30)
+    steps = {step["title"]: step["message"] for step in read(april, deployment_id, logs="true")["logs"]}
+    assert list(steps) == [
+        f"checkout {HEAD_BRANCH}",
+        "mise install",
+        "node --version",
+        "environment variables",
+        "npm install",
+        "npm run build",
+        "deploy",
+    ]
+    assert "SMTP_PASS=hunter2\n" in steps["environment variables"]
+    assert "API_SECRET=***************\n" in steps["environment variables"]

@@ -1,8 +1,12 @@
 """Faults come when they were ordered, and only those that say so have the request carried out."""
 
+import socket
+from email.utils import parsedate_to_datetime
+
 import pytest
 import requests
 
+from sandbox.clock import FakeClock
 from sandbox.stormkit.server import FaultKind, Generation, Stormkit
 
 STATUS = {
@@ -14,6 +18,19 @@ STATUS = {
     FaultKind.FORBIDDEN_403: 403,
     FaultKind.NOT_FOUND_404: 404,
     FaultKind.GHOST: 500,
+    FaultKind.QUEUED_LATE: 500,
+    FaultKind.GHOST_404: 404,
+    FaultKind.GATEWAY_JSON: 502,
+    FaultKind.TIMEOUT_503: 503,
+    FaultKind.INGRESS_404: 404,
+    FaultKind.WRONG_HOST_404: 404,
+    FaultKind.FIREWALL_403: 403,
+    FaultKind.PROXY_407: 407,
+    FaultKind.BUSY_DATE: 429,
+    FaultKind.BUSY_TEXT: 429,
+    FaultKind.TIMEOUT_408: 408,
+    FaultKind.MISDIRECTED_421: 421,
+    FaultKind.TOO_EARLY_425: 425,
 }
 LOST = (FaultKind.ANSWER_LOST, FaultKind.NEVER_ARRIVED, FaultKind.LATE)
 CARRIED_OUT = {
@@ -22,7 +39,9 @@ CARRIED_OUT = {
     FaultKind.GARBAGE,
     FaultKind.EMPTY_OBJECT,
     FaultKind.UNKNOWN_STATUS,
+    FaultKind.EARLY_HINTS,
 }
+ONLY_FOR_TRIGGERS = {FaultKind.GHOST, FaultKind.GHOST_404, FaultKind.QUEUED_LATE}
 
 
 @pytest.fixture(params=list(Generation))
@@ -62,14 +81,15 @@ EFFECTS = {
 @pytest.mark.parametrize("operation", EFFECTS)
 def test_what_is_carried_out(stormkit, operation):
     status, done = EFFECTS[operation]
-    for kind in set(FaultKind) - {FaultKind.GHOST}:
+    for kind in set(FaultKind) - ONLY_FOR_TRIGGERS:
         deployment_id = stormkit.add_deployment(status=status, warm_up=60.0).id
         stormkit.fault(operation, kind, seconds=9.0 if kind is FaultKind.LATE else 0.0)
         if kind in LOST:
             with pytest.raises(requests.ConnectionError):
                 send(stormkit, operation, deployment_id)
         else:
-            assert send(stormkit, operation, deployment_id).status_code in (STATUS.get(kind), 200, 201)
+            statuses = (103,) if kind is FaultKind.EARLY_HINTS else (STATUS.get(kind), 200, 201)
+            assert send(stormkit, operation, deployment_id).status_code in statuses
         effect = done(stormkit, stormkit.deployment(deployment_id))
         assert (kind, bool(effect)) == (kind, kind in CARRIED_OUT)
 
@@ -78,7 +98,7 @@ def test_what_is_carried_out(stormkit, operation):
 def test_statuses(stormkit, operation):
     deployment_id = stormkit.add_deployment().id
     for kind, status in STATUS.items():
-        if kind is FaultKind.GHOST and operation != "trigger":
+        if kind in ONLY_FOR_TRIGGERS and operation != "trigger":
             with pytest.raises(ValueError, match="ghost"):
                 stormkit.fault(operation, kind)
             continue
@@ -168,3 +188,107 @@ def test_only_known_faults_can_be_ordered(stormkit):
         stormkit.fault("get", FaultKind.SLOW)
     with pytest.raises(ValueError, match="odd"):
         stormkit.fault("list", "odd")
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "content_type", "words"),
+    [
+        (FaultKind.GATEWAY_JSON, 502, "application/json", "Bad gateway"),
+        (FaultKind.TIMEOUT_503, 503, "text/plain", "timeout"),
+        (FaultKind.INGRESS_404, 404, "text/plain", "default backend - 404"),
+        (FaultKind.WRONG_HOST_404, 404, "text/html", "Page Not Found"),
+        (FaultKind.FIREWALL_403, 403, "text/html", "403 Forbidden"),
+        (FaultKind.PROXY_407, 407, "text/html", "Proxy Authentication"),
+        (FaultKind.BUSY_TEXT, 429, "text/plain", "Too many requests"),
+        (FaultKind.TIMEOUT_408, 408, "text/html", "Request Timeout"),
+        (FaultKind.MISDIRECTED_421, 421, "text/html", "Misdirected Request"),
+        (FaultKind.TOO_EARLY_425, 425, "text/html", "Too Early"),
+    ],
+)
+def test_what_somebody_in_between_answers(stormkit, kind, status, content_type, words):
+    stormkit.fault("trigger", kind)
+    answer = send(stormkit, "trigger")
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"].partition(";")[0] == content_type
+    assert words in answer.text
+    assert stormkit.deployments == []
+
+
+def test_a_gateways_error_whose_request_is_carried_out_later():
+    clock = FakeClock()
+    with Stormkit(clock=clock.monotonic) as stormkit:
+        stormkit.fault("trigger", FaultKind.GATEWAY_JSON, seconds=60, later=20.0)
+        assert send(stormkit, "trigger").headers["Retry-After"] == "60"
+        clock.advance(19)
+        assert send(stormkit, "list").json()["deployments"] == []
+        clock.advance(1)
+        assert len(send(stormkit, "list").json()["deployments"]) == stormkit.builds == 1
+
+
+def test_a_500_whose_deployment_begins_to_build_later():
+    clock = FakeClock()
+    with Stormkit(clock=clock.monotonic) as stormkit:
+        stormkit.next_build(seconds=10, queued=1)
+        stormkit.fault("trigger", FaultKind.QUEUED_LATE, seconds=30.0)
+        assert send(stormkit, "trigger").json() == {"ok": False, "error": "unexpected-error"}
+        (row,) = send(stormkit, "list").json()["deployments"]
+        assert (row["status"], row["commit"]["sha"]) == ("running", None)
+        assert stormkit.builds == 0
+        clock.advance(31)
+        assert stormkit.builds == 1
+        assert send(stormkit, "read", row["id"]).json()["deployment"]["commit"]["sha"]
+        clock.advance(9)
+        assert stormkit.deployment(row["id"]).status == "success"
+
+
+def test_a_500_whose_deployment_is_stopped_before_it_builds():
+    clock = FakeClock()
+    with Stormkit(clock=clock.monotonic) as stormkit:
+        stormkit.fault("trigger", FaultKind.QUEUED_LATE, seconds=30.0)
+        send(stormkit, "trigger")
+        send(stormkit, "stop", "8241")
+        clock.advance(60)
+        assert (stormkit.builds, stormkit.deployment("8241").status) == (0, "failed")
+
+
+def test_a_404_about_the_repository_that_leaves_a_deployment(stormkit):
+    stormkit.fault("trigger", FaultKind.GHOST_404)
+    answer = send(stormkit, "trigger")
+    assert answer.status_code == 404
+    assert answer.json() == {"error": "Repository is not found or is inaccessible."}
+    (ghost,) = stormkit.deployments
+    assert (ghost.ghost, ghost.status) == (True, "running")
+
+
+def test_a_date_to_wait_for_is_of_the_servers_own_clock():
+    with Stormkit(skew=-7200) as stormkit:
+        stormkit.fault("list", FaultKind.BUSY_DATE, seconds=3600)
+        answer = send(stormkit, "list")
+    date, until = (parsedate_to_datetime(answer.headers[name]) for name in ("Date", "Retry-After"))
+    assert (until - date).total_seconds() == pytest.approx(3600, abs=1)
+
+
+def test_early_hints_come_before_the_answer(stormkit):
+    stormkit.fault("list", FaultKind.EARLY_HINTS)
+    host, port = stormkit.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(
+            b"GET /v1/deployments HTTP/1.1\r\nHost: x\r\nAuthorization: SK_sandbox\r\nConnection: close\r\n\r\n"
+        )
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n")
+
+
+def test_only_reads_with_the_log_are_slow(stormkit):
+    deployment_id = stormkit.add_deployment().id
+    stormkit.fault("log", FaultKind.TIMEOUT_503)
+    url = f"{stormkit.url}/v1/deployments/{deployment_id}"
+    headers = {"Authorization": "SK_sandbox"}
+    assert requests.get(url, headers=headers, timeout=5).status_code == 200
+    assert requests.get(url, params={"logs": "true"}, headers=headers, timeout=5).text == "timeout"
+
+
+@pytest.mark.parametrize("kind", [FaultKind.GHOST_404, FaultKind.QUEUED_LATE])
+def test_faults_of_the_trigger_alone(stormkit, kind):
+    with pytest.raises(ValueError, match="only a trigger"):
+        stormkit.fault("read", kind)

@@ -44,8 +44,8 @@ program over HTTP against the sandbox's Stormkit; it fails when a cell differs f
 - never a running or failed deployment published, a published one deleted, a successful one restarted, or another
   branch's deployment touched.
 
-Each fault is run twice: **once** strikes the first such call, **always** every one. Both generations of servers come to
-the same end in every cell; the figures are the newer one's. A build takes 20 s, `timeout` is 5 minutes.
+Each fault is run twice: **once** strikes the first such call, **always** every one. All three generations of servers
+come to the same end in every cell; the figures are the newest one's. A build takes 20 s, `timeout` is 5 minutes.
 
 The program runs in one process with the server and on one clock, which is moved on instead of waited for: the seconds
 are what it would have taken. Pauses are random in use; here they are the same in each run. Processes, signals and kills

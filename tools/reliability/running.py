@@ -16,16 +16,27 @@ from dataclasses import dataclass, field, replace
 from sandbox.clock import TODAY, FakeClock
 from sandbox.events import HEAD_SHA
 from sandbox.stormkit.api import route
-from sandbox.stormkit.server import ENV_KEY, FaultKind, Generation, Stormkit
+from sandbox.stormkit.server import ENV_KEY, Deployment, FaultKind, Generation, Stormkit
 from sandbox.web import Recorded, Reply
 from stormkit_action.main import main
 from stormkit_action.reporting.console import PlainConsole
 from stormkit_action.reporting.outputs import OUTPUTS
-from tools.reliability.scenarios import BRANCH, BUSY, LIVE, OLD, OTHER_BRANCH, SLOW, Cell, prepare
+from tools.reliability.scenarios import BRANCH, BUSY, GATEWAY, LIVE, OLD, OTHER_BRANCH, QUEUE_BACK, SLOW, Cell, prepare
 
 EXIT_CODES = {"success": 0, "skipped": 0, "running": 0, "failed": 1, "stopped": 1, "timed-out": 1, "cancelled": 130}
 
 FOR_EVER = 10**9
+
+# What a fault takes, or asks for.
+SECONDS = {
+    FaultKind.SLOW: SLOW,
+    FaultKind.BUSY_HEADER: BUSY,
+    FaultKind.BUSY_BODY: BUSY,
+    FaultKind.BUSY_DATE: BUSY,
+    FaultKind.BUSY_TEXT: BUSY,
+    FaultKind.GATEWAY_JSON: GATEWAY,
+    FaultKind.QUEUED_LATE: QUEUE_BACK,
+}
 
 # How a reason says that a build may still be running. Where one is, every reason has to say it.
 SAYS_STILL_RUNNING = re.compile(
@@ -123,7 +134,7 @@ def run(cell: Cell, generation: Generation = Generation.NEWER) -> Ran:
             cell.scenario.operation,
             cell.kind,
             times=FOR_EVER if cell.always else 1,
-            seconds={FaultKind.SLOW: SLOW, FaultKind.BUSY_HEADER: BUSY, FaultKind.BUSY_BODY: BUSY}.get(cell.kind, 0.0),
+            seconds=SECONDS.get(cell.kind, 0.0),
         )
         inputs = {
             "api-key": ENV_KEY,
@@ -164,7 +175,8 @@ def _builds(cell: Cell, ran: Ran, stormkit: Stormkit) -> list[str]:
     """One build a step, and none that outlives it unsaid."""
     found = []
     deploys = cell.scenario.inputs["command"] == "deploy"
-    ours = [each for each in stormkit.deployments if int(each.id) > int(OLD) and not each.ghost]
+    # What was stopped in the queue was no build.
+    ours = [each for each in stormkit.deployments if int(each.id) > int(OLD) and not each.ghost and not _unbuilt(each)]
     if deploys and len(ours) > 1:
         found.append(f"{len(ours)} deployments for one step")
     allowed = 1 + int(cell.scenario.inputs.get("retries", "0")) if deploys else 0
@@ -175,6 +187,10 @@ def _builds(cell: Cell, ran: Ran, stormkit: Stormkit) -> list[str]:
     if ran.left_running and not cell.scenario.stays:
         found.append(f"left {', '.join(ran.left_running)} running, which the document does not explain")
     return found
+
+
+def _unbuilt(deployment: Deployment) -> bool:
+    return deployment.stopped_manually and deployment.commit is None
 
 
 def _called_gone(cell: Cell) -> bool:

@@ -16,8 +16,12 @@ BUILD = 20.0
 # Seconds that a slow answer takes: longer than anybody waits for one.
 SLOW = 45.0
 
-# Seconds that a busy server asks to wait.
+# Seconds that a busy server asks to wait, and a gateway.
 BUSY = 3.0
+GATEWAY = 60.0
+
+# Seconds until the queue of a server is back that could not queue a build.
+QUEUE_BACK = 30.0
 
 
 def _nothing(stormkit: Stormkit) -> None:
@@ -54,7 +58,22 @@ def _running(stormkit: Stormkit) -> None:
     stormkit.add_deployment(BRANCH, "running", created_at=stormkit.now() - 60)
 
 
-KINDS: tuple[FaultKind, ...] = tuple(kind for kind in FaultKind if kind is not FaultKind.GHOST)
+KINDS: tuple[FaultKind, ...] = (
+    FaultKind.ANSWER_LOST,
+    FaultKind.NEVER_ARRIVED,
+    FaultKind.ERROR_500,
+    FaultKind.HTML_502,
+    FaultKind.UNAVAILABLE_503,
+    FaultKind.BUSY_HEADER,
+    FaultKind.BUSY_BODY,
+    FaultKind.FORBIDDEN_403,
+    FaultKind.NOT_FOUND_404,
+    FaultKind.SLOW,
+    FaultKind.GARBAGE,
+    FaultKind.EMPTY_OBJECT,
+    FaultKind.UNKNOWN_STATUS,
+    FaultKind.LATE,
+)
 _DEPLOY = {"command": "deploy"}
 
 SCENARIOS: tuple[Scenario, ...] = (
