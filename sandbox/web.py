@@ -25,6 +25,8 @@ class Recorded:
     content: bytes
     at: float
     """`time.monotonic()` at its arrival."""
+    target: str = ""
+    """Path and query as they were sent, encoded."""
 
     @property
     def body(self) -> Any:
@@ -144,6 +146,7 @@ def _handler_for(server: Server) -> type[BaseHTTPRequestHandler]:
                 headers={name.lower(): value for name, value in self.headers.items()},
                 content=content,
                 at=time.monotonic(),
+                target=self.path,
             )
             server.requests.append(recorded)
             self._send(server.handle(recorded))

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from stormkit_action import ci
+from stormkit_action.ci import Pipeline
 from stormkit_action.errors import InputError
 
 PULL_REQUEST_EVENTS = frozenset({"pull_request", "pull_request_target"})
@@ -91,6 +93,7 @@ class Event:
     when it doesn't).
     `branch_may_be_tag` is True where the payload doesn't tell a tag from a branch: only GitHub knows whether there is
     such a branch.
+    Outside GitHub `pipeline` is what another CI says, and `checked_out` the branch of the Git work tree in a terminal.
     """
 
     name: str = ""
@@ -110,6 +113,8 @@ class Event:
     head_repository_id: int | None = None
     actor: str = ""
     run: Run = Run()
+    pipeline: Pipeline | None = None
+    checked_out: str = ""
     server_url: str = "https://github.com"
     api_url: str = "https://api.github.com"
 
@@ -149,7 +154,9 @@ class Event:
 def read(environ: Mapping[str, str]) -> Event:
     """Read the event from the runner's variables and its event file. Raises InputError."""
     name = environ.get("GITHUB_EVENT_NAME", "")
-    payload = _payload(environ.get("GITHUB_EVENT_PATH", "")) if name else {}
+    if not name:
+        return _elsewhere(environ)
+    payload = _payload(environ.get("GITHUB_EVENT_PATH", ""))
     repository = environ.get("GITHUB_REPOSITORY") or _full_name(payload.get("repository"))
     server_url = environ.get("GITHUB_SERVER_URL") or "https://github.com"
     event = Event(
@@ -166,7 +173,19 @@ def read(environ: Mapping[str, str]) -> Event:
     return _READERS.get(name, _ref_event)(event, payload, environ)
 
 
-from_environment = read
+def _elsewhere(environ: Mapping[str, str]) -> Event:
+    """The event outside GitHub: the pipeline of another CI, or none in a terminal."""
+    pipeline = ci.read(environ)
+    if pipeline is None:
+        return Event(checked_out=ci.checked_out_branch(Path.cwd()))
+    return Event(
+        branch=pipeline.branch,
+        sha=pipeline.sha,
+        tag=pipeline.tag,
+        default_branch=pipeline.default_branch,
+        head_repository=pipeline.fork or None,
+        pipeline=pipeline,
+    )
 
 
 def _payload(path: str) -> Json:

@@ -72,6 +72,7 @@ class Input:
     default: str
     help: str
     parse: Callable[[str], Any]
+    kind: Any = str
     secret: bool = False
 
     @property
@@ -83,6 +84,18 @@ class Input:
     def variable(self) -> str:
         """The environment variable GitHub passes it in: upper-cased, hyphens kept."""
         return f"INPUT_{self.name.upper()}"
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """Its only valid values; empty where there are no such."""
+        is_enumeration = isinstance(self.kind, type) and issubclass(self.kind, StrEnum)
+        return tuple(self.kind) if is_enumeration else ()
+
+    def called(self, *, on_github: bool) -> str:
+        """What a message calls it: an input on GitHub; a flag or, for a secret, a variable on the command line."""
+        if on_github:
+            return f"Input {self.name}"
+        return f"STORMKIT_{self.name.upper().replace('-', '_')}" if self.secret else f"--{self.name}"
 
 
 def _input(parse: Callable[[str], Any], meaning: str, *, default: str = "", secret: bool = False) -> Any:
@@ -245,8 +258,20 @@ class Inputs:
     )
 
 
+class WrongInputs(InputError):
+    """Inputs with problems. `inputs` has defaults in place of wrong values; None where branch or command is wrong."""
+
+    def __init__(self, problems: Sequence[str], inputs: Inputs | None) -> None:
+        super().__init__(problems)
+        self.inputs = inputs
+
+
 INPUTS: tuple[Input, ...] = tuple(
-    Input(name=field.name.replace("_", "-"), **field.metadata) for field in dataclasses.fields(Inputs)
+    Input(name=field.name.replace("_", "-"), kind=field.type, **field.metadata) for field in dataclasses.fields(Inputs)
+)
+_NO_KEY = (
+    "STORMKIT_API_KEY is empty: set it to a Stormkit API key, or set STORMKIT_API_KEY_FILE to the path of a file that"
+    " holds one."
 )
 
 
@@ -257,10 +282,11 @@ def secrets_in(environ: Mapping[str, str]) -> set[str]:
 
 
 def read(environ: Mapping[str, str]) -> Inputs:
-    """Read the inputs from `environ`. Raises InputError with every problem at once.
+    """Read the inputs from `environ`. Raises WrongInputs with every problem at once.
 
     An empty value counts as the default, so that a workflow can pass an empty expression on.
     """
+    on_github = environ.get("GITHUB_ACTIONS") == "true"
     values: dict[str, Any] = {}
     problems: list[str] = []
     secrets = sorted(secrets_in(environ), key=len, reverse=True)
@@ -271,13 +297,34 @@ def read(environ: Mapping[str, str]) -> Inputs:
         try:
             values[spec.field] = spec.parse(text if spec.secret else _without_secrets(text, secrets))
         except ValueError as error:
+            if spec.field == "api_key" and not parsers.bare_key(text) and not on_github:
+                problems.append(_NO_KEY)
+                continue
             value = "the value (not shown)" if spec.secret and text else f'"{parsers.shown(redact(text, secrets))}"'
-            problems.append(f"Input {spec.name}: {value} is not valid: {error}.")
-    problems += _contradictions(values)
+            problems.append(f"{spec.called(on_github=on_github)}: {value} is not valid: {error}.")
+    problems += _contradictions(values, on_github=on_github)
     if problems:
-        raise InputError(problems)
+        raise WrongInputs(problems, _with_defaults(values))
     values["dashboard_url"] = values["dashboard_url"] or _dashboard_of(values["api_url"])
     return Inputs(**values)
+
+
+def notices(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What is valid and yet probably meant otherwise."""
+    spec = next(spec for spec in INPUTS if spec.field == "timeout")
+    text = environ.get(spec.variable, "").strip()
+    if not text.isdecimal() or int(text) >= 60:
+        return ()
+    name = spec.called(on_github=environ.get("GITHUB_ACTIONS") == "true")
+    return (f"{name}: {text} is {text} seconds. For minutes, as in timeout-minutes, write {text}m.",)
+
+
+def _with_defaults(values: Mapping[str, Any]) -> Inputs | None:
+    """Inputs from those that are valid, to look for problems elsewhere."""
+    if "branch" not in values or "command" not in values:
+        return None
+    defaults = {spec.field: "" if spec.secret else spec.parse(spec.default) for spec in INPUTS}
+    return Inputs(**{**defaults, **values})
 
 
 def _without_secrets(text: str, secrets: Sequence[str]) -> str:
@@ -300,30 +347,33 @@ def _dashboard_of(api_url: str) -> str:
     return "https://app.stormkit.io" if domain == "stormkit.io" else f"https://stormkit.{domain}"
 
 
-def _contradictions(values: Mapping[str, Any]) -> list[str]:
+def _contradictions(values: Mapping[str, Any], *, on_github: bool) -> list[str]:
     """Inputs that are valid alone but not together. Missing keys are inputs that had a problem of their own."""
+
+    def both(first: str, second: str) -> str:
+        return f"Inputs {first} and {second}" if on_github else f"--{first} and --{second}"
+
     problems = []
     command = values.get("command")
     environments, deployment_id = values.get("environments"), values.get("deployment_id")
     if environments and values.get("env_id"):
-        problems.append("Inputs environments and env-id: only one of them can be given; drop env-id.")
+        problems.append(f"{both('environments', 'env-id')}: only one of them can be given; drop env-id.")
     if environments and deployment_id:
         problems.append(
-            "Inputs environments and deployment-id: a deployment belongs to one environment; give its env-id instead"
+            f"{both('environments', 'deployment-id')}: a deployment belongs to one environment; give its env-id instead"
             " of environments."
         )
     if deployment_id and command in (Command.ROLLBACK, Command.CLEANUP):
         verb = "publish" if command == Command.ROLLBACK else "delete"
-        problems.append(
-            f"Inputs command and deployment-id: {command} finds its deployments itself; to name one use {verb}."
-        )
+        names = "Inputs command and deployment-id" if on_github else "--deployment-id"
+        problems.append(f"{names}: {command} finds its deployments itself; to name one use {verb}.")
     if command == Command.DELETE and deployment_id == "":
-        problems.append('Input deployment-id: "" is not valid: command delete needs the id of a deployment.')
+        name = "Input deployment-id" if on_github else "--deployment-id"
+        problems.append(f'{name}: "" is not valid: command delete needs the id of a deployment.')
     if values.get("wait") is False:
         for name, off in (("publish", False), ("health_check", ""), ("retries", 0)):
             if values.get(name, off) != off:
-                problems.append(
-                    f"Inputs wait and {name.replace('_', '-')}: without waiting there is no finished build;"
-                    " set wait: true."
-                )
+                names = both("wait" if on_github else "no-wait", name.replace("_", "-"))
+                way_out = "set wait: true" if on_github else "drop --no-wait"
+                problems.append(f"{names}: without waiting there is no finished build; {way_out}.")
     return problems

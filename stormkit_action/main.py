@@ -3,19 +3,21 @@
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from stormkit_action import __version__, input_table
+from stormkit_action import __version__
 from stormkit_action import event as events
+from stormkit_action import inputs as action_inputs
 from stormkit_action import plan as plans
 from stormkit_action import result as results
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import Clock, Deadline, SystemClock
 from stormkit_action.commands import dispatch
 from stormkit_action.context import Context, Reporter
-from stormkit_action.errors import ActionError, Cancelled, InputError
+from stormkit_action.errors import ActionError, Cancelled, GitHubError, InputError
 from stormkit_action.event import Event
 from stormkit_action.github_api.api import GitHubApi
-from stormkit_action.inputs import Environment, Inputs
+from stormkit_action.inputs import Environment, Inputs, WrongInputs
 from stormkit_action.parsers import bare_key, insecure
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.console import Console, GitHubConsole, PlainConsole
@@ -40,9 +42,15 @@ def run_command_line(arguments: Sequence[str], environ: Mapping[str, str], cance
     from stormkit_action import cli  # noqa: PLC0415
 
     allow_any_character()
-    flags = cli.read(arguments)
-    files = JsonOutput(as_json=flags.pop("json"))
-    return main(cli.as_inputs(flags, environ), console=PlainConsole(), files=files, clock=SystemClock(cancellation))
+    cli.run_program(arguments)
+    given = cli.read(arguments, environ)
+    return main(
+        given.environ,
+        console=PlainConsole(),
+        files=JsonOutput(as_json=given.json),
+        clock=SystemClock(cancellation),
+        problems=given.problems,
+    )
 
 
 def allow_any_character() -> None:
@@ -51,13 +59,20 @@ def allow_any_character() -> None:
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
 
 
-def main(environ: Mapping[str, str], *, console: Console, files: StepFiles, clock: Clock) -> int:
-    """Run one step. The exit code: 0, 1, 130 when cancelled, 3 for a bug."""
-    for secret in input_table.secrets_in(environ):
+def main(
+    environ: Mapping[str, str], *, console: Console, files: StepFiles, clock: Clock, problems: Sequence[str] = ()
+) -> int:
+    """Run one step. The exit code: 0, 1, 2 for wrong inputs outside GitHub, 130 when cancelled, 3 for a bug.
+
+    `problems` are what was found before: then that is reported, and nothing else done.
+    """
+    for secret in action_inputs.secrets_in(environ):
         console.mask(secret)
     step = Step()
     reporter = StepReporter(console=console, files=files, clock=clock, step=step)
     try:
+        if problems:
+            raise InputError(problems)
         result = _run(environ, console=console, clock=clock, step=step, reporter=reporter)
     except (Cancelled, Exception) as error:
         result = _ended_by(error, environ, console)
@@ -66,19 +81,20 @@ def main(environ: Mapping[str, str], *, console: Console, files: StepFiles, cloc
 
 def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: Step, reporter: Reporter) -> Result:
     console.line(f"stormkit_action {__version__}")
-    inputs, event = _read(environ, step)
-    if inputs is None:
+    inputs, event, plan = _read(environ, step)
+    if inputs is None or plan is None:
         return results.skipped(plans.skip_reason(event, has_key=_has_key(environ)))
+    for notice in action_inputs.notices(environ):
+        console.notice(notice)
     deadline = Deadline.after(clock, inputs.timeout.total_seconds())
     if insecure(inputs.api_url):
         console.warning(
             f"Input api-url: {inputs.api_url} is not encrypted: the API key can be read on its way. Use https."
         )
     github = github_api(inputs, event, clock)
-    plan = plans.decide(inputs, event)
-    if event.needs_pull_request and not plan.skip:
-        plan = _with_pull_request(plan, inputs, event, github)
-    step.plan = plan
+    step.plan = plan = _with_what_github_knows(plan, inputs, event, github)
+    if event.pipeline is not None and plan.branch == event.pipeline.branch:
+        console.line(event.pipeline.text)
     if plan.skip:
         return results.skipped(plan.skip)
     if github is not None:
@@ -120,36 +136,62 @@ def _ended_by(error: BaseException, environ: Mapping[str, str], console: Console
     if isinstance(error, Cancelled):
         reason = "The job was cancelled before anything was triggered."
         return Result(status=Outcome.CANCELLED, reason=reason, exit_code=130)
+    if isinstance(error, InputError) and environ.get("GITHUB_ACTIONS") != "true":
+        return replace(results.failed(error.text), exit_code=2)
     if isinstance(error, ActionError):
         return results.failed(error.text)
     report_bug(environ, console)
     return Result(status=Outcome.FAILED, reason="A bug in the action; see the step's log.", exit_code=3)
 
 
-def _read(environ: Mapping[str, str], step: Step) -> tuple[Inputs | None, Event]:
-    """Inputs and event; no inputs where the event is skipped whatever they say.
+def _read(environ: Mapping[str, str], step: Step) -> tuple[Inputs | None, Event, Plan | None]:
+    """Inputs, event and plan; an event alone where it is skipped whatever the inputs say.
 
-    Raises InputError with the problems of both. On a skipped event missing secrets may have left any input malformed,
+    Raises InputError with the problems of all. On a skipped event missing secrets may have left any input malformed,
     so their problems do not count there.
     """
     problems: list[str] = []
+    inputs: Inputs | None
+    event = plan = None
     try:
-        step.event = events.from_environment(environ)
-        if plans.skip_reason(step.event, has_key=_has_key(environ)):
-            return None, step.event
+        event = step.event = events.read(environ)
+        if plans.skip_reason(event, has_key=_has_key(environ)):
+            return None, event, None
     except InputError as error:
         problems += error.problems
     try:
-        step.inputs = input_table.from_environment(environ)
-    except InputError as error:
+        step.inputs = inputs = action_inputs.read(environ)
+    except WrongInputs as error:
         problems += error.problems
+        inputs = error.inputs
+    if event is not None and inputs is not None:
+        try:
+            plan = plans.decide(inputs, event)
+        except InputError as error:
+            problems += error.problems
     if problems:
         raise InputError(problems)
-    return step.inputs, step.event
+    return inputs, step.event, plan
 
 
 def _has_key(environ: Mapping[str, str]) -> bool:
     return bool(bare_key(environ.get("INPUT_API-KEY", "")))
+
+
+def _with_what_github_knows(plan: Plan, inputs: Inputs, event: Event, github: GitHubApi | None) -> Plan:
+    """The plan of an event whose payload does not say all that is needed."""
+    if plan.skip:
+        return plan
+    if event.needs_pull_request:
+        return _with_pull_request(plan, inputs, event, github)
+    if event.branch_may_be_tag and plan.branch == event.branch and github is not None:
+        try:
+            is_branch = github.branch_tip(plan.branch) is not None
+        except GitHubError:
+            return plan
+        if not is_branch:
+            return replace(plan, skip=plans.no_branch_reason(plan.branch))
+    return plan
 
 
 def _with_pull_request(plan: Plan, inputs: Inputs, event: Event, github: GitHubApi | None) -> Plan:

@@ -61,8 +61,7 @@ def api_key(text: str) -> str:
     key = bare_key(text)
     if not key:
         raise ValueError(
-            "save a Stormkit API key as a repository secret and pass it as api-key: ${{ secrets.STORMKIT_API_KEY }};"
-            " outside GitHub set the variable STORMKIT_API_KEY"
+            "save a Stormkit API key as a repository secret and pass it as api-key: ${{ secrets.STORMKIT_API_KEY }}"
         )
     for pattern, advice in _NO_KEY:
         if pattern.fullmatch(key):

@@ -1,13 +1,18 @@
 """What to do, decided purely: (Inputs, Event) -> Plan."""
 
+import re
 from dataclasses import dataclass, replace
 
 from stormkit_action.errors import InputError
 from stormkit_action.event import DEPENDABOT, Event, PullRequest
 from stormkit_action.inputs import Command, Inputs
+from stormkit_action.text import one_line
 
 # Commands that act on one deployment when its id is given, and on the branch's otherwise.
 _BY_ID = frozenset({Command.PUBLISH, Command.RESTART, Command.STOP, Command.DELETE, Command.STATUS})
+
+# What CIs call a remote-tracking branch and a pull request.
+_NO_BRANCH_NAME = re.compile(r"origin/.+|PR-[0-9]+")
 
 _FOR_DEPENDABOT = (
     "To deploy Dependabot's pull requests, save the key as a Dependabot secret too"
@@ -44,9 +49,10 @@ def skip_reason(event: Event, *, has_key: bool) -> str:
     """
     if event.from_fork:
         fork = event.head_repository or "a fork that was deleted"
+        here = event.repository or "this repository"
         return (
             f"The pull request comes from a fork ({fork}). Stormkit would build the branch of that name in"
-            f" {event.repository} instead, so nothing was deployed. Push the branch there for a preview."
+            f" {here} instead, so nothing was deployed. Push the branch there for a preview."
         )
     if not has_key and event.actor == DEPENDABOT:
         return f"Dependabot's runs get no repository secrets: api-key is empty, nothing was deployed. {_FOR_DEPENDABOT}"
@@ -80,6 +86,8 @@ def decide(inputs: Inputs, event: Event) -> Plan:
         return replace(plan, skip=skip)
     if needs_branch and not event.branch and not event.needs_pull_request:
         raise InputError([_no_branch(event)])
+    if not event.on_github and inputs.branch != event.branch and _NO_BRANCH_NAME.fullmatch(inputs.branch):
+        raise InputError([_not_a_branch(inputs.branch, event)])
     return plan
 
 
@@ -129,10 +137,29 @@ def _needs_branch(command: Command, inputs: Inputs) -> bool:
 
 
 def _no_branch(event: Event) -> str:
+    if not event.on_github:
+        if event.tag:
+            return f"--branch is needed: the pipeline runs for the tag {event.tag}, and Stormkit deploys branches."
+        if event.checked_out:
+            return f"--branch is needed. The branch that is checked out here is {one_line(event.checked_out)}."
+        where = f"{event.pipeline.name} names none" if event.pipeline else "no CI names one"
+        return f"--branch is needed: {where}."
     if event.tag:
         return (
             f'Input branch: "" is not valid: the event is about the tag {event.tag}, and Stormkit deploys branches;'
             " set branch."
         )
-    what = f"the {event.name} event names no branch" if event.name else "there is no event to take one from"
-    return f'Input branch: "" is not valid: {what}; set branch.'
+    return f'Input branch: "" is not valid: the {event.name} event names no branch; set branch.'
+
+
+def _not_a_branch(name: str, event: Event) -> str:
+    """What is wrong with a name that a CI made up, and where the branch's own name is."""
+    pipeline = event.pipeline
+    if pipeline is not None and pipeline.branch:
+        return (
+            f"--branch: {name} is not the name of a branch; {pipeline.name} has that in {pipeline.variables[0]}:"
+            f" {pipeline.branch}. Drop --branch."
+        )
+    if name.startswith("origin/"):
+        return f"--branch: {name} is not the name of a branch: use {name.removeprefix('origin/')}."
+    return f"--branch: {name} is not the name of a branch, but of a pull request: use its source branch."

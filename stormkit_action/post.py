@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from stormkit_action import event as events
-from stormkit_action import input_table, state
+from stormkit_action import inputs as action_inputs
 from stormkit_action import plan as plans
+from stormkit_action import state
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import Clock, Deadline, SystemClock
 from stormkit_action.context import Context, Reporter
@@ -20,7 +21,7 @@ from stormkit_action.inputs import Environment, Inputs, OnGivingUp
 from stormkit_action.main import allow_any_character, github_api, report_bug, stormkit_client
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.console import Console, GitHubConsole
-from stormkit_action.reporting.github_report import BUDGET, GitHubReport, guarded
+from stormkit_action.reporting.github_report import BUDGET_S, GitHubReport, guarded
 from stormkit_action.reporting.reporter import StepReporter
 from stormkit_action.reporting.step import Step
 from stormkit_action.reporting.step_files import RunnerFiles, StepFiles
@@ -56,10 +57,10 @@ def run_post_step(environ: Mapping[str, str], cancellation: Cancellation) -> int
 
 def finish(environ: Mapping[str, str], *, console: Console, files: StepFiles, clock: Clock) -> int:
     """Finish the step. The exit code: 0, or 1 when a deployment may still run."""
-    for secret in input_table.secrets_in(environ):
+    for secret in action_inputs.secrets_in(environ):
         console.mask(secret)
     try:
-        inputs, event = input_table.from_environment(environ), events.from_environment(environ)
+        inputs, event = action_inputs.read(environ), events.read(environ)
         plan = plans.decide(inputs, event)
     except ActionError as error:
         # The step itself reported that, and began nothing.
@@ -78,13 +79,20 @@ def finish(environ: Mapping[str, str], *, console: Console, files: StepFiles, cl
         # An event that named no branch did not change which one the step deployed.
         plan = replace(plan, branch=plan.branch or results[0].branch)
         report = GitHubReport(
-            github=github, inputs=inputs, event=event, plan=plan, clock=clock, console=console, resumed=True
+            github=github,
+            inputs=inputs,
+            event=event,
+            plan=plan,
+            clock=clock,
+            console=console,
+            resumed=True,
+            # The killed step's place among the runs, not the post step's. It is known in whole seconds.
+            began=1.0 + max(deployment.sent_at for deployment in started),
         )
         cancelled = Result(status=Outcome.CANCELLED, deployments=tuple(results))
-        guarded(lambda: report.finish(cancelled, now=clock.now(), clock=clock, budget=BUDGET), console)
-        for problem in (report.comment.problem, report.deployments.problem):
-            if problem:
-                console.line(problem)
+        guarded(lambda: report.finish(cancelled, now=clock.now(), clock=clock, budget=BUDGET_S), console)
+        for problem in report.problems():
+            console.line(problem.text)
     return 1 if any(result.may_still_run for result in results) else 0
 
 

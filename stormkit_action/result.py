@@ -27,7 +27,8 @@ class DeploymentResult:
     `label` is what people call the environment, `name` what the inputs call it. `reason` is one line, empty on plain
     success. `live` is whether the deployment is published, as read back; `warning` is what a person should know
     although it went well. `deleted` counts the deployments that were deleted; `removed` marks an environment in which
-    nothing of the branch is left. `may_still_run` marks a deployment that was to be stopped and may still be running.
+    nothing of the branch is left. `ended_ids` are the deployments that the command stopped or deleted, `may_still_run`
+    marks one that was to be stopped and may still be running.
     """
 
     status: Outcome
@@ -45,6 +46,7 @@ class DeploymentResult:
     live: bool = False
     deleted: int = 0
     removed: bool = False
+    ended_ids: tuple[str, ...] = ()
     may_still_run: bool = False
 
     @property

@@ -1,17 +1,23 @@
-"""The command line outside of GitHub: flags, variables, help, exit codes, and one JSON document."""
+"""The command line outside GitHub: commands, flags, variables, help, exit codes, and one JSON document."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
+from sandbox.events import HEAD_BRANCH, HEAD_SHA
+from sandbox.runner.runner import ACTION
 from sandbox.stormkit.server import Stormkit
-from stormkit_action import __version__
+from stormkit_action import __version__, cli
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.inputs import INPUTS
 from stormkit_action.main import run_command_line
 from stormkit_action.reporting.outputs import OUTPUTS
 
 KEY = "SK_sandbox"
+# What only a GitHub step has a use for.
+ON_GITHUB_ONLY = {"github-token", "comment", "comment-key", "github-deployment", "environment", "job-summary"}
 
 
 class Ran:
@@ -24,7 +30,10 @@ class Ran:
 
 
 @pytest.fixture(name="run")
-def _run(capsys):
+def _run(capsys, monkeypatch, tmp_path):
+    # Not inside this repository's work tree.
+    monkeypatch.chdir(tmp_path)
+
     def run(*arguments: str, **environ: str) -> Ran:
         try:
             code = run_command_line(arguments, environ, Cancellation())
@@ -36,18 +45,43 @@ def _run(capsys):
     return run
 
 
-def test_help_names_every_input_but_no_secret_and_says_what_the_codes_mean(run):
+def inputs(*arguments: str, **environ: str) -> dict[str, str]:
+    """The inputs that were given, by their names."""
+    given = cli.read(arguments, {"STORMKIT_API_KEY": KEY, **environ})
+    assert given.problems == ()
+    return {spec.name: given.environ[spec.variable] for spec in INPUTS if given.environ.get(spec.variable)}
+
+
+def problem(*arguments: str, **environ: str) -> str:
+    (found,) = cli.read(arguments, {"STORMKIT_API_KEY": KEY, **environ}).problems
+    return found
+
+
+def test_help_shows_commands_groups_choices_and_exit_codes_in_80_columns(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     shown = run("--help")
-    words = " ".join(shown.out.split())
     assert (shown.code, shown.err) == (0, "")
+    assert max(map(len, shown.out.splitlines())) <= 80
+    words = " ".join(shown.out.split())
+    assert "commands (deploy when none is given): deploy, publish, rollback, restart, stop, delete, cleanup" in words
+    for part in (
+        "what to act on:",
+        "health check:",
+        "--no-wait",
+        "--publish",
+        "--on-timeout stop|leave",
+        "exit codes:",
+    ):
+        assert part in words
+    for part in ("STORMKIT_API_KEY_FILE", "--output FILE", "--dotenv FILE", "2 wrong usage or a wrong value"):
+        assert part in words
+
+
+def test_there_is_a_flag_for_every_input_that_has_a_use_outside_github(run):
+    words = run("--help").out
     for spec in INPUTS:
-        assert (f"--{spec.name} VALUE" in words) is not spec.secret
-        if not spec.secret:
-            assert " ".join(spec.help.split()).split(".")[0] in words
-        if spec.default and not spec.secret:
-            assert f"Default: {spec.default}." in words
-    assert "STORMKIT_API_KEY" in words
-    assert "Exit codes: 0 success, 1 failure, 130 cancelled, 3 a bug." in words
+        has_flag = spec.name not in {*ON_GITHUB_ONLY, "api-key", "command"}
+        assert (f"--{spec.name} " in words or f"--no-{spec.name}" in words) is has_flag, spec.name
 
 
 def test_version(run):
@@ -55,43 +89,188 @@ def test_version(run):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "expected"),
     [
-        (["--brunch", "main"], "there is no flag --brunch"),
-        (["--api-key", "SK_do_not_show"], "there is no flag --api-key"),
-        (["--api-key=SK_do_not_show"], "there is no flag --api-key"),
-        (["--github-token=ghp_do_not_show"], "there is no flag --github-token"),
-        (["SK_do_not_show"], "every value needs a flag before it"),
-        (["--bran", "main"], "there is no flag --bran"),
-        (["--branch"], "argument --branch: expected one argument"),
+        ([], {"command": "deploy"}),
+        (["deploy", "--branch", "main"], {"command": "deploy", "branch": "main"}),
+        (["--branch", "main", "status"], {"command": "status", "branch": "main"}),
+        (["deploy", "--branch=main", "--publish"], {"command": "deploy", "branch": "main", "publish": "true"}),
+        (["--no-wait", "--no-publish"], {"command": "deploy", "wait": "false", "publish": "false"}),
+        (
+            ["--environments", "website: 305", "--environments", "docs: 306"],
+            {"command": "deploy", "environments": "website: 305\ndocs: 306"},
+        ),
+        (["cleanup", "--branch", "x", "--json", "--output", "f"], {"command": "cleanup", "branch": "x"}),
     ],
 )
-def test_wrong_flags_exit_as_wrong_inputs_do_and_never_repeat_a_key(run, arguments, words):
-    shown = run(*arguments)
-    assert (shown.code, shown.out) == (1, "")
-    assert words in shown.err
-    assert "do_not_show" not in shown.err
-    assert shown.err.count("\n") == 1, "one line, not all flags before it"
+def test_commands_are_words_and_booleans_are_flags(arguments, expected):
+    assert inputs(*arguments) == {"api-key": KEY, **expected}
 
 
-def test_wrong_inputs_are_in_the_log_and_in_the_document(run):
-    shown = run("--json", "--timeout", "soon", "--publish", "yse")
-    assert shown.code == 1
-    for name in ("api-key", "timeout", "publish"):
-        assert f"Input {name}: " in shown.err
-    assert shown.result["status"] == "failed"
-    assert shown.result["reason"].startswith("Input api-key: ")
-    assert shown.result["deployments"] == []
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--brunch", "main"], "There is no flag --brunch. Did you mean --branch? --help lists all flags."),
+        (["--bran", "main"], "There is no flag --bran. Did you mean --branch?"),
+        (["--zzz"], "There is no flag --zzz. --help lists all flags."),
+        (["--api-key", "SK_do_not_show"], "There is no flag --api-key: arguments are visible to everybody. Set STORM"),
+        (["--api-key=SK_do_not_show"], "Set STORMKIT_API_KEY."),
+        (["--github-token=ghp_do_not_show"], "There is no flag --github-token"),
+        (["-kSK_do_not_show"], "There is no flag -k…"),
+        (["--SK_do_not_show"], "There is no flag --…"),
+        (["--json=SK_do_not_show"], "--json takes no value."),
+        (["--publish=do_not_show"], "--publish takes no value."),
+        (["--comment", "false"], "There is no flag --comment: it has no use outside GitHub."),
+        (["SK_do_not_show"], "There is no such command."),
+        (["depoly"], "There is no such command. Did you mean deploy?"),
+        (["deploy", "do_not_show"], "There can be one command, and 2 words"),
+        (["--publish", "true"], "There is no such command."),
+        (["--branch"], "--branch needs a value."),
+        (["--branch", "a", "--branch", "b"], "--branch is given twice."),
+        (["--wait", "--no-wait"], "--wait is given twice."),
+    ],
+)
+def test_wrong_usage_is_named_without_repeating_what_was_typed(arguments, words):
+    found = problem(*arguments)
+    assert words in found
+    assert "do_not_show" not in found
+
+
+def test_wrong_usage_exits_with_2_and_is_in_the_document(run):
+    shown = run("--json", "--brunch", "main", STORMKIT_API_KEY=KEY)
+    assert shown.code == 2
+    assert shown.err.count("Did you mean --branch?") == 1
+    assert (shown.result["status"], shown.result["deployments"]) == ("failed", [])
+    assert shown.result["reason"].startswith("There is no flag --brunch.")
+
+
+def test_files_are_known_in_spite_of_wrong_usage():
+    given = cli.read(["--output", "a", "--dotenv=b", "--brunch"], {})
+    assert (given.output, given.dotenv, bool(given.problems)) == ("a", "b", True)
+    given = cli.read([], {"STORMKIT_OUTPUT": "a", "STORMKIT_DOTENV": "b", "STORMKIT_JSON": "true"})
+    assert (given.output, given.dotenv, given.json) == ("a", "b", True)
+
+
+def test_wrong_inputs_are_named_as_flags_all_at_once_and_exit_with_2(run):
+    shown = run("--json", "--timeout", "soon", "--on-cancel", "kill", STORMKIT_PUBLISH="yse")
+    assert shown.code == 2
+    for words in (
+        "STORMKIT_API_KEY is empty: set it",
+        '--timeout: "soon" is not valid',
+        '--publish: "yse" is not valid: use true or false.',
+        "--branch is needed: no CI names one.",
+    ):
+        assert shown.err.count(words) == 1
+    assert "Input" not in shown.err
+    assert shown.result["reason"].startswith("STORMKIT_API_KEY is empty")
     assert "::" not in shown.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--environments", "a: 1", "--env-id", "1"], "--environments and --env-id: only one"),
+        (["delete"], "--deployment-id: "),
+        (["rollback", "--deployment-id", "1"], "--deployment-id: rollback finds"),
+        (["--no-wait", "--publish"], "--no-wait and --publish: without waiting there is no finished build; drop --no-"),
+    ],
+)
+def test_contradictions_name_flags(run, arguments, words):
+    shown = run(*arguments, "--branch", "main", STORMKIT_API_KEY=KEY)
+    assert shown.code == 2
+    assert words in shown.err
+
+
+@pytest.mark.parametrize("separator", ["\\n", "; ", ";", " ", ", "])
+def test_environments_in_one_value_are_an_error_instead_of_the_last_one(run, separator):
+    shown = run("--environments", f"website: 305{separator}docs: 306", "--branch", "main", STORMKIT_API_KEY=KEY)
+    assert shown.code == 2
+    assert "line 1 has more than one environment: begin a new line for each" in shown.err
 
 
 def test_outside_of_github_nothing_of_it_is_used(run):
     """Another CI may set these too; and a flag is what counts."""
-    shown = run(
-        "--json", STORMKIT_API_KEY=KEY, GITHUB_EVENT_NAME="push", GITHUB_REF="refs/heads/main", INPUT_BRANCH="x"
-    )
-    assert shown.code == 1
-    assert "there is no event to take one from; set branch" in shown.result["reason"]
+    shown = run("--json", STORMKIT_API_KEY=KEY, GITHUB_EVENT_NAME="push", GITHUB_REF="refs/heads/x", INPUT_BRANCH="x")
+    assert shown.code == 2
+    assert shown.result["reason"] == "--branch is needed: no CI names one."
+
+
+def test_every_flag_can_come_from_a_variable_and_the_flag_wins():
+    environ = {"STORMKIT_ENV_ID": "306", "STORMKIT_NO_SUCH": "x", "STORMKIT_WAIT": "false", "STORMKIT_COMMAND": "list"}
+    assert inputs(**environ) == {"api-key": KEY, "command": "list", "env-id": "306", "wait": "false"}
+    assert inputs("status", "--env-id", "305", "--wait", **environ) == {
+        "api-key": KEY,
+        "command": "status",
+        "env-id": "305",
+        "wait": "true",
+    }
+
+
+def test_the_key_may_come_from_a_file(tmp_path):
+    path = tmp_path / "key"
+    path.write_text(f"{KEY}\n", encoding="utf-8")
+    assert inputs(STORMKIT_API_KEY="", STORMKIT_API_KEY_FILE=str(path))["api-key"] == KEY
+    assert inputs(STORMKIT_API_KEY="SK_first", STORMKIT_API_KEY_FILE=str(path))["api-key"] == "SK_first"
+
+
+def test_a_key_file_that_cannot_be_read_is_named_unless_it_is_a_key():
+    found = problem(STORMKIT_API_KEY="", STORMKIT_API_KEY_FILE="/nowhere/key")
+    assert found == "STORMKIT_API_KEY_FILE: /nowhere/key can't be read (No such file or directory)."
+    assert "do_not" not in problem(STORMKIT_API_KEY="", STORMKIT_API_KEY_FILE="SK_do_not_show")
+
+
+GITLAB = {
+    "GITLAB_CI": "true",
+    "CI_DEFAULT_BRANCH": "main",
+    "CI_COMMIT_BRANCH": "main",
+    "CI_COMMIT_SHA": HEAD_SHA,
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_refused"),
+    [
+        ([], True),
+        (["--branch", "main"], True),
+        (["--branch", "refs/heads/main"], True),
+        (["--include-default-branch"], True),
+        (["--branch", "main", "--include-default-branch"], False),
+        (["--branch", "other"], False),
+    ],
+)
+def test_cleanup_of_the_default_branch_needs_two_flags(arguments, is_refused):
+    problems = cli.read(["cleanup", *arguments], {"STORMKIT_API_KEY": KEY, **GITLAB}).problems
+    assert bool(problems) is is_refused
+    if is_refused:
+        assert "give --branch main --include-default-branch" in problems[0]
+
+
+@pytest.mark.parametrize("name", ["origin/main", "PR-12", "HEAD"])
+def test_a_name_that_a_ci_made_up_is_no_branch(run, name):
+    jenkins = {"JENKINS_URL": "https://ci.example.com/", "CHANGE_ID": "12", "CHANGE_BRANCH": HEAD_BRANCH}
+    shown = run("--branch", name, STORMKIT_API_KEY=KEY, **jenkins)
+    assert shown.code == 2
+    assert "--branch: " in shown.err
+    if name != "HEAD":
+        assert f"Jenkins has that in CHANGE_BRANCH: {HEAD_BRANCH}." in shown.err
+
+
+def test_the_message_for_a_missing_branch_names_the_one_checked_out(run, tmp_path):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git/HEAD").write_text("ref: refs/heads/feature/x\n", encoding="utf-8")
+    shown = run(STORMKIT_API_KEY=KEY)
+    assert shown.code == 2
+    assert "--branch is needed. The branch that is checked out here is feature/x." in shown.err
+
+
+def test_the_branch_of_a_ci_is_deployed_and_said_in_one_line(run):
+    with Stormkit() as stormkit:
+        stormkit.next_build(seconds=0.1)
+        shown = run(*("--json", "--api-url", stormkit.url, "--poll-interval", "0.1s"), STORMKIT_API_KEY=KEY, **GITLAB)
+        (request,) = stormkit.received("POST", "/v1/deploy")
+    assert shown.code == 0, shown.err
+    assert request.body["branch"] == "main"
+    assert f"GitLab: branch main, commit {HEAD_SHA[:7]} (from CI_COMMIT_BRANCH, CI_COMMIT_SHA)" in shown.err
 
 
 def test_no_document_without_json(run):
@@ -115,21 +294,9 @@ def test_a_deploy(run):
     assert "::" not in shown.err.replace("://", "")
 
 
-def test_variables_and_that_flags_go_before_them(run):
-    with Stormkit() as stormkit:
-        stormkit.add_environment("306", name="docs")
-        environ = {"STORMKIT_API_KEY": "SK_user", "STORMKIT_ENV_ID": "306", "STORMKIT_API_URL": stormkit.url}
-        assert run("--command", "list", "--json", **environ).code == 0
-        assert stormkit.received("GET", "/v1/deployments")[-1].query["envId"] == "306"
-        assert run("--command", "list", "--env-id", "305", **environ).code == 0
-        assert stormkit.received("GET", "/v1/deployments")[-1].query["envId"] == "305"
-
-
 def test_a_check_says_what_it_could_not_look_at(run):
     with Stormkit() as stormkit:
-        shown = run(
-            *("--command", "check", "--branch", "no-such-branch", "--api-url", stormkit.url), STORMKIT_API_KEY=KEY
-        )
+        shown = run("check", "--branch", "no-such-branch", "--api-url", stormkit.url, STORMKIT_API_KEY=KEY)
         assert stormkit.builds == 0
     assert shown.code == 0, shown.err
     assert "? Branch no-such-branch was not looked up" in shown.err
@@ -141,7 +308,7 @@ def test_the_log_tells_several_sites_apart_and_what_is_live(run):
         for outcome in ("success", "failed"):
             stormkit.next_build(seconds=0.1, outcome=outcome)
         shown = run(
-            *("--environments", "website: 305\ndocs: 306", "--branch", "main", "--publish", "true"),
+            *("--environments", "website: 305", "--environments", "docs: 306", "--branch", "main", "--publish"),
             *("--api-url", stormkit.url, "--poll-interval", "0.1s"),
             STORMKIT_API_KEY="SK_user",
         )
@@ -153,6 +320,20 @@ def test_the_log_tells_several_sites_apart_and_what_is_live(run):
 
 def test_an_error_that_is_no_deployment_s_is_not_called_one(run):
     with Stormkit() as stormkit:
-        shown = run("--command", "rollback", "--branch", "main", "--api-url", stormkit.url, STORMKIT_API_KEY=KEY)
+        shown = run("rollback", "--branch", "main", "--api-url", stormkit.url, STORMKIT_API_KEY=KEY)
     assert shown.code == 1
     assert "error: Stormkit: failed: Nothing was rolled back" in shown.err
+
+
+@pytest.mark.parametrize("start", [["entrypoint.py"], ["-m", "stormkit_action"]])
+def test_a_program_as_the_first_argument_is_executed_so_that_the_image_serves_jobs(start):
+    done = subprocess.run(
+        [sys.executable, *start, "sh", "-c", "echo $0 $STORMKIT_X; exit 7", "word"],
+        cwd=ACTION,
+        env={"PATH": "/usr/bin:/bin", "STORMKIT_X": "kept"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (7, "word kept\n", "")

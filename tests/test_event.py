@@ -108,7 +108,8 @@ def test_a_run_without_a_usable_id(read, run_id):
     assert read("push", {}, GITHUB_RUN_ID=run_id).run == Run(job="preview")
 
 
-def test_outside_of_github_there_is_no_event():
+def test_outside_of_github_there_is_no_event(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     event = read_event({})
     assert not event.on_github
     assert event == Event()

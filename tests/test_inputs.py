@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stormkit_action import inputs as inputs_module
 from stormkit_action.errors import InputError
 from stormkit_action.inputs import (
     INPUTS,
@@ -16,6 +17,7 @@ from stormkit_action.inputs import (
     Inputs,
     OnGivingUp,
     Switch,
+    WrongInputs,
     read,
     secrets_in,
 )
@@ -30,7 +32,8 @@ def parsed(**inputs: str) -> Inputs:
 def environment(**inputs: str) -> dict[str, str]:
     """Inputs as GitHub passes them: `env_id` is `INPUT_ENV-ID`."""
     given_ = {"api_key": KEY, **inputs}
-    return {f"INPUT_{name.upper().replace('_', '-')}": value for name, value in given_.items()}
+    variables = {f"INPUT_{name.upper().replace('_', '-')}": value for name, value in given_.items()}
+    return {"GITHUB_ACTIONS": "true", **variables}
 
 
 def problems(**inputs: str) -> tuple[str, ...]:
@@ -132,8 +135,8 @@ def test_a_missing_key_says_how_to_provide_one():
     for value in ("", " ", "Bearer ", "Bearer"):
         (problem,) = problems(api_key=value)
         assert problem.startswith("Input api-key: ")
-        assert "pass it as api-key: ${{ secrets.STORMKIT_API_KEY }};" in problem
-        assert problem.endswith("outside GitHub set the variable STORMKIT_API_KEY.")
+        assert "pass it as api-key: ${{ secrets.STORMKIT_API_KEY }}" in problem
+        assert problem.endswith("STORMKIT_API_KEY }}.")
     assert problems(api_key="")[0].startswith('Input api-key: "" is not valid: save a Stormkit API key')
 
 
@@ -153,6 +156,28 @@ def test_a_missing_key_says_how_to_provide_one():
 def test_contradictions(inputs, words):
     (problem,) = problems(**inputs)
     assert words in problem
+
+
+@pytest.mark.parametrize(("timeout", "notices"), [("30", 1), ("59", 1), ("60", 0), ("30s", 0), ("30m", 0), ("", 0)])
+def test_a_timeout_in_seconds_that_was_probably_meant_in_minutes_gets_a_notice(timeout, notices):
+    found = inputs_module.notices(environment(timeout=timeout))
+    assert len(found) == notices
+    for notice in found:
+        assert (
+            notice
+            == f"Input timeout: {timeout} is {timeout} seconds. For minutes, as in timeout-minutes, write {timeout}m."
+        )
+
+
+def test_wrong_inputs_leave_the_right_ones_to_look_for_other_problems():
+    with pytest.raises(WrongInputs) as caught:
+        parsed(timeout="soon", command="status", api_key="")
+    assert caught.value.inputs is not None
+    assert (caught.value.inputs.command, caught.value.inputs.timeout) == (Command.STATUS, timedelta(minutes=30))
+    for wrong in ({"branch": "a..b"}, {"command": "depoly"}):
+        with pytest.raises(WrongInputs) as caught:
+            parsed(**wrong)
+        assert caught.value.inputs is None
 
 
 def test_contradictions_come_with_the_other_errors():

@@ -311,7 +311,7 @@ def test_near_misses_of_environments_are_told_what_is_wrong_with_the_line(text, 
         parsers.environments(text)
 
 
-PARSERS = [*{parse for parse, _, _ in ACCEPTED}, *{parse for parse, _ in REFUSED}]
+PARSERS = list(dict.fromkeys([parse for parse, _, _ in ACCEPTED] + [parse for parse, _ in REFUSED]))
 # Words that get further into a parser than noise does.
 HOSTILE = st.one_of(
     st.text(),

@@ -146,7 +146,7 @@ def test_events_without_a_branch_take_the_inputs(tmp_path, name, payload, words)
 
 
 def test_without_an_event_the_branch_has_to_be_given():
-    with pytest.raises(InputError, match="there is no event to take one from; set branch"):
+    with pytest.raises(InputError, match="--branch is needed: no CI names one"):
         decide(parsed(), Event())
     assert decide(parsed(branch="main"), Event()) == Plan(command=Command.DEPLOY, branch="main")
 

@@ -7,7 +7,7 @@ from typing import Any
 from sandbox.github.api import Answer, ApiError, Call, Route, forbidden, found, route
 from sandbox.github.state import PullRequest, Token, TokenKind
 
-_VIEWER = re.compile(r"(query\w*)?\{viewer\{login\}\}")
+_VIEWER = re.compile(r"(query\w*)?\{viewer\{login( databaseId)?\}\}")
 
 
 def get_user(call: Call) -> Answer:
@@ -19,9 +19,11 @@ def get_user(call: Call) -> Answer:
 
 def query(call: Call) -> Answer:
     """GraphQL, of which only the caller's login is known."""
-    login = call.caller.account.login
-    if _VIEWER.fullmatch(re.sub(r"\s+", "", str(call.body.get("query", "")))):
-        return Answer(body={"data": {"viewer": {"login": login}}})
+    account = call.caller.account
+    asked = _VIEWER.fullmatch(re.sub(r"\s*([{}])\s*", r"\1", str(call.body.get("query", ""))))
+    if asked:
+        number = {"databaseId": account.id} if asked[2] else {}
+        return Answer(body={"data": {"viewer": {"login": account.login, **number}}})
     # GraphQL has its errors in a 200.
     message = "This server knows no query but query{viewer{login}}"
     return Answer(body={"errors": [{"type": "undefinedField", "path": ["query"], "message": message}]})

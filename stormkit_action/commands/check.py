@@ -99,17 +99,16 @@ class Checks:
             self.left_out("No comment would be written: no pull request is known.")
             return
         try:
-            allowed = github.may_comment(number)
+            refusal = github.comment_refusal(number)
         except GitHubError as error:
             self.unknown(f"Could not find out whether the token may comment: {error.text}")
             return
-        if allowed:
+        if not refusal:
             self.passed(f"The token may comment on pull request {number}.")
+        elif comment is Switch.TRUE:
+            self.problems.append(refusal)
         else:
-            self.problems.append(
-                "The token may not comment on the pull request: add `permissions: { pull-requests: write }` to the job"
-                " (naming one permission sets all others to none), or set comment: false."
-            )
+            self.left_out(f"No comment would be written. {refusal}")
 
     def github_deployment(self, github: GitHubApi) -> None:
         """Whether the token may create GitHub Deployments."""
@@ -121,19 +120,16 @@ class Checks:
             self.left_out("No GitHub Deployment would be written: no commit is known.")
             return
         try:
-            allowed = github.may_deploy()
+            refusal = github.deployment_refusal()
         except GitHubError as error:
             self.unknown(f"Could not find out whether the token may create GitHub Deployments: {error.text}")
             return
-        missing = "The token may not create GitHub Deployments: add `permissions: { deployments: write }` to the job"
-        if allowed:
+        if not refusal:
             self.passed("The token may create GitHub Deployments.")
         elif wanted is Switch.TRUE:
-            self.problems.append(
-                f"{missing} (naming one permission sets all others to none), or set github-deployment: false."
-            )
+            self.problems.append(refusal)
         else:
-            self.left_out(f"{missing} to have them.")
+            self.left_out(f"No GitHub Deployment would be written. {refusal}")
 
 
 def _intention(context: Context, environment: str) -> str:

@@ -75,13 +75,22 @@ def cleanup(context: Context) -> DeploymentResult:
         status = Outcome.CANCELLED
         reason = f"The job was cancelled when {removal.deleted} of {len(doomed)} deployments were deleted."
     return replace(
-        context.result(found[0] if found else None, status, reason),
+        context.result(found[0] if found else _newest_of_environment(context), status, reason),
         deployment=None,
         deployment_id="",
+        branch=branch,
         live=False,
         deleted=removal.deleted,
         removed=status is Outcome.SUCCESS and not kept,
+        ended_ids=removal.ended_ids,
     )
+
+
+def _newest_of_environment(context: Context) -> Deployment | None:
+    """Any deployment, which tells whose environment it is where nothing of the branch is left; None without one."""
+    with contextlib.suppress(StormkitError):
+        return next(iter(context.client.deployments().deployments), None)
+    return None
 
 
 def _created_at(deployment: Deployment) -> datetime:
@@ -112,6 +121,11 @@ class Removal:
     def deleted(self) -> int:
         """How many deployments this has deleted."""
         return len(self._deleted)
+
+    @property
+    def ended_ids(self) -> tuple[str, ...]:
+        """The deployments that are gone, whoever deleted them."""
+        return tuple(sorted(self._deleted | self._gone))
 
     def remove(self, deployment: Deployment) -> None:
         """Stop and delete one. A failure is kept for the end and stops no other."""
@@ -161,6 +175,7 @@ class Removal:
             self._failures.append(f"{deployment_id}: Stormkit accepted the deletion, but it is still there.")
         for deployment_id in sorted(self._gone):
             if deployment_id in listed:
+                self._gone.discard(deployment_id)
                 self._failures.append(f"{deployment_id}: it could not be read (404), but it is still listed.")
             else:
                 self._context.reporter.log(f"Deployment {deployment_id} was gone before it could be deleted.")

@@ -142,7 +142,7 @@ class Deploy:
             stop_and_delete(context, built.deployment_id, is_running=self._build.may_be_running)
         except ActionError as error:
             return replace(built, status=Outcome.FAILED, reason=f"Pull request #{number} is closed. {error.text}")
-        return replace(built, status=Outcome.SKIPPED, reason=reason, deleted=1, removed=True)
+        return replace(built, status=Outcome.SKIPPED, reason=reason, deleted=1, ended_ids=(built.deployment_id,))
 
     def _finish(self, built: DeploymentResult) -> DeploymentResult:
         """Everything after a successful build: the commit, the health check, and only then publishing."""

@@ -41,7 +41,8 @@ def stop(context: Context) -> DeploymentResult:
     if not stopped.deployments:
         context.reporter.log("Nothing to stop.")
     shown = (*stopped.deployments, *found)
-    return context.result(shown[0] if shown else None)
+    ended_ids = tuple(deployment.id for deployment in stopped.deployments)
+    return replace(context.result(shown[0] if shown else None), ended_ids=ended_ids)
 
 
 def stop_superseded(context: Context, give_up: Deadline) -> frozenset[str]:

@@ -1,30 +1,60 @@
-"""What GitHub answers, parsed once, and its refusals as sentences. Pure."""
+"""GitHub's answers as typed values, and its refusals as sentences. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from stormkit_action.text import one_line
 
-# GitHub asks for at least this long after a rate limit that does not say how long. Seconds.
-UNSPECIFIED_LIMIT = 60.0
+# GitHub asks for at least this long after a rate limit that does not say how long.
+UNSPECIFIED_LIMIT_S = 60.0
+
+_TRANSIENT = (429, 500, 502, 503, 504)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Account:
+    """A person's or a bot's account. `id` is 0 where GitHub did not say, as it may for an account that is gone."""
+
+    id: int = 0
+    login: str = ""
+    type: str = ""
+
+    @classmethod
+    def from_api(cls, data: object) -> "Account":
+        """An account from the `user` or `creator` of GitHub's JSON."""
+        if not isinstance(data, Mapping):
+            return cls()
+        number = data.get("id")
+        return cls(id=number if isinstance(number, int) else 0, login=_text(data, "login"), type=_text(data, "type"))
+
+    def is_same(self, other: "Account") -> bool:
+        """Whether both are one account: by id, else by login and type."""
+        if self.id and other.id:
+            return self.id == other.id
+        return bool(self.login) and (_full_login(self), self.type) == (_full_login(other), other.type)
+
+
+def _full_login(account: Account) -> str:
+    """The login as REST writes it: GraphQL leaves a bot's suffix away."""
+    is_short = account.type == "Bot" and not account.login.endswith("[bot]")
+    return f"{account.login}[bot]" if is_short else account.login
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comment:
-    """A comment on a pull request. `author` is the login, as REST tells it ("github-actions[bot]")."""
+    """A comment on a pull request."""
 
     id: int
-    author: str
+    author: Account
     body: str
     url: str
 
     @classmethod
     def from_api(cls, data: Mapping[str, Any]) -> "Comment":
         """A comment from GitHub's JSON. Raises ValueError without an id."""
-        return cls(
-            id=_id(data), author=login_in(data.get("user")), body=_text(data, "body"), url=_text(data, "html_url")
-        )
+        author = Account.from_api(data.get("user"))
+        return cls(id=_id(data), author=author, body=_text(data, "body"), url=_text(data, "html_url"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,8 +62,10 @@ class GitHubDeployment:
     """A GitHub Deployment. `payload` is what its creator put there, empty when that was no object."""
 
     id: int
-    creator: str
+    creator: Account
+    task: str
     environment: str
+    production: bool
     payload: Mapping[str, Any]
 
     @classmethod
@@ -42,68 +74,110 @@ class GitHubDeployment:
         payload = data.get("payload")
         return cls(
             id=_id(data),
-            creator=login_in(data.get("creator")),
+            creator=Account.from_api(data.get("creator")),
+            task=_text(data, "task"),
             environment=_text(data, "environment"),
+            production=data.get("production_environment") is True,
             payload=payload if isinstance(payload, Mapping) else {},
         )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Failure:
-    """Why a call failed: `status` None without an answer; `wait` seconds GitHub asks for."""
+class Refusal:
+    """Why a call failed.
+
+    `status` is None without an answer, `retry_after` the seconds GitHub asks to wait (0 when it does not limit us),
+    `accepted_permissions` what GitHub says the call takes.
+    """
 
     status: int | None
-    text: str
-    wait: float = 0.0
+    message: str
+    retry_after: float = 0.0
+    accepted_permissions: str = ""
+
+    @classmethod
+    def from_answer(cls, status: int, data: object, headers: Mapping[str, str], *, now: float) -> "Refusal":
+        """GitHub's refusal; names in `headers` are lower case, `now` is in Unix seconds."""
+        message = _message(data)
+        # A primary limit may come as a 403 in other words, but it always has nothing remaining.
+        is_used_up = status in (403, 429) and headers.get("x-ratelimit-remaining") == "0"
+        is_limited = status == 429 or is_used_up or (status == 403 and "rate limit" in message.lower())
+        return cls(
+            status=status,
+            message=message,
+            retry_after=_retry_after(headers, now, is_used_up=is_used_up) if is_limited else 0.0,
+            accepted_permissions=headers.get("x-accepted-github-permissions", ""),
+        )
 
     @property
-    def passing(self) -> bool:
-        """Whether the same call may go through a little later."""
-        return self.status is None or self.status in (429, 500, 502, 503, 504) or self.wait > 0
+    def retryable(self) -> bool:
+        """Whether the same call may succeed a little later."""
+        return self.status is None or self.status in _TRANSIENT or self.retry_after > 0
 
     def explain(self, action: str, needs: str) -> str:
-        """The sentence for a person: what was not possible, why, what to do. `needs` is a permission of a workflow."""
-        status = f" ({self.status})" if self.status else ""
-        text = f"GitHub did not go along with {action}{status}: {one_line(self.text, 300).rstrip('.')}."
-        if self.status in (403, 404) and not self.wait:
-            scope, access = needs.split(": ")
-            return (
-                f"{text} The token may lack a permission: add `permissions: {{ {scope}: {access} }}` to the job"
-                " (naming one permission sets all others to none)."
-            )
+        """What was refused, why, and what to do. `needs` is a permission as a workflow writes it."""
+        message = one_line(self.message, 300).rstrip(".")
+        if self.status is None:
+            return f"GitHub could not be reached for {action}: {message}. Run the job again later."
+        text = f"GitHub refused {action} ({self.status}): {message}"
+        if self.retryable:
+            return f"{text}. Run the job again later."
         if self.status == 401:
-            return f"{text} The github-token is not valid: leave the input's default or pass a working token."
-        if self.passing:
-            return f"{text} Run the job again later."
-        return f"{text} Correct what it names, and run the job again."
+            return f"{text}. The github-token is not valid: leave the input's default or pass a working token."
+        if self.status == 403 and "resource not accessible by" in message.lower():
+            return f"{text}{self._accepted()}. {_advice(needs, for_workflow='integration' in message)}"
+        return f"{text}."
+
+    def _accepted(self) -> str:
+        accepted = one_line(self.accepted_permissions, 200)
+        return f" (it takes {accepted})" if accepted else ""
 
 
-def failure(status: int, data: object, headers: Mapping[str, Any], *, now: float) -> Failure:
-    """GitHub's refusal, `now` in Unix seconds. A rate limit tells in one of two headers how long, or not at all."""
-    message = data.get("message") if isinstance(data, Mapping) else None
-    text = message if isinstance(message, str) else "no reason given"
-    lower = {name.lower(): str(value) for name, value in headers.items()}
-    # A primary limit may come as a 403 in other words, but it always has nothing remaining.
-    used_up = status in (403, 429) and lower.get("x-ratelimit-remaining") == "0"
-    limited = status == 429 or used_up or (status == 403 and "rate limit" in text.lower())
-    wait = _wait(lower, now, used_up=used_up) if limited else 0.0
-    if not limited and status in (403, 404) and lower.get("x-accepted-github-permissions"):
-        text = f"{text.rstrip('.')} (it takes {lower['x-accepted-github-permissions']})"
-    return Failure(status=status, text=text, wait=wait)
+def _advice(needs: str, *, for_workflow: bool) -> str:
+    if not for_workflow:
+        return f"Give the token this permission: {needs}."
+    first, *others = needs.split(", ")
+    private = f", in a private repository also `{others[0]}`" if others else ""
+    return (
+        f"The token lacks a permission: add `permissions: {{ {first} }}` to the job{private} (naming one permission"
+        " sets all others to none)."
+    )
 
 
-def _wait(headers: Mapping[str, str], now: float, *, used_up: bool) -> float:
+def _message(data: object) -> str:
+    if not isinstance(data, Mapping):
+        return "no reason given"
+    message = data.get("message")
+    parts = [message] if isinstance(message, str) and message else []
+    parts += _details(data.get("errors"))
+    return ": ".join(parts) or "no reason given"
+
+
+def _details(errors: object) -> list[str]:
+    """What GitHub's `errors` say, which holds sentences, or objects with or without one."""
+    entries = errors if isinstance(errors, list) else [errors]
+    texts = [text for entry in entries[:5] for text in _detail(entry)]
+    return ["; ".join(texts)] if texts else []
+
+
+def _detail(entry: object) -> Iterator[str]:
+    if isinstance(entry, str) and entry:
+        yield entry
+    elif isinstance(entry, Mapping):
+        message = _text(entry, "message")
+        what = " ".join(text for name in ("resource", "field") if (text := _text(entry, name)))
+        code = _text(entry, "code").replace("_", " ")
+        if message or code:
+            yield message or (f"{what} is {code}" if what else code)
+
+
+def _retry_after(headers: Mapping[str, str], now: float, *, is_used_up: bool) -> float:
     after, reset = headers.get("retry-after", ""), headers.get("x-ratelimit-reset", "")
     if after.isdecimal():
         return max(1.0, float(after))
-    if used_up and reset.isdecimal():
+    if is_used_up and reset.isdecimal():
         return max(1.0, float(reset) - now)
-    return UNSPECIFIED_LIMIT
-
-
-def login_in(user: object) -> str:
-    """The login of a user object; empty for an account that is gone."""
-    return _text(user, "login") if isinstance(user, Mapping) else ""
+    return UNSPECIFIED_LIMIT_S
 
 
 def _id(data: Mapping[str, Any]) -> int:

@@ -1,4 +1,23 @@
-"""The sticky comment's text, from its rows. Pure."""
+"""The sticky comment's text, from its rows. Pure.
+
+    <!-- stormkit-action comment stormkit -->
+
+    ### Stormkit deployments: 1 failed, 1 ready
+
+    | Site | Status | Commit |
+    | :--- | :--- | :--- |
+    | <b>docs</b> | ✅ <b>Ready</b> in 38s<br><a href="https://…">Open preview</a> | <code>16ab41e</code> |
+    | <b>shop</b> | ❌ <b>Failed</b> after 19s<br>The build of deployment 8244 failed… | <code>16ab41e</code> |
+
+    <details>
+    <summary>shop: the last lines of npm run build</summary>
+    …
+    </details>
+
+    <!-- stormkit-action state eNrNVE1v2zAM/SuGz1YsS5Y/… -->
+
+The first line says whose comment it is, the last one holds the rows.
+"""
 
 import re
 from collections import Counter
@@ -7,29 +26,29 @@ from dataclasses import dataclass, replace
 
 from stormkit_action.reporting import markdown
 from stormkit_action.reporting.rows import MAX_TAIL_CHARACTERS, Row, State, decode, encode
-from stormkit_action.reporting.table import HEAD, SAID, brief_cells, cells, word_of
+from stormkit_action.reporting.table import HEAD, MAX_REASON_CHARACTERS, brief_cells, cells, word_of
 
 # GitHub refuses more (422). Counted in code points, which is safe under its limit in bytes too.
-LONGEST = 65_536
+MAX_CHARACTERS = 65_536
 
 _STATE = re.compile(r"<!-- stormkit-action state (?P<word>[A-Za-z0-9+/=]*) -->")
 
-# What comes first where several states are counted.
+# The order in which states are counted in the heading.
 _ORDER = ("Failed", "Timed out", "Stopped", "Cancelled", "Building", "Live", "Ready", "Skipped", "Removed")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Detail:
-    """How much a comment tells: characters of a log excerpt and of a reason, and whether a row is whole."""
+    """How much a comment shows: characters of a log excerpt and of a reason, and whether a row is brief."""
 
     excerpt: int = 0
-    said: int = SAID
-    whole: bool = True
+    reason: int = MAX_REASON_CHARACTERS
+    is_brief: bool = False
 
     def of(self, row: Row) -> Row:
         """What is shown of `row`, and remembered."""
         excerpt = row.tail[-self.excerpt :] if self.excerpt else ""
-        return replace(row, tail=excerpt, reason=row.reason[: self.said], warning=row.warning[: self.said])
+        return replace(row, tail=excerpt, reason=row.reason[: self.reason], warning=row.warning[: self.reason])
 
 
 # Log excerpts are shortened first, then everything but the state and the preview link.
@@ -38,7 +57,7 @@ _DETAILS = (
     Detail(excerpt=1500),
     Detail(excerpt=400),
     Detail(),
-    Detail(said=80, whole=False),
+    Detail(reason=80, is_brief=True),
 )
 
 
@@ -63,7 +82,7 @@ def read_rows(body: str) -> tuple[Row, ...]:
 
 def render(rows: Iterable[Row], key: str) -> str:
     """The comment, shortened until GitHub takes it and its rows can be read back."""
-    listed = sorted(rows, key=lambda row: (row.label.casefold(), row.label))
+    listed = sorted(rows, key=lambda row: (row.label.casefold(), row.label, row.env_id))
     for detail in _DETAILS:
         body = _render(listed, key, detail)
         if _fits(body, listed):
@@ -72,35 +91,45 @@ def render(rows: Iterable[Row], key: str) -> str:
     kept = sorted(listed, key=lambda row: row.updated, reverse=True)
     while not _fits(body, kept):
         kept = kept[: len(kept) * 9 // 10]
-        there = set(kept)
-        shown = [row for row in listed if row in there]
+        remembered = set(kept)
+        shown = [row for row in listed if row in remembered]
         body = _render(shown, key, _DETAILS[-1], left_out=len(listed) - len(shown))
     return body
 
 
 def _fits(body: str, rows: list[Row]) -> bool:
-    return len(body) <= LONGEST and bool(read_rows(body) or not rows)
+    return len(body) <= MAX_CHARACTERS and bool(read_rows(body) or not rows)
 
 
 def _render(rows: list[Row], key: str, detail: Detail, *, left_out: int = 0) -> str:
-    shown = [detail.of(row) for row in rows]
+    remembered = [detail.of(row) for row in rows]
+    shown = _told_apart(remembered)
     blocks = [
         marker(key),
         _heading(shown),
-        markdown.table(HEAD, [cells(row) if detail.whole else brief_cells(row) for row in shown]),
+        markdown.table(HEAD, [brief_cells(row) if detail.is_brief else cells(row) for row in shown]),
         f"{left_out} older deployments are not shown: GitHub takes no longer comment." if left_out else "",
         *(_failure(row) for row in shown if row.state is State.FAILED and row.tail),
-        f"<!-- stormkit-action state {encode(shown)} -->",
+        f"<!-- stormkit-action state {encode(remembered)} -->",
     ]
     return "\n\n".join(block for block in blocks if block)
+
+
+def _told_apart(rows: list[Row]) -> list[Row]:
+    """The rows with their environment in the label where several have the same."""
+    count = Counter(row.label for row in rows)
+    return [
+        replace(row, label=f"{row.label} ({row.env_id})") if count[row.label] > 1 and row.env_id else row
+        for row in rows
+    ]
 
 
 def _heading(rows: list[Row]) -> str:
     if len(rows) == 1:
         return "### Stormkit deployment"
     counts = Counter(word_of(row)[1] for row in rows)
-    told = ", ".join(f"{counts[word]}&nbsp;{word.lower()}" for word in _ORDER if counts[word])
-    return f"### Stormkit deployments: {told}" if told else "### Stormkit deployments"
+    summary = ", ".join(f"{counts[word]}&nbsp;{word.lower()}" for word in _ORDER if counts[word])
+    return f"### Stormkit deployments: {summary}" if summary else "### Stormkit deployments"
 
 
 def _failure(row: Row) -> str:

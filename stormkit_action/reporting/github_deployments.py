@@ -1,33 +1,41 @@
-"""GitHub Deployments: one for each environment that is deployed, from in_progress to what came of it."""
+"""GitHub Deployments: one for each environment that is deployed, from its trigger to what came of it.
+
+Which earlier ones a step ends is decided by GitHub's own list: by the task, which names the branch, by the payload,
+which names the Stormkit environment, and by whether it went to production. What a comment says never decides it, since
+others can write comments under the same account.
+"""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from stormkit_action.errors import GitHubError
 from stormkit_action.event import Event
 from stormkit_action.github_api.api import GitHubApi
+from stormkit_action.github_api.connection import PAGE_SIZE
 from stormkit_action.github_api.models import GitHubDeployment
 from stormkit_action.inputs import Command, Inputs, Switch
 from stormkit_action.plan import Plan
+from stormkit_action.reporting.rows import REMOVING, Row, State, ended_ids
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.text import one_line
 
 # Commands that make a commit live, and all that have to do with GitHub Deployments.
 _PUBLISHING = frozenset({Command.PUBLISH, Command.ROLLBACK})
-_COMMANDS = frozenset({Command.DEPLOY, Command.RESTART, Command.CLEANUP}) | _PUBLISHING
+_COMMANDS = frozenset({Command.DEPLOY, Command.RESTART}) | _PUBLISHING | REMOVING
 
-# GitHub refuses a longer description. Characters.
-DESCRIPTION = 140
+# GitHub refuses a longer description.
+MAX_DESCRIPTION_CHARACTERS = 140
 
-# States that show a deployment as there, or on its way.
-_ACTIVE = frozenset({"success", "in_progress", "queued", "pending"})
+# States that show a deployment as there, or on its way. GitHub shows one without any state as pending.
+_ACTIVE = frozenset({"success", "in_progress", "queued", "pending", ""})
 
-# How many are ended at once.
-POOL = 8
+# GitHub Deployments that are written to at once.
+MAX_THREADS = 8
 
-# How many earlier deployments of the branch are looked at for active ones after a deploy.
-_LOOK_BACK = 5
+# Earlier deployments that are looked at for active ones, newest first.
+MAX_LOOK_BACK = 10
 
 _STATES = {
     Outcome.SUCCESS: "success",
@@ -40,9 +48,9 @@ _STATES = {
 class GitHubDeployments:
     """The GitHub Deployments of one step. No method raises.
 
-    What could not be done is told in `problem`; `unsettled` is whether trying again may help. `ids` are those that are
-    known, by the environment's name (empty for the only one). `resumed` is for the post step: what its step may have
-    created is looked up, and nothing is created.
+    What could not be done is told in `problem`; `is_unfinished` is whether one is left that shows what is not so.
+    `ids` are those that are known, by the environment's name (empty for the only one). `resumed` is for the post step:
+    what its step may have created is looked up, and nothing is created.
     """
 
     def __init__(self, *, inputs: Inputs, event: Event, plan: Plan, resumed: bool = False) -> None:
@@ -50,11 +58,15 @@ class GitHubDeployments:
         self._event = event
         self._plan = plan
         self._resumed = resumed
-        self._sent: set[str] = set()
+        # The Stormkit deployment for which one was asked, by the environment's name.
+        self._sent: dict[str, str] = {}
         self._refused = False
+        self._unavailable = False
+        self._listed: dict[tuple[str, str], list[GitHubDeployment] | GitHubError] = {}
+        self._lock = threading.Lock()
+        self._failures: list[GitHubError] = []
         self.ids: dict[str, int] = {}
         self.problem = ""
-        self.unsettled = False
 
     @property
     def wanted(self) -> bool:
@@ -63,70 +75,166 @@ class GitHubDeployments:
         return wanted and self._event.on_github and self._plan.command in _COMMANDS
 
     @property
+    def is_unfinished(self) -> bool:
+        """Whether GitHub did not take the last word about one, though it may a little later."""
+        return any(error.retryable for error in self._failures)
+
+    @property
     def _production(self) -> bool:
         return self._inputs.publish or self._plan.command in _PUBLISHING
 
-    @property
-    def _task(self) -> str:
-        """Tells a branch's deployments from all others, so that GitHub lists them alone."""
-        return f"deploy:stormkit:{hashlib.sha256(self._plan.branch.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
-
     def begin(self, github: GitHubApi, result: DeploymentResult) -> None:
-        """Create the GitHub Deployment of a build that was started."""
+        """Create the GitHub Deployment of a deployment that was triggered."""
+        if self._sent.get(result.name) == result.deployment_id or not result.env_id:
+            return
+        failed = self.ids.pop(result.name, None)
+        if failed is not None:
+            # A build that is tried again is another deployment.
+            self._guarded(lambda: github.set_deployment_state(failed, "failure", description="The build failed"))
+        self._guarded(lambda: self._create(github, result, self._plan.expected_sha))
 
-        def begin() -> None:
-            number = self._create(github, result.name, result.env_id, result.deployment_id, self._plan.expected_sha)
-            if number is not None:
-                said = f"Stormkit builds deployment {result.deployment_id}"
-                github.set_deployment_state(number, "in_progress", description=said, log_url=self._event.run.url)
+    def finish(self, github: GitHubApi, results: Sequence[DeploymentResult], *, shown: Iterable[Row] = ()) -> None:
+        """Set each to what came of it, and what it replaces or removes to inactive.
 
-        self._guarded(begin)
-
-    def end(self, github: GitHubApi, results: Iterable[DeploymentResult]) -> None:
-        """Set each to what came of it."""
+        `shown` are the comment's rows before: they save the question whether an earlier deployment was ready.
+        """
         if not self._refused:
             # What went wrong at the beginning may go right now.
-            self.problem, self.unsettled = "", False
-        with ThreadPoolExecutor(POOL, thread_name_prefix="github") as pool:
-            list(pool.map(lambda result: self._guarded(lambda: self._end(github, result)), results))
+            self.problem, self._unavailable = "", False
+            self._failures.clear()
+        rows = tuple(shown)
+        self._listed.clear()
+        at_most = max(PAGE_SIZE, 3 * len(results))
+        with ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="github") as pool:
+            list(pool.map(lambda result: self._guarded(lambda: self._finish(github, result, rows, at_most)), results))
+        if len(self._failures) > 1 and not self._refused:
+            self.problem = f"{len(self._failures)} of {len(results)} are not up to date. {self.problem}"
 
-    def replace(self, github: GitHubApi, result: DeploymentResult, earlier: Iterable[int] | None) -> None:
-        """Set earlier previews of the branch to inactive, now that `result` is ready.
-
-        `earlier` are their ids, as the comment's row remembers them; None when there is no comment. Others may have
-        edited the row: what is no preview of this site and branch stays as it is.
-        """
-        mine = self.ids.get(result.name)
-        if mine is not None and not self._production and result.status is Outcome.SUCCESS:
-            self._guarded(lambda: self._replace(github, result, mine, earlier))
-
-    def clean_up(self, github: GitHubApi, results: Iterable[DeploymentResult]) -> None:
-        """Set all of the branch to inactive where its deployments were removed."""
-        removed = [each for each in results if each.removed]
-        if removed:
-            self._guarded(lambda: self._clean_up(github, removed))
-
-    def _guarded(self, act: Callable[[], object]) -> None:
-        if self._refused:
+    def _finish(self, github: GitHubApi, result: DeploymentResult, shown: Sequence[Row], at_most: int) -> None:
+        task = _task(self._branch_of(result))
+        if result.removed or ended_ids(result, self._plan.command):
+            self._end_removed(github, result, self._list(github, task=task, at_most=at_most))
+        if self._plan.command in REMOVING:
             return
-        try:
-            act()
-        except GitHubError as error:
-            self.problem = error.text
-            # What the token may not do it may not do a minute later either.
-            self._refused = error.status in (401, 403) and not error.retryable
-            self.unsettled = error.retryable
+        number = self.ids.get(result.name) or self._missed(github, result)
+        if number is None:
+            return
+        state, reason = self._state_of(result)
+        if state == "success":
+            environment = self._environment(result.name) if self._production else ""
+            task = "" if self._production else task
+            listed = self._list(github, task=task, environment=environment, at_most=at_most)
+            others = [deployment for deployment in listed if self._is_same_site(deployment, result)]
+            if self._is_replaced(github, number, others):
+                state, reason = "inactive", "A newer deployment has replaced it"
+            else:
+                # Earlier ones end first: of two that are a success, the older has ended all before it.
+                self._end_earlier(github, number, others, result, shown)
+        github.set_deployment_state(
+            number,
+            state,
+            description=_description(reason),
+            log_url=self._event.run.url,
+            environment_url=result.preview_url if state == "success" else "",
+        )
 
-    def _create(self, github: GitHubApi, name: str, env_id: str, deployment_id: str, sha: str) -> int | None:
+    def _state_of(self, result: DeploymentResult) -> tuple[str, str]:
+        """Its state on GitHub, and a description."""
+        state = _STATES.get(result.status, "inactive")
+        if self._production and state == "success" and not result.live:
+            state = "inactive"
+        said = result.reason or result.warning or f"Stormkit deployment {result.deployment_id}: {result.status}"
+        return state, said
+
+    def _is_replaced(self, github: GitHubApi, number: int, others: Iterable[GitHubDeployment]) -> bool:
+        """Whether a step that began later was ready before: an older build that ends later does not come back."""
+        if self._production:
+            return False
+        newer = [deployment for deployment in others if deployment.id > number]
+        return any(github.deployment_state(deployment.id) == "success" for deployment in newer[:MAX_LOOK_BACK])
+
+    def _end_earlier(
+        self,
+        github: GitHubApi,
+        number: int,
+        others: Iterable[GitHubDeployment],
+        result: DeploymentResult,
+        shown: Sequence[Row],
+    ) -> None:
+        """Set what `result` replaces to inactive. What a success replaced was ended by itself."""
+        states = {} if self._production else _states_shown(shown, result)
+        earlier = [deployment for deployment in others if deployment.id < number]
+        for deployment in earlier[:MAX_LOOK_BACK]:
+            known = states.get(str(deployment.payload.get("deployment-id")))
+            state = github.deployment_state(deployment.id) if known is None else known
+            if state in _ACTIVE:
+                _set_inactive(github, deployment.id, f"Replaced by deployment {result.deployment_id}")
+            if state == "success":
+                break
+
+    def _end_removed(self, github: GitHubApi, result: DeploymentResult, listed: Iterable[GitHubDeployment]) -> None:
+        """Set what showed a deployment that was stopped or deleted to inactive."""
+        ended = ended_ids(result, self._plan.command)
+        reason = "The deployment was stopped" if self._plan.command is Command.STOP else "The deployment was removed"
+        for deployment in listed:
+            is_ended = str(deployment.payload.get("deployment-id")) in ended
+            if not self._is_of_environment(deployment, result) or not (result.removed or is_ended):
+                continue
+            if deployment.id != self.ids.get(result.name) and github.deployment_state(deployment.id) in _ACTIVE:
+                _set_inactive(github, deployment.id, reason)
+
+    def _branch_of(self, result: DeploymentResult) -> str:
+        """`delete` and `stop` may be about another branch's deployment than the event's."""
+        deployment = result.deployment
+        is_by_id = self._plan.command in (Command.STOP, Command.DELETE)
+        return deployment.branch if is_by_id and deployment is not None and deployment.branch else self._plan.branch
+
+    def _list(
+        self, github: GitHubApi, *, task: str = "", environment: str = "", at_most: int = PAGE_SIZE
+    ) -> list[GitHubDeployment]:
+        """GitHub's list, read once for all environments of the step. Raises GitHubError."""
+        key = (task, environment)
+        with self._lock:
+            if key not in self._listed:
+                try:
+                    self._listed[key] = github.deployments(task=task, environment=environment, at_most=at_most)
+                except GitHubError as error:
+                    self._listed[key] = error
+            listed = self._listed[key]
+        if isinstance(listed, GitHubError):
+            raise listed
+        return listed
+
+    def _missed(self, github: GitHubApi, result: DeploymentResult) -> int | None:
+        """The GitHub Deployment that is not known: lost on its way, of a step that was killed, or not yet created."""
+        if self._resumed or result.name in self._sent:
+            run = self._event.run
+            for deployment in self._list(github, task=_task(self._plan.branch)):
+                payload = deployment.payload
+                is_mine = (payload.get("run-id"), payload.get("attempt")) == (run.id, run.attempt)
+                if is_mine and self._is_of_environment(deployment, result):
+                    self.ids[result.name] = deployment.id
+                    return deployment.id
+        if self._resumed or not result.deployment_id or result.status in (Outcome.CANCELLED, Outcome.SKIPPED):
+            return None
+        if not result.env_id:
+            self.problem = "Stormkit did not say which environment was deployed."
+            return None
+        # publish and rollback act on an existing deployment: use its commit. deploy was asked for expected_sha.
+        sha = result.commit_sha if self._plan.command in _PUBLISHING else self._plan.expected_sha
+        return self._create(github, result, sha)
+
+    def _create(self, github: GitHubApi, result: DeploymentResult, sha: str) -> int | None:
         if not sha:
             self.problem = "The commit is not known before it is built (input branch without sha)."
             return None
+        name = result.name or self._inputs.label
         payload = {
             "branch": self._plan.branch,
             "pull-request": self._plan.pull_request,
-            "site": name or self._inputs.label,
-            "env-id": env_id,
-            "deployment-id": deployment_id,
+            "site": name,
+            "env-id": result.env_id,
+            "deployment-id": result.deployment_id,
             "run-id": self._event.run.id,
             "attempt": self._event.run.attempt,
         }
@@ -134,93 +242,79 @@ class GitHubDeployments:
         def create() -> GitHubDeployment:
             return github.create_deployment(
                 sha=sha,
-                task=self._task,
-                environment=self._environment(name),
-                description=_description(f"Stormkit: {name or self._inputs.label or self._plan.branch}"),
+                task=_task(self._plan.branch),
+                environment=self._environment(result.name),
+                description=_description(f"Stormkit: {name or self._plan.branch}"),
                 payload=payload,
                 production=self._production,
             )
 
-        self._sent.add(name)
+        self._sent[result.name] = result.deployment_id
         try:
             created = create()
         except GitHubError as error:
             if error.retry_after or not error.retryable:
-                self._sent.discard(name)
+                del self._sent[result.name]
                 raise
             # The answer was lost: it may be there all the same.
-            found = (each for each in github.deployments(task=self._task) if each.payload == payload)
-            created = next(found, None) or create()
-        self.ids[name] = created.id
+            listed = github.deployments(task=_task(self._plan.branch))
+            created = next((deployment for deployment in listed if deployment.payload == payload), None) or create()
+        self.ids[result.name] = created.id
         return created.id
 
     def _environment(self, name: str) -> str:
         environment = self._inputs.environment or ("Production" if self._production else "Preview")
         return f"{environment} ({name})" if len(self._inputs.environments) > 1 else environment
 
-    def _end(self, github: GitHubApi, result: DeploymentResult) -> None:
-        begun = self.ids.get(result.name)
-        number = begun or self._missed(github, result)
-        if number is None or (begun and result.status is Outcome.RUNNING):
+    def _is_of_environment(self, deployment: GitHubDeployment, result: DeploymentResult) -> bool:
+        """Whether one of ours is about the same Stormkit environment, by the id that Stormkit answered."""
+        is_ours = deployment.task.startswith(_TASK)
+        return is_ours and bool(result.env_id) and deployment.payload.get("env-id") == result.env_id
+
+    def _is_same_site(self, deployment: GitHubDeployment, result: DeploymentResult) -> bool:
+        """Whether both are previews, or both production, of one environment."""
+        return deployment.production is self._production and self._is_of_environment(deployment, result)
+
+    def _guarded(self, act: Callable[[], object]) -> None:
+        if self._refused:
             return
-        state = _STATES.get(result.status, "inactive")
-        if self._production and state == "success" and not result.live:
-            state = "inactive"
-        said = result.reason or result.warning or f"Stormkit deployment {result.deployment_id}: {result.status}"
-        github.set_deployment_state(
-            number,
-            state,
-            description=_description(said),
-            log_url=self._event.run.url,
-            environment_url=result.preview_url if state == "success" else "",
-        )
+        try:
+            if not self._unavailable:
+                act()
+                return
+        except GitHubError as error:
+            failure = error
+        else:
+            # GitHub was waited for in vain: nobody else waits again.
+            failure = self._failures[-1]
+        with self._lock:
+            self._failures.append(failure)
+            self.problem = failure.text
+            self._unavailable |= failure.retryable
+            # What the token may not do it may not do a minute later either.
+            self._refused |= failure.status in (401, 403) and not failure.retryable
 
-    def _missed(self, github: GitHubApi, result: DeploymentResult) -> int | None:
-        """The GitHub Deployment that is not known: lost on its way, of a step that was killed, or not yet created."""
-        if self._resumed or result.name in self._sent:
-            run = self._event.run
-            for each in github.deployments(task=self._task):
-                mine = (each.payload.get("run-id"), each.payload.get("attempt")) == (run.id, run.attempt)
-                if mine and self._same_site(each.payload, result):
-                    self.ids[result.name] = each.id
-                    return each.id
-        if self._resumed or not result.deployment_id or result.status in (Outcome.CANCELLED, Outcome.SKIPPED):
-            return None
-        # What publishing made live is the deployment's own commit; a deploy was asked for the expected one.
-        sha = result.commit_sha if self._plan.command in _PUBLISHING else self._plan.expected_sha
-        return self._create(github, result.name, result.env_id, result.deployment_id, sha)
 
-    def _replace(self, github: GitHubApi, result: DeploymentResult, mine: int, earlier: Iterable[int] | None) -> None:
-        wanted = None if earlier is None else {number for number in earlier if number < mine}
-        if wanted is not None and not wanted:
-            return
-        listed = github.deployments(task=self._task)
-        before = [each for each in listed if each.id < mine and self._same_site(each.payload, result)]
-        reason = f"Replaced by deployment {result.deployment_id}"
-        if wanted is None:
-            self._deactivate(github, before[:_LOOK_BACK], reason)
-            return
-        for each in before:
-            if each.id in wanted:
-                _set_inactive(github, each.id, reason)
+# What the tasks of all our GitHub Deployments begin with.
+_TASK = "deploy:stormkit:"
 
-    def _clean_up(self, github: GitHubApi, removed: list[DeploymentResult]) -> None:
-        listed = github.deployments(task=self._task)
-        doomed = [each for each in listed if any(self._same_site(each.payload, result) for result in removed)]
-        self._deactivate(github, doomed, "The preview was removed")
 
-    def _deactivate(self, github: GitHubApi, deployments: Iterable[GitHubDeployment], reason: str) -> None:
-        for each in deployments:
-            if github.deployment_state(each.id) in _ACTIVE:
-                _set_inactive(github, each.id, reason)
+def _task(branch: str) -> str:
+    """Tells a branch's deployments from all others, so that GitHub lists them alone. Empty without a branch."""
+    return f"{_TASK}{hashlib.sha256(branch.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}" if branch else ""
 
-    def _same_site(self, payload: Mapping[str, object], result: DeploymentResult) -> bool:
-        """Whether a deployment's payload is about the same environment, as far as both tell."""
-        environment = result.name or self._inputs.label
-        for told, mine in ((payload.get("env-id"), result.env_id), (payload.get("site"), environment)):
-            if told and mine:
-                return told == mine
-        return True
+
+def _states_shown(rows: Iterable[Row], result: DeploymentResult) -> Mapping[str, str]:
+    """What the comment says about earlier deployments of the same environment, as far as it is certain."""
+    states: dict[str, str] = {}
+    for row in rows:
+        if row.env_id != result.env_id:
+            continue
+        if row.state not in (State.READY, State.BUILDING):
+            states[row.deployment_id] = "failure"
+        states[row.good_id] = "success"
+    states.pop("", None)
+    return states
 
 
 def _set_inactive(github: GitHubApi, number: int, reason: str) -> None:
@@ -232,4 +326,4 @@ def _set_inactive(github: GitHubApi, number: int, reason: str) -> None:
 
 
 def _description(text: str) -> str:
-    return one_line(text, DESCRIPTION)
+    return one_line(text, MAX_DESCRIPTION_CHARACTERS)

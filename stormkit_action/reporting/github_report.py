@@ -1,11 +1,11 @@
-"""What a step tells GitHub: the pull request's comment and GitHub Deployments, beside the work and at its end."""
+"""What a step shows on GitHub, beside the work and at its end: the pull request's comment and GitHub Deployments."""
 
 import contextlib
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -14,30 +14,45 @@ from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import Cancelled
 from stormkit_action.event import Event
 from stormkit_action.github_api.api import GitHubApi
-from stormkit_action.inputs import Command, Inputs
+from stormkit_action.inputs import Command, Inputs, Switch
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.comment import CommentWrite, PullRequestComment
 from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.github_deployments import GitHubDeployments
 from stormkit_action.reporting.outputs import GitHubWrites
-from stormkit_action.reporting.rows import Change, Row, active_ids, change_of, newer
+from stormkit_action.reporting.rows import REMOVING, Change, Row, change_of
 from stormkit_action.result import DeploymentResult, Result
 
 T = TypeVar("T")
 
-# What the last word may take: normally, and after a cancel, when GitHub kills the step within seconds. Seconds.
-BUDGET = 45.0
-CANCEL_BUDGET = 2.5
+# What the last word may take: GitHub's content limit may ask for two or three pauses of a minute. After a cancel GitHub
+# kills the step within seconds.
+BUDGET_S = 200.0
+CANCEL_BUDGET_S = 2.5
 
-# The worker looks this often whether it is still wanted, while it waits for GitHub. Seconds.
-_SLICE = 0.2
+# What reporting beside the work may take.
+LIVE_BUDGET_S = 45.0
+
+# The last word waits this long for a request that is under way.
+CLOSE_S = 20.0
+
+# While it waits for GitHub, the worker looks this often whether it is still wanted.
+_SLICE_S = 0.2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """What could not be shown on GitHub, and whether that deserves a warning."""
+
+    text: str
+    is_warning: bool
 
 
 class GitHubReport:
-    """Tells GitHub how the step gets on. Never raises anything but Cancelled, and never holds up the work.
+    """Shows on GitHub how the step gets on. Never raises anything but Cancelled, and never holds up the work.
 
-    Until `finish` a thread of its own does it, one request after the other; of several things to say about a row it
-    says the newest.
+    Until `finish` a thread of its own does it, one request after the other, the comment first. `began` is when the step
+    began, in Unix seconds; now if not given.
     """
 
     def __init__(
@@ -50,96 +65,127 @@ class GitHubReport:
         clock: Clock,
         console: Console,
         resumed: bool = False,
+        began: float | None = None,
     ) -> None:
-        self.comment = PullRequestComment(inputs=inputs, event=event, plan=plan)
+        self.comment = PullRequestComment(
+            inputs=inputs, event=event, plan=plan, before_identifying=self._create_next_deployment
+        )
         self.deployments = GitHubDeployments(inputs=inputs, event=event, plan=plan, resumed=resumed)
         self._github = github
+        self._inputs = inputs
         self._console = console
         self._event = event
         self._command = plan.command
-        self._cleanup = plan.command is Command.CLEANUP
+        self._began_ms = int(1000 * (clock.now().timestamp() if began is None else began))
         self._lock = threading.Lock()
-        self._tasks: deque[Callable[[], object]] = deque()
         self._rows: dict[str, Row] = {}
+        self._shown: dict[str, tuple[str, str]] = {}
+        # The comment's rows before this step wrote any.
+        self._rows_before: tuple[Row, ...] = ()
+        self._started: deque[DeploymentResult] = deque()
         self._thread: threading.Thread | None = None
         self._clock = _WorkersClock(clock)
 
     def started(self, result: DeploymentResult) -> None:
-        """Create the GitHub Deployment of a build that was started, soon."""
+        """Create the GitHub Deployment of a build that was triggered, soon."""
         if self.deployments.wanted:
-            self._soon(lambda: self.deployments.begin(self._patient(), result))
+            with self._lock:
+                self._started.append(result)
+            self._wake_worker()
 
     def building(self, name: str, row: Row) -> None:
-        """Show the row of the environment `name` in the comment, soon."""
-        if self.comment.wanted:
-            with self._lock:
-                self._rows[name] = row
-            self._soon(self._write_rows)
+        """Show the row of the environment `name` in the comment, soon, unless it shows that build already."""
+        if not self.comment.wanted:
+            return
+        with self._lock:
+            build = (row.label, row.deployment_id)
+            if self._shown.get(name) == build:
+                return
+            self._shown[name] = build
+            self._rows[name] = replace(row, began=self._began_ms)
+        self._wake_worker()
 
     def finish(self, result: Result, *, now: datetime, clock: Clock, budget: float) -> GitHubWrites:
-        """Tell the result, as the last word, within `budget` seconds. Raises Cancelled."""
-        if self._command not in (Command.DEPLOY, Command.CLEANUP):
+        """Show the result, as the last word, within `budget` seconds. Raises Cancelled."""
+        if self._command not in (Command.DEPLOY, Command.CLEANUP, Command.DELETE):
             # A command that was refused, or found nothing to act on, leaves what is shown of the site as it is.
-            result = replace(result, deployments=tuple(each for each in result.deployments if each.deployment))
+            found = tuple(deployment for deployment in result.deployments if deployment.deployment)
+            result = replace(result, deployments=found)
         deadline = Deadline.after(clock, budget)
         # What is under way must not land after the last word.
-        self._close(deadline.within(budget / 2))
-        if self.deployments.wanted and not self._cleanup:
-            self.deployments.end(self._github.within(deadline.within(budget / 3)), result.deployments)
+        self._close(deadline.within(min(CLOSE_S, budget / 2)))
+        change = change_of(result, command=self._command, run=self._event.run, now=now, began=self._began_ms)
+        write = CommentWrite()
+        if self.comment.wanted and change:
+            # Half of a short time is left for GitHub Deployments.
+            write = self.comment.write(
+                change,
+                self._github,
+                deadline=deadline.within(budget / 2),
+                create=self._command not in REMOVING,
+            )
+            self._log_comment(write)
+        if self.deployments.wanted:
+            shown = (*self._rows_before, *write.before)
+            self.deployments.finish(self._github.within(deadline), result.deployments, shown=shown)
         # A copy: a worker that did not end in time may still add to them.
         ids = {name: str(number) for name, number in self.deployments.ids.copy().items()}
-        change = change_of(result, run=self._event.run, now=now, github_ids=ids, cleanup=self._cleanup)
-        told = CommentWrite()
-        if self.comment.wanted and change.rows:
-            told = self.comment.write(change, self._github, deadline=deadline, create=not self._cleanup)
-        if self.deployments.wanted:
-            self._deactivate(result, change, told, self._github.within(deadline))
-        settled = told.settled and not self.deployments.unsettled
-        return GitHubWrites(comment_url=told.url, github_deployment_ids=ids, settled=settled)
+        settled = write.settled and not self.deployments.is_unfinished
+        return GitHubWrites(comment_url=write.url, github_deployment_ids=ids, settled=settled)
 
-    def _deactivate(self, result: Result, change: Change, told: CommentWrite, github: GitHubApi) -> None:
-        """Set to inactive what `result` removed or replaced."""
-        if self._cleanup:
-            self.deployments.clean_up(github, result.deployments)
-            return
-        for each, row in zip(result.deployments, change.rows, strict=True):
-            before = [one for one in told.before if one.label == row.label and newer(row, one)]
-            ids = frozenset[str]().union(*map(active_ids, before))
-            earlier = [int(number) for number in ids if number.isdecimal()] if told.url else None
-            self.deployments.replace(github, each, earlier)
+    def problems(self) -> Iterator[Problem]:
+        """What could not be shown. `auto` does it where it can, so there only what was left half done is a warning."""
+        if self.comment.problem:
+            is_warning = self._inputs.comment is Switch.TRUE or bool(self._shown and self.comment.is_unfinished)
+            yield Problem(text=f"No comment was written. {self.comment.problem}", is_warning=is_warning)
+        if self.deployments.problem:
+            is_warning = self._inputs.github_deployment is Switch.TRUE or self.deployments.is_unfinished
+            yield Problem(text=f"GitHub Deployment: {self.deployments.problem}", is_warning=is_warning)
 
-    def _soon(self, task: Callable[[], object]) -> None:
+    def _log_comment(self, write: CommentWrite) -> None:
+        for row in write.superseded_by:
+            self._console.line(
+                f"Left the comment's row of {row.label} as it is: run {row.run_id} (attempt {row.attempt}) began later."
+            )
+        for number in self.comment.left_out:
+            self._console.line(f"Pull request #{number} has the same branch, but did not get the comment.")
+
+    def _wake_worker(self) -> None:
         with self._lock:
-            self._tasks.append(task)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work_off, name="github", daemon=True)
+                self._thread = threading.Thread(target=self._work, name="github", daemon=True)
                 self._thread.start()
 
-    def _work_off(self) -> None:
+    def _work(self) -> None:
+        """Write what there is to write, rows first, until there is nothing more."""
         while True:
             with self._lock:
-                if not self._tasks:
+                task = self._write_rows if self._rows else self._create_next_deployment if self._started else None
+                if task is None:
                     self._thread = None
                     return
-                task = self._tasks.popleft()
             with contextlib.suppress(Cancelled):  # the last word is said by finish()
                 guarded(task, self._console)
 
     def _write_rows(self) -> None:
+        """Of several things to show of an environment, show the newest."""
         with self._lock:
-            rows, self._rows = self._rows, {}
-        ids = self.deployments.ids
-        change = Change(rows=tuple(replace(row, github_id=str(ids.get(name, ""))) for name, row in rows.items()))
-        if change.rows:
-            self.comment.write(change, self._github, deadline=Deadline.after(self._clock, BUDGET), confirm=False)
+            rows, self._rows = tuple(self._rows.values()), {}
+        deadline = Deadline.after(self._clock, LIVE_BUDGET_S)
+        write = self.comment.write(Change(rows=rows), self._github, deadline=deadline, confirm=False)
+        self._rows_before += write.before
 
-    def _patient(self) -> GitHubApi:
-        return self._github.within(Deadline.after(self._clock, BUDGET))
+    def _create_next_deployment(self) -> None:
+        with self._lock:
+            result = self._started.popleft() if self._started else None
+        if result is not None:
+            self.deployments.begin(self._github.within(Deadline.after(self._clock, LIVE_BUDGET_S)), result)
 
     def _close(self, deadline: Deadline) -> None:
         self._clock.close()
         with self._lock:
-            self._tasks.clear()
+            self._rows.clear()
+            self._started.clear()
             thread = self._thread
         if thread is not None:
             with contextlib.suppress(TimeoutError):
@@ -168,22 +214,19 @@ class _WorkersClock:
     def sleep(self, seconds: float) -> None:
         end = Deadline.after(self._clock, seconds)
         while not (self._closed or end.over):
-            self._clock.sleep(min(_SLICE, end.remaining))
-        self._stop_if_closed()
+            self._clock.sleep(min(_SLICE_S, end.remaining))
+        self.check()
 
     def check(self) -> None:
-        self._stop_if_closed()
+        if self._closed:
+            raise Cancelled
 
     def start(self, function: Callable[[], T]) -> Pending[T]:
-        self._stop_if_closed()
+        self.check()
         return self._clock.uncancelled().start(function)
 
     def uncancelled(self) -> Clock:
         return self._clock.uncancelled()
-
-    def _stop_if_closed(self) -> None:
-        if self._closed:
-            raise Cancelled
 
 
 def guarded(report: Callable[[], T], console: Console) -> T | None:

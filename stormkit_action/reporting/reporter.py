@@ -10,7 +10,7 @@ from stormkit_action.inputs import BuildLog, Environment, Inputs, Switch
 from stormkit_action.reporting import log, outputs, summary
 from stormkit_action.reporting.build_log import LiveBuildLog
 from stormkit_action.reporting.console import Console
-from stormkit_action.reporting.github_report import BUDGET, CANCEL_BUDGET, guarded
+from stormkit_action.reporting.github_report import BUDGET_S, CANCEL_BUDGET_S, guarded
 from stormkit_action.reporting.outputs import GitHubWrites
 from stormkit_action.reporting.progress import line as progress_line
 from stormkit_action.reporting.rows import row_of
@@ -117,9 +117,9 @@ class StepReporter:
         inputs = self._step.inputs
         unwritable = self._write_outputs(result, GitHubWrites())
         if is_cancelled:
-            written = self._report_to_github(result, self._clock.uncancelled(), CANCEL_BUDGET)
+            written = self._report_to_github(result, self._clock.uncancelled(), CANCEL_BUDGET_S)
         else:
-            written = self._report_to_github(result, self._clock, BUDGET)
+            written = self._report_to_github(result, self._clock, BUDGET_S)
         if not unwritable and (written.comment_url or written.github_deployment_ids):
             self._write_outputs(result, written)
         if inputs is None or inputs.job_summary:
@@ -156,14 +156,9 @@ class StepReporter:
             return GitHubWrites()
         now = self._clock.now()
         written = guarded(lambda: github.finish(result, now=now, clock=clock, budget=budget), self._console)
-        if github.comment.problem:
-            # A permission is something the workflow's author has to give, whatever the input says.
-            is_wanted = inputs.comment is Switch.TRUE or "permission" in github.comment.problem
-            show = self._console.warning if is_wanted else self._console.line
-            show(f"No comment was written. {github.comment.problem}")
-        if github.deployments.problem:
-            show = self._console.warning if inputs.github_deployment is Switch.TRUE else self._console.line
-            show(f"GitHub Deployment: {github.deployments.problem}")
+        for problem in github.problems():
+            show = self._console.warning if problem.is_warning else self._console.line
+            show(problem.text)
         return written or GitHubWrites()
 
     def _warn_outside_github(self, inputs: Inputs) -> None:

@@ -1,4 +1,4 @@
-"""The comment's rows: one a deployment label, each the newest of its label. Pure.
+"""The comment's rows: one for each environment that is deployed, each the newest of its environment. Pure.
 
 Any number of jobs write them at the same time, so all that is done with them can be done again and in any order. Rows
 travel inside the comment, as base64 in a marker that no foreign text can imitate (all foreign text is escaped, and the
@@ -8,40 +8,39 @@ marker counts only on a line of its own).
 import base64
 import binascii
 import json
+import math
 import re
 import zlib
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from stormkit_action.event import Run
 from stormkit_action.fields import web_url
+from stormkit_action.inputs import Command
 from stormkit_action.result import DeploymentResult, Outcome, Result
 from stormkit_action.text import one_line, tail
 
 VERSION = 1
 
-# How many GitHub Deployments a row remembers. Later ones are enough: each was to end those before it.
-MOST_ACTIVE = 10
-
-# No number in a row is larger: the last second that a calendar has, and more than any run's id.
+# 9999-12-31T23:59:59Z, the largest datetime in Unix seconds, and more than any run's id.
 LARGEST = 253_402_300_799
 
-# No comment holds more rows: GitHub takes no longer one.
-MOST_ROWS = 1000
+# Rows of a comment that are read. GitHub starts at most 256 jobs of a matrix, and takes no comment with many more rows.
+MAX_ROWS = 400
 
-# The log excerpt of a row: lines, and characters before the whole comment has to be shortened.
+# The log excerpt of a row, before the whole comment has to be shortened.
 MAX_TAIL_LINES = 40
 MAX_TAIL_CHARACTERS = 4000
 
-# What is read as numbers has to be short enough for that.
-_IDS = {
-    "deployment_id": re.compile(r"[A-Za-z0-9_, -]{0,1000}"),
-    "github_id": re.compile(r"[0-9]{0,18}"),
-    "active_ids": re.compile(r"(?:[0-9]{1,18}(?:,[0-9]{1,18})*)?"),
-}
+# Bounded: int() refuses more than 4,300 digits.
+_DEPLOYMENT_ID = re.compile(r"[A-Za-z0-9_, -]{0,1000}")
+
+# How a row is called before Stormkit has told the app's name.
+PROVISIONAL_LABEL = "Stormkit"
 
 
 class State(StrEnum):
@@ -57,19 +56,31 @@ class State(StrEnum):
     REMOVED = "removed"
 
 
+STATES = {
+    Outcome.SUCCESS: State.READY,
+    Outcome.FAILED: State.FAILED,
+    Outcome.STOPPED: State.STOPPED,
+    Outcome.TIMED_OUT: State.TIMED_OUT,
+    Outcome.CANCELLED: State.CANCELLED,
+    Outcome.SKIPPED: State.SKIPPED,
+    Outcome.RUNNING: State.BUILDING,
+}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """One deployment's line.
+    """One environment's line.
 
-    `run_id` and `attempt` order runs, `deployment_id` orders deployments. Times are Unix seconds, durations seconds;
-    `ready_at` is about when a running build will have ended. `good_*` are the link and commit of the last deployment
-    that was ready. `github_id` is the GitHub Deployment, `active_ids` are those that may be active, comma-separated.
+    `began` is when the step that wrote it began, in Unix milliseconds: a re-run keeps its run's id, yet it is newer
+    than every step that began before it. All other times are Unix seconds, durations seconds; `ready_at` is about when
+    a running build will have ended. `good_*` are link, commit and deployment of the last build that was ready.
     `provisional` marks a row written before Stormkit had told the deployment's name: it gives way to a later row of the
     same `job`.
     """
 
     label: str
     state: State
+    began: int = 0
     run_id: int = 0
     attempt: int = 1
     job: str = ""
@@ -91,8 +102,7 @@ class Row:
     tail: str = ""
     good_url: str = ""
     good_sha: str = ""
-    github_id: str = ""
-    active_ids: str = ""
+    good_id: str = ""
     provisional: bool = False
 
     @property
@@ -100,118 +110,310 @@ class Row:
         """Whether it shows a deployment that can be opened."""
         return self.state is State.READY
 
+    @property
+    def run(self) -> tuple[int, int]:
+        """The run that wrote it, and which attempt."""
+        return self.run_id, self.attempt
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EndedDeployment:
+    """A deployment that a command stopped or, if `is_deleted`, removed at `updated` (Unix seconds)."""
+
+    deployment_id: str
+    env_id: str = ""
+    is_deleted: bool = False
+    updated: int = 0
+
+    def apply(self, row: Row) -> Row:
+        """`row` without what has ended. It stays its run's row, and whatever else it shows stays as it is."""
+        if row.env_id and self.env_id and row.env_id != self.env_id:
+            return row
+        if self.is_deleted and row.good_id == self.deployment_id:
+            row = replace(row, good_url="", good_sha="", good_id="")
+        if row.deployment_id != self.deployment_id:
+            return row
+        if self.is_deleted and row.state is not State.REMOVED:
+            return _as_removed(row, updated=self.updated)
+        if row.state is State.BUILDING:
+            reason = f"Deployment {self.deployment_id} was stopped by another step."
+            return replace(row, state=State.STOPPED, reason=reason, updated=self.updated, ready_at=0)
+        return row
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
-    """What a job says in the comment: rows to put in their places or, when `removing`, sites to mark as removed."""
+    """What a step changes in the comment.
 
-    rows: tuple[Row, ...]
-    removing: bool = False
+    `rows` are put in their places, all of the environments of `removed` marked as removed, and what the deployments in
+    `ended` show is taken away. A newer step's rows stay as they are, except that nothing shows what has ended.
+    """
 
-    def apply(self, before: tuple[Row, ...]) -> tuple[Row, ...]:
-        """The rows with the change; rows that are newer stay as they are."""
-        for row in self.rows:
-            before = _remove(before, row) if self.removing else _put(before, row)
-        return before
+    rows: tuple[Row, ...] = ()
+    removed: tuple[Row, ...] = ()
+    ended: tuple[EndedDeployment, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.removed or self.ended)
+
+    def apply(self, before: Iterable[Row]) -> tuple[Row, ...]:
+        """The rows with the change."""
+        rows = tuple(before)
+        for mine in self.rows:
+            rows = _put(rows, mine)
+        for removed in self.removed:
+            rows = tuple(_remove(row, removed) for row in rows)
+        for ended in self.ended:
+            rows = tuple(ended.apply(row) for row in rows)
+        return rows
 
     def holds(self, rows: tuple[Row, ...]) -> bool:
-        """Whether `rows` say it already, or something newer. A log excerpt may have been shortened meanwhile."""
-        if self.removing:
-            return self.apply(rows) == rows
-        there = {row.label: row for row in rows}
-        return all(
-            mine.label in there
-            and (_content(there[mine.label]) == _content(mine) or not newer(mine, there[mine.label]))
-            for mine in self.rows
-        )
+        """Whether `rows` say it already, or something newer. A full comment shortens its texts."""
+        return [_content(row) for row in self.apply(rows)] == [_content(row) for row in rows]
 
     def concerns(self, row: Row) -> bool:
         """Whether it is about this row."""
-        return any(_same_site(row, mine) if self.removing else row.label == mine.label for mine in self.rows)
+        return any(_is_same_environment(row, mine) for mine in (*self.rows, *self.removed)) or any(
+            row.deployment_id == ended.deployment_id for ended in self.ended
+        )
+
+    def superseded_by(self, rows: tuple[Row, ...]) -> tuple[Row, ...]:
+        """Those of `rows` that a step wrote which began later, so that the change left them as they are."""
+        return tuple(
+            row
+            for row in rows
+            if any(
+                _is_same_environment(row, mine) and row.run != mine.run and not is_newer(mine, row)
+                for mine in (*self.rows, *self.removed)
+            )
+        )
 
 
-def newer(one: Row, other: Row) -> bool:
-    """Whether `one` may replace `other`: its run, then its deployment, is no older; an end is newer than a beginning.
+def is_newer(one: Row, other: Row) -> bool:
+    """Whether `one` may replace `other`: it is no older by the total order of rows.
 
-    Two different rows are never both newer, or two jobs would replace each other's for ever.
+    A step that began later comes later, then a later run and attempt, then a later deployment, and of one deployment
+    its end after its beginning. Two different rows are never both newer, or two jobs would replace each other's for
+    ever.
     """
-    runs = (one.run_id, one.attempt), (other.run_id, other.attempt)
-    if runs[0] != runs[1]:
-        return runs[0] > runs[1]
-    ids = one.deployment_id, other.deployment_id
-    if all(each.isdecimal() for each in ids) and int(ids[0]) != int(ids[1]):
-        return int(ids[0]) > int(ids[1])
-    return _rank(one) >= _rank(other)
+    return _order(one) >= _order(other)
 
 
 def union(lists: Iterable[Iterable[Row]]) -> tuple[Row, ...]:
-    """The newest row of each label in several comments."""
-    merged: dict[str, Row] = {}
-    for rows in lists:
-        for row in rows:
-            merged[row.label] = _newest(row, merged[row.label]) if row.label in merged else row
+    """The newest row of each environment in several comments."""
+    rows = [row for rows in lists for row in rows]
+    merged: dict[tuple[str, str], Row] = {}
+    for key, row in zip(_keys(rows), rows, strict=True):
+        merged[key] = _newest(row, merged[key]) if key in merged else row
     return tuple(merged.values())
 
 
+def row_of(
+    result: DeploymentResult, *, run: Run, now: datetime, began: int = 0, usual: float = 0.0, elapsed: float = 0.0
+) -> Row:
+    """The row that shows `result`, `elapsed` seconds after it began.
+
+    `began` is when the step began, in Unix milliseconds. `usual` is the seconds such a build usually takes, 0 if not
+    known.
+    """
+    step = result.failing_step
+    environment = f"Environment {result.env_id}" if result.env_id else PROVISIONAL_LABEL
+    updated = int(now.timestamp())
+    is_running = result.status is Outcome.RUNNING
+    return Row(
+        label=one_line(result.label or environment, 100),
+        provisional=not result.label,
+        state=State.REMOVED if result.removed else STATES[result.status],
+        began=began,
+        run_id=run.id,
+        attempt=run.attempt,
+        job=run.job,
+        env_id=result.env_id,
+        deployment_id=result.deployment_id,
+        branch=one_line(result.branch, 250),
+        # A build that waits for its checkout has no commit yet: show the one that is expected.
+        sha=one_line(result.commit_sha or (result.expected_sha if is_running else ""), 64),
+        preview_url="" if result.removed else result.preview_url,
+        details_url="" if result.removed else result.details_url,
+        run_url=run.url,
+        reason=one_line(result.reason, 300),
+        warning=one_line(result.warning, 300),
+        live=result.live,
+        updated=updated,
+        duration=min(round(result.duration or 0.0), LARGEST),
+        usual=round(usual),
+        ready_at=round(updated + usual - elapsed) if usual > elapsed else 0,
+        step=one_line(step.title, 100) if step else "",
+        tail=tail(step.message, lines=MAX_TAIL_LINES, characters=MAX_TAIL_CHARACTERS) if step else "",
+    )
+
+
+def change_of(result: Result, *, command: Command, run: Run, now: datetime, began: int = 0) -> Change:
+    """What a step's result changes in the comment."""
+    rows, removed, ended = [], [], []
+    for deployment in result.deployments:
+        row = row_of(deployment, run=run, now=now, began=began)
+        gone = ended_ids(deployment, command)
+        ended += [
+            EndedDeployment(
+                deployment_id=deployment_id,
+                env_id=deployment.env_id,
+                is_deleted=command is not Command.STOP,
+                updated=row.updated,
+            )
+            for deployment_id in gone
+        ]
+        if deployment.removed:
+            removed.append(row)
+        elif command not in REMOVING and deployment.deployment_id not in gone:
+            rows.append(row)
+    return Change(rows=tuple(rows), removed=tuple(removed), ended=tuple(ended))
+
+
+# Commands that end deployments, and bring none into being.
+REMOVING = frozenset({Command.STOP, Command.DELETE, Command.CLEANUP})
+
+
+def ended_ids(result: DeploymentResult, command: Command) -> tuple[str, ...]:
+    """The deployments that a command stopped or deleted."""
+    if result.ended_ids or not result.deployment_id:
+        return result.ended_ids
+    is_stopped = command is Command.STOP and result.status is Outcome.STOPPED
+    is_deleted = command is Command.DELETE and result.status is Outcome.SUCCESS
+    return (result.deployment_id,) if is_stopped or is_deleted else ()
+
+
+def _keys(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """What each row is about: label and environment.
+
+    Two environments may have one label. A row whose environment is not known is about the only one of its label.
+    """
+    env_ids: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        if row.env_id:
+            env_ids[row.label].add(row.env_id)
+    only = {label: next(iter(found)) for label, found in env_ids.items() if len(found) == 1}
+    return [(row.label, row.env_id or only.get(row.label, "")) for row in rows]
+
+
+def _is_same_environment(row: Row, other: Row) -> bool:
+    if row.env_id and other.env_id:
+        return row.env_id == other.env_id
+    return row.label == other.label
+
+
 def _put(rows: tuple[Row, ...], mine: Row) -> tuple[Row, ...]:
-    kept = {row.label: row for row in rows if not _gives_way(row, mine)}
-    kept[mine.label] = _newest(mine, kept[mine.label]) if mine.label in kept else _with_good(mine, None)
-    return tuple(kept.values())
+    kept = [row for row in rows if not _gives_way(row, mine)]
+    if mine.provisional and mine.env_id:
+        named = next((row for row in kept if row.env_id == mine.env_id and not row.provisional), None)
+        mine = replace(mine, label=named.label, provisional=False) if named else mine
+    *keys, my_key = _keys([*kept, mine])
+    if any(key == my_key and not is_newer(mine, row) for key, row in zip(keys, kept, strict=True)):
+        return union((kept,))
+    return union((kept, (_with_good(mine, None),)))
 
 
 def _gives_way(row: Row, mine: Row) -> bool:
     """Whether `row` is what `mine` was called before its name was known. Jobs of a matrix have one `job`."""
     if not row.provisional or row.label == mine.label or row.job != mine.job:
         return False
-    older = (row.run_id, row.attempt) < (mine.run_id, mine.attempt)
-    same = row.deployment_id == mine.deployment_id and (row.deployment_id or row.state is State.BUILDING)
-    return older or bool(same)
+    if row.env_id and mine.env_id and row.env_id != mine.env_id:
+        return False
+    is_older_run = row.run != mine.run and is_newer(mine, row)
+    is_same_deployment = row.deployment_id == mine.deployment_id and (
+        bool(row.deployment_id) or row.state is State.BUILDING
+    )
+    return is_older_run or is_same_deployment
 
 
 def _newest(one: Row, other: Row) -> Row:
-    return _with_good(one, other) if newer(one, other) else _with_good(other, one)
+    newest, before = (one, other) if is_newer(one, other) else (other, one)
+    return _with_good(replace(newest, env_id=newest.env_id or before.env_id), before)
 
 
 def _with_good(row: Row, before: Row | None) -> Row:
-    """`row` with the last link that worked: its own once ready, none once removed, else the one it replaces."""
+    """`row` with the last link that worked: its own once ready, none once removed, else that of the row before."""
     if row.ready:
-        return replace(row, good_url=row.preview_url, good_sha=row.sha, active_ids=row.github_id)
-    if before is None or row.state is State.REMOVED:
+        return replace(row, good_url=row.preview_url, good_sha=row.sha, good_id=row.deployment_id)
+    if before is None or row.state is State.REMOVED or row.good_url:
         return row
-    good = row if row.good_url else before
-    active = sorted((active_ids(row) | active_ids(before)) - {row.github_id})
-    return replace(row, good_url=good.good_url, good_sha=good.good_sha, active_ids=",".join(active[-MOST_ACTIVE:]))
+    return replace(row, good_url=before.good_url, good_sha=before.good_sha, good_id=before.good_id)
 
 
-def active_ids(row: Row) -> frozenset[str]:
-    """The GitHub Deployments that a row leaves behind: earlier ones, and its own if nobody has ended it."""
-    building = row.github_id if row.state is State.BUILDING else ""
-    return frozenset({*row.active_ids.split(","), building} - {""})
-
-
-def _remove(rows: tuple[Row, ...], removed: Row) -> tuple[Row, ...]:
-    only = len(rows) == 1 and removed.provisional
-    return tuple(
-        _as_removed(row, removed) if (only or _same_site(row, removed)) and newer(removed, row) else row for row in rows
+def _remove(row: Row, removed: Row) -> Row:
+    if row.provisional or removed.provisional:
+        is_same = bool(row.env_id) and row.env_id == removed.env_id
+    else:
+        is_same = _is_same_environment(row, removed)
+    if not is_same or not is_newer(removed, row):
+        return row
+    gone = _as_removed(row, updated=removed.updated)
+    return replace(
+        gone,
+        began=removed.began,
+        run_id=removed.run_id,
+        attempt=removed.attempt,
+        job=removed.job,
+        run_url=removed.run_url,
+        reason=removed.reason,
+        good_url="",
+        good_sha="",
+        good_id="",
     )
 
 
-def _as_removed(row: Row, removed: Row) -> Row:
-    kept = {name: getattr(row, name) for name in ("label", "env_id", "deployment_id", "branch")}
-    return replace(removed, **kept, provisional=False)
-
-
-def _same_site(row: Row, other: Row) -> bool:
-    return row.label == other.label or bool(other.env_id and row.env_id == other.env_id)
+def _as_removed(row: Row, *, updated: int) -> Row:
+    """`row` without the deployment that it showed, but for the last good one before that."""
+    is_good = row.good_id == row.deployment_id
+    return replace(
+        row,
+        state=State.REMOVED,
+        sha="",
+        preview_url="",
+        details_url="",
+        reason="",
+        warning="",
+        live=False,
+        updated=updated,
+        duration=0,
+        usual=0,
+        ready_at=0,
+        step="",
+        tail="",
+        good_url="" if is_good else row.good_url,
+        good_sha="" if is_good else row.good_sha,
+        good_id="" if is_good else row.good_id,
+    )
 
 
 def _content(row: Row) -> Row:
     """What a row itself says: without what it took over from the row before, and what a full comment shortens."""
-    return replace(row, tail="", reason="", warning="", good_url="", good_sha="", active_ids="")
+    return replace(row, tail="", reason="", warning="")
 
 
-def _rank(row: Row) -> tuple[bool, int, str]:
-    return (row.state is not State.BUILDING, row.updated, repr(_content(row)))
+# Of one deployment, an end is newer than a beginning, and nothing comes after its removal.
+_FINALITY = {State.BUILDING: 0, State.REMOVED: 2}
+
+
+def _order(row: Row) -> tuple[Any, ...]:
+    own = replace(_content(row), good_url="", good_sha="", good_id="")
+    return (
+        row.began,
+        row.run_id,
+        row.attempt,
+        _deployment_number(row),
+        _FINALITY.get(row.state, 1),
+        row.updated,
+        # Any order will do for what is left, as long as every job has the same.
+        astuple(own),
+    )
+
+
+def _deployment_number(row: Row) -> float:
+    """Stormkit's ids grow. Without one, a build has only begun, and an end is everybody's."""
+    if row.deployment_id.isdecimal():
+        return int(row.deployment_id)
+    return -1 if row.state is State.BUILDING else math.inf
 
 
 def encode(rows: Iterable[Row]) -> str:
@@ -222,7 +424,7 @@ def encode(rows: Iterable[Row]) -> str:
 
 
 def decode(word: str) -> tuple[Row, ...]:
-    """The rows in `word`, at most MOST_ROWS; none when it is broken or of a version that is not known."""
+    """The rows in `word`, at most MAX_ROWS; none when it is broken or of a version that is not known."""
     try:
         unpacker = zlib.decompressobj()
         document = json.loads(unpacker.decompress(base64.b64decode(word, validate=True), 1_000_000))
@@ -231,7 +433,7 @@ def decode(word: str) -> tuple[Row, ...]:
     if not isinstance(document, dict) or document.get("version") != VERSION:
         return ()
     rows = document.get("rows")
-    parsed = (_row(entry) for entry in rows[:MOST_ROWS]) if isinstance(rows, list) else ()
+    parsed = (_row(entry) for entry in rows[:MAX_ROWS]) if isinstance(rows, list) else ()
     return tuple(row for row in parsed if row is not None)
 
 
@@ -244,11 +446,13 @@ def _row(entry: object) -> Row | None:
         if field.name not in entry:
             continue
         value: Any = entry[field.name]
-        expected = {"int": int, "bool": bool}.get(str(getattr(field.type, "__name__", field.type)), str)
-        if type(value) is not expected or (isinstance(value, int) and not 0 <= value <= LARGEST):
+        expected: type = {"int": int, "bool": bool}.get(str(getattr(field.type, "__name__", field.type)), str)
+        if type(value) is not expected:
+            return None
+        if isinstance(value, int) and not 0 <= value <= (LARGEST * 1000 if field.name == "began" else LARGEST):
             return None
         if isinstance(value, str):
-            if field.name in _IDS and not _IDS[field.name].fullmatch(value):
+            if field.name == "deployment_id" and not _DEPLOYMENT_ID.fullmatch(value):
                 return None
             value = web_url(value) if field.name.endswith("_url") else value.encode("utf-8", "replace").decode()
         values[field.name] = value
@@ -256,64 +460,3 @@ def _row(entry: object) -> Row | None:
         return Row(**{**values, "state": State(values.get("state", ""))})
     except (TypeError, ValueError):
         return None
-
-
-STATES = {
-    Outcome.SUCCESS: State.READY,
-    Outcome.FAILED: State.FAILED,
-    Outcome.STOPPED: State.STOPPED,
-    Outcome.TIMED_OUT: State.TIMED_OUT,
-    Outcome.CANCELLED: State.CANCELLED,
-    Outcome.SKIPPED: State.SKIPPED,
-    Outcome.RUNNING: State.BUILDING,
-}
-
-# How a row is called before Stormkit has told the app's name.
-PROVISIONAL = "Stormkit"
-
-
-def row_of(
-    result: DeploymentResult, *, run: Run, now: datetime, usual: float = 0.0, elapsed: float = 0.0, github_id: str = ""
-) -> Row:
-    """The row that shows `result`, `elapsed` seconds after it began.
-
-    `usual` is the seconds such a build usually takes, 0 if not known; `github_id` is its GitHub Deployment.
-    """
-    step = result.failing_step
-    environment = f"Environment {result.env_id}" if result.env_id else PROVISIONAL
-    updated = int(now.timestamp())
-    return Row(
-        label=one_line(result.label or environment, 100),
-        provisional=not result.label,
-        state=State.REMOVED if result.removed else STATES[result.status],
-        run_id=run.id,
-        attempt=run.attempt,
-        job=run.job,
-        env_id=result.env_id,
-        deployment_id=result.deployment_id,
-        branch=one_line(result.branch, 250),
-        sha=one_line(result.commit_sha, 64),
-        preview_url="" if result.removed else result.preview_url,
-        details_url="" if result.removed else result.details_url,
-        run_url=run.url,
-        reason=one_line(result.reason, 300),
-        warning=one_line(result.warning, 300),
-        live=result.live,
-        updated=updated,
-        duration=min(round(result.duration or 0.0), LARGEST),
-        usual=round(usual),
-        ready_at=round(updated + usual - elapsed) if usual > elapsed else 0,
-        github_id=github_id,
-        step=one_line(step.title, 100) if step else "",
-        tail=tail(step.message, lines=MAX_TAIL_LINES, characters=MAX_TAIL_CHARACTERS) if step else "",
-    )
-
-
-def change_of(
-    result: Result, *, run: Run, now: datetime, github_ids: Mapping[str, str], cleanup: bool = False
-) -> Change:
-    """What a step's result changes in the comment. After a cleanup only the rows of what is gone."""
-    rows = [row_of(each, run=run, now=now, github_id=github_ids.get(each.name, "")) for each in result.deployments]
-    if not cleanup:
-        return Change(rows=tuple(rows))
-    return Change(rows=tuple(row for row in rows if row.state is State.REMOVED), removing=True)

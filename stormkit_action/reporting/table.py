@@ -24,11 +24,8 @@ WORDS = {
 }
 LIVE = ("🟢", "Live")
 
-# Characters of the bar of a build.
-BAR = 10
-
-# The words of a state's reason or warning. Characters.
-SAID = 300
+# Of a state's reason or warning.
+MAX_REASON_CHARACTERS = 300
 
 _REPOSITORY = re.compile(r"(https?://[^/]+/[^/]+/[^/]+)/actions/")
 _SHA = re.compile(r"[0-9a-f]{7,64}")
@@ -66,18 +63,11 @@ def _expected(row: Row) -> str:
         return ""
     usual = f"usually takes {duration(row.usual)}"
     at = _time(row.ready_at, "%H:%M UTC")
-    return f"Ready at about {at}, {usual}{_bar(row)}" if at else usual.capitalize()
-
-
-def _bar(row: Row) -> str:
-    """How far the build was when the row was written; nothing at its beginning."""
-    done = min(1.0, 1 - (row.ready_at - row.updated) / row.usual)
-    full = int(BAR * done + 0.5)
-    return f"<br>{'▰' * full}{'▱' * (BAR - full)} {round(100 * done)}%" if full > 0 else ""
+    return f"Ready at about {at}, {usual}" if at else usual.capitalize()
 
 
 def _said(row: Row) -> str:
-    return markdown.text(row.warning if row.ready else row.reason, SAID)
+    return markdown.text(row.warning if row.ready else row.reason, MAX_REASON_CHARACTERS)
 
 
 def _preview(row: Row) -> str:

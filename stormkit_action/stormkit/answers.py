@@ -124,14 +124,15 @@ def failure(response: Response) -> StormkitError:
     """The error that a response means which is no success."""
     status = response.status
     message = server_message(response.data)
-    quoted = f' It says: "{message}".' if message else ""
-    what = f"({status}) while {response.action}.{quoted}"
+    quoted = f' It says: "{message.removesuffix(".")}".' if message else ""
+    during = f"while {response.action}.{quoted}"
+    what = f"({status}) {during}"
     error: StormkitError
     match status:
         case 401 | 402 | 403:
             error = _refused(response, what, message)
         case 404:
-            error = _not_found(response, what, message)
+            error = _not_found(response, during, message)
         case 407:
             # The proxy refused; nothing has reached Stormkit.
             error = Rejected(
@@ -184,29 +185,32 @@ def _refused(response: Response, what: str, message: str) -> StormkitError:
     return Refused(text, status=status, server_message=message)
 
 
-def _not_found(response: Response, what: str, message: str) -> StormkitError:
+def _not_found(response: Response, during: str, message: str) -> StormkitError:
     data = response.data
     is_empty = response.is_json and not response.text.strip()
     has_code = isinstance(data, dict) and data.get("code") == "not-found"
     if is_empty or has_code or message:
-        if message:
-            # Stormkit says itself what is missing, for example the repository.
-            advice = "Correct what it names; with an app, team or user key env-id is needed."
-        else:
+        if has_code:
+            advice = "Check env-id, the ids and the branch; with an app, team or user key env-id is needed."
+        elif is_empty:
+            # The dashboard's host answers like this too.
             advice = (
                 "Check env-id, the ids and the branch; with an app, team or user key env-id is needed. Check api-url"
                 " too: the API is at https://api.<domain>."
             )
+        else:
+            # Stormkit says itself what is missing, for example the repository.
+            advice = "Correct what it names, and run again."
         return NotFound(
-            f"Stormkit answered 404 (not found) {what.removeprefix('(404) ')} {advice}",
+            f"Stormkit answered 404 (not found) {during} {advice}",
             server_message=message,
             from_handler=is_empty or has_code,
         )
     if response.is_html and response.is_first:
         return Rejected(_not_the_api(response), status=response.status)
     return ServerFault(
-        f"{response.origin} answered, but not with Stormkit's API {what} Run again later; if it stays, check api-url,"
-        " and that the server is v2026.04.10.1 or newer.",
+        f"Stormkit's API was not there (404) {during} Something else answered for {response.origin}: run again later."
+        " If it stays, check api-url, and that the server is v2026.04.10.1 or newer.",
         status=response.status,
     )
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from stormkit_action import __version__
 from stormkit_action.clock import Clock, Deadline
@@ -35,7 +36,8 @@ MAX_REDIRECTS = 10
 # Which deployment answers stands in this header of previews. The page that asks for a preview's password has none.
 VERSION_HEADER = "X-Sk-Version"
 _PASSWORD_PAGE = re.compile(r"<title>\s*Stormkit - Password protected deployment\s*</title>", re.IGNORECASE)
-_TITLE_BYTES = 16 * 1024
+TITLE_BYTES = 16 * 1024
+TITLE_TIMEOUT_S = 2.0
 
 
 class Health(StrEnum):
@@ -74,7 +76,7 @@ def wait_until_healthy(
     while True:
         limit = min(REQUEST_TIMEOUT_S, max(1.0, deadline.remaining))
         try:
-            result = clock.start(functools.partial(look, limit)).wait(limit + 1)
+            result = clock.start(functools.partial(look, clock, limit)).wait(limit + TITLE_TIMEOUT_S + 1)
         except TimeoutError:
             result = _unhealthy("it did not answer in time")
         if result.health is Health.HEALTHY or result.pause is None or deadline.over:
@@ -83,7 +85,7 @@ def wait_until_healthy(
         pause = min(pause * 2, MAX_PAUSE_S)
 
 
-def _look(url: str, deployment_id: str, accepted: StatusCodes, limit: float) -> HealthResult:
+def _look(url: str, deployment_id: str, accepted: StatusCodes, clock: Clock, limit: float) -> HealthResult:
     """Look once, following redirects. Of a body at most the title is downloaded, to recognize the password page."""
     asked = urlsplit(url).hostname
     try:
@@ -93,7 +95,8 @@ def _look(url: str, deployment_id: str, accepted: StatusCodes, limit: float) -> 
                 with session.get(url, auth=_no_credentials, timeout=limit, stream=True) as response:
                     target = response.headers.get("Location", "")
                     if not target or not response.is_redirect:
-                        return _judge(response, deployment_id, accepted, asked=asked, answered=urlsplit(url).hostname)
+                        has_moved = urlsplit(url).hostname != asked
+                        return _judge(response, deployment_id, accepted, clock, has_moved=has_moved)
                 # Header bytes are decoded as Latin-1, but servers mean UTF-8.
                 url = urljoin(url, target.encode("latin-1", "replace").decode("utf-8", "replace"))
                 if urlsplit(url).scheme not in ("http", "https"):
@@ -104,9 +107,9 @@ def _look(url: str, deployment_id: str, accepted: StatusCodes, limit: float) -> 
 
 
 def _judge(
-    response: requests.Response, deployment_id: str, accepted: StatusCodes, *, asked: str | None, answered: str | None
+    response: requests.Response, deployment_id: str, accepted: StatusCodes, clock: Clock, *, has_moved: bool
 ) -> HealthResult:
-    """What an answer means that is no redirect."""
+    """What an answer means that is no redirect. `has_moved` is whether redirects have led to another host."""
     status, version = response.status_code, response.headers.get(VERSION_HEADER, "")
     if version and version != deployment_id:
         return _unhealthy("another deployment answered")
@@ -114,17 +117,26 @@ def _judge(
         return HealthResult(health=Health.UNHEALTHY, reason=_OWN_404, pause=OWN_404_PAUSE_S)
     if status not in accepted:
         return _unhealthy(f"it answered {status}")
-    if not version and asked != answered:
-        return _unknown(f"it redirects to another host ({answered}), so what answers there is not the preview")
-    if not version and _is_password_page(response):
+    if not version and has_moved:
+        host = urlsplit(response.url).hostname
+        return _unknown(f"it redirects to another host ({host}), so what answers there is not the preview")
+    if not version and _is_password_page(response, clock):
         return _unknown("the preview asks for a password, so what is behind it can't be seen")
     return HealthResult(health=Health.HEALTHY)
 
 
-def _is_password_page(response: requests.Response) -> bool:
+def _is_password_page(response: requests.Response, clock: Clock) -> bool:
     if "html" not in response.headers.get("Content-Type", "").lower():
         return False
-    beginning = next(response.iter_content(_TITLE_BYTES), b"")
+    beginning, began = b"", clock.monotonic()
+    try:
+        while len(beginning) < TITLE_BYTES and clock.monotonic() - began < TITLE_TIMEOUT_S:
+            arrived = response.raw.read1(TITLE_BYTES, decode_content=True)
+            beginning += arrived
+            if not arrived or b"</title>" in beginning:
+                break
+    except (HTTPError, OSError):
+        pass  # what has arrived decides
     return bool(_PASSWORD_PAGE.search(beginning.decode("utf-8", "replace")))
 
 

@@ -303,7 +303,8 @@ def failure_reason(deployment: Deployment) -> str:
             " minutes for the queue and the build together"
         )
     if deployment.has_failed_checks:
-        return f"The build of deployment {deployment.id} succeeded, but its status checks failed or were stopped"
+        check = f" ({step.title})" if step and step.title else ""
+        return f"The build of deployment {deployment.id} succeeded, but its status checks failed or were stopped{check}"
     missing = _MISSING_BRANCH.search(step.message) if step else None
     if missing:
         return (

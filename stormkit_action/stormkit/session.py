@@ -2,6 +2,7 @@
 
 import copy
 import threading
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -27,6 +28,9 @@ from stormkit_action.stormkit.connection_errors import network_problem
 from stormkit_action.text import redact_json
 
 T = TypeVar("T")
+
+# Where it can't parse a cookie, http.cookiejar warns with a traceback on standard error.
+warnings.filterwarnings("ignore", message="http.cookiejar bug!")
 
 # A connection either comes up at once or not at all; an answer may take a while (a trigger asks the Git provider
 # first). The limit on the whole exchange also ends an answer that trickles in byte by byte.

@@ -9,7 +9,7 @@ import pytest
 from sandbox.clock import FakeClock
 from sandbox.events import HEAD_BRANCH
 from sandbox.stormkit.server import ENV_KEY, Generation, Step, Stormkit
-from stormkit_action import input_table
+from stormkit_action import inputs as action_inputs
 from stormkit_action.clock import Deadline
 from stormkit_action.commands import build as building
 from stormkit_action.commands import deploy
@@ -61,7 +61,7 @@ class Scene:
     def context(self, **inputs: str) -> Context:
         environ = {"INPUT_API-KEY": ENV_KEY, "INPUT_API-URL": self.stormkit.url}
         environ |= {f"INPUT_{name.upper().replace('_', '-')}": value for name, value in inputs.items()}
-        parsed = input_table.from_environment(environ)
+        parsed = action_inputs.read(environ)
         environment = Environment(name="", env_id=parsed.env_id)
         return Context(
             inputs=parsed,

@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from urllib.parse import quote
 
 import pytest
 
@@ -13,8 +15,10 @@ from sandbox.web import Recorded, Reply, Server
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import GitHubError
 from stormkit_action.github_api.api import GitHubApi
-from stormkit_action.github_api.connection import Connection, Known
+from stormkit_action.github_api.connection import Connection
+from stormkit_action.github_api.models import Account
 
+BOT = Account(id=41898282, login="github-actions[bot]", type="Bot")
 DEPLOYMENT = {
     "sha": HEAD_SHA,
     "task": "deploy:stormkit",
@@ -56,7 +60,7 @@ def asked(github: GitHub) -> list[str]:
 def test_a_comments_life(github, clock, base):
     api = connect(github, clock, base=base)
     created = api.create_comment(42, "one")
-    assert created.author == "github-actions[bot]"
+    assert created.author.login == "github-actions[bot]"
     api.edit_comment(42, created.id, "two")
     assert [comment.body for comment in api.comments(42)] == ["two"]
     assert api.comment(42, created.id).body == "two"
@@ -89,22 +93,53 @@ def test_a_pull_request_of_a_deleted_fork_has_no_head_repository(github, api):
 
 
 @pytest.mark.parametrize("create", ["comment", "deployment"])
-def test_the_login_is_learnt_from_what_was_created(github, api, create):
+def test_the_account_is_learnt_from_what_was_created(github, api, create):
     api.create_comment(42, "hello") if create == "comment" else api.create_deployment(**DEPLOYMENT)
     asked(github)
-    assert api.login() == "github-actions[bot]"
+    assert api.account() == BOT
     assert asked(github) == []
 
 
-def test_the_login_is_asked_for_once_by_all_connections(github, api, clock):
-    assert api.within(Deadline.after(clock, 5)).login() == api.login() == "github-actions[bot]"
+def test_the_account_is_asked_for_once_by_all_connections(github, api, clock):
+    assert api.within(Deadline.after(clock, 5)).account().is_same(BOT)
+    assert api.account().is_same(BOT)
     assert asked(github) == ["POST /graphql"]
 
 
-def test_the_login_of_a_person_where_graphql_is_closed(github, clock):
+class RefusingGraphQL(GitHub):
+    """A GitHub whose GraphQL refuses, or leaves away what it may."""
+
+    body: object = None
+
+    def handle(self, request: Recorded) -> Reply:
+        if request.path == "/graphql":
+            return Reply(status=200, body=self.body)
+        return super().handle(request)
+
+
+FORBIDDEN = {"data": {"viewer": None}, "errors": [{"type": "FORBIDDEN", "message": "Resource not accessible"}]}
+
+
+@pytest.mark.parametrize("body", [FORBIDDEN, {"errors": [{"message": "no"}]}, {"data": None}, {}])
+def test_a_person_is_told_by_rest_where_graphql_refuses_in_a_200(clock, body):
+    with RefusingGraphQL() as github:
+        github.body = body
+        github.state.add_token("ghp_mona", "monalisa", "user", {"contents": "read"})
+        assert connect(github, clock, "ghp_mona").account().login == "monalisa"
+        assert [request.path for request in github.requests] == ["/graphql", "/user"]
+    assert clock.slept == []
+
+
+def test_an_installation_is_a_bot_where_graphql_tells_its_login_alone(clock):
+    with RefusingGraphQL() as github:
+        github.body = {"data": {"viewer": {"login": "github-actions", "databaseId": None}}}
+        assert connect(github, clock).account().is_same(BOT)
+
+
+def test_the_account_of_a_person_where_graphql_is_closed(github, clock):
     github.state.add_token("ghp_mona", "monalisa", "user", {"contents": "read"})
     github.fault("POST /graphql", "403")
-    assert connect(github, clock, "ghp_mona").login() == "monalisa"
+    assert connect(github, clock, "ghp_mona").account().login == "monalisa"
 
 
 def test_a_deployment_is_a_transient_one_of_a_commit_and_waits_for_no_check(github, api):
@@ -140,7 +175,7 @@ def test_what_is_safe_to_repeat_is_repeated(github, api, clock, kind):
     github.fault("GET", kind, seconds=3 if kind == "429" else 0)
     assert api.comments(42) == []
     assert len(asked(github)) == 2
-    assert clock.slept == [3.0 if kind == "429" else 1.0]
+    assert clock.slept == [3.0] if kind == "429" else clock.passed <= 0.5
 
 
 @pytest.mark.parametrize("kind", ["500", "answer-lost", "never-arrived"])
@@ -226,7 +261,9 @@ def test_nobody_is_there(clock):
 def test_what_the_token_may_do_is_found_out_without_doing_it(github, clock, permissions, may):
     github.state.add_token("ghs_other", permissions=permissions)
     api = connect(github, clock, "ghs_other")
-    assert (api.may_comment(42), api.may_deploy()) == (may, may)
+    refusals = (api.comment_refusal(42), api.deployment_refusal())
+    assert ["Resource not accessible" in refusal for refusal in refusals] == [not may, not may]
+    assert all(refusals) is not may
     assert github.state.comments() == github.state.deployments == []
 
 
@@ -237,16 +274,17 @@ def test_the_token_is_in_no_repr(github, clock):
 
 
 def test_two_threads_never_send_through_the_same_object(github, clock):
-    connection = Connection(token=TOKEN, api_url=github.url, clock=clock, known=Known())
+    connection = Connection(token=TOKEN, repository="octocat/hello-world", api_url=github.url, clock=clock)
     together = threading.Barrier(2, timeout=10)
 
-    def ask(question):
-        return connection.ask("asking", question, needs="contents: read")
+    def ask(meet):
+        return connection.ask("asking", "GET", "/rate_limit", lambda _: meet(), needs="contents: read")
 
     with ThreadPoolExecutor(2) as pool:
-        one, other = pool.map(lambda _: ask(lambda its: (together.wait(), its)[1]), range(2))
-    assert one is not other
-    assert ask(lambda its: its) in (one, other)
+        list(pool.map(lambda _: ask(together.wait), range(2)))
+    assert len(connection.shared.idle) == 2
+    ask(lambda: 0)
+    assert len(connection.shared.idle) == 2
 
 
 class Moved(Server):
@@ -256,8 +294,8 @@ class Moved(Server):
         return Reply(status=301, headers={"location": "https://github.example.com/"})
 
 
-def test_a_redirect_to_another_host_is_not_followed_and_no_bug(clock):
-    with Moved() as moved, pytest.raises(GitHubError, match="the answer can't be used"):
+def test_a_redirect_to_another_host_is_not_followed(clock):
+    with Moved() as moved, pytest.raises(GitHubError, match=r"redirects to github\.example\.com"):
         connect(moved, clock).pull_request(42)
 
 
@@ -266,3 +304,93 @@ def test_a_ca_bundle_that_is_not_there_is_no_bug(clock, monkeypatch):
     api = GitHubApi(token=TOKEN, repository="octocat/hello-world", api_url="https://127.0.0.1:9", clock=clock)
     with pytest.raises(GitHubError, match="the connection failed"):
         api.comments(42)
+
+
+class Renamed(GitHub):
+    """A GitHub on which octocat/hello-earth was octocat/hello-world, as the runner's variables still say."""
+
+    def handle(self, request: Recorded) -> Reply:
+        old, new = "/repos/octocat/hello-world", "/repositories/1296269"
+        if request.path.startswith(old):
+            location = f"http://ghes.internal{new}{request.target.removeprefix(old)}"
+            return Reply(status=301 if request.method == "GET" else 307, headers={"location": location})
+        if request.path.startswith(new):
+            return super().handle(replace(request, path=old + request.path.removeprefix(new)))
+        return super().handle(request)
+
+
+def test_a_renamed_repository_is_followed_by_its_id_with_query_and_method_kept(clock):
+    with Renamed() as github:
+        github.state.add_pull_request(50, "unrelated", "5" * 40)
+        api = connect(github, clock)
+        assert [pull_request.number for pull_request in api.pull_requests_of_branch(HEAD_BRANCH)] == [42]
+        created = api.create_comment(42, "hello")
+        api.edit_comment(42, created.id, "again")
+        assert [comment.body for comment in api.comments(42)] == ["again"]
+        assert len([request for request in github.requests if request.path.startswith("/repos/")]) == 1
+        assert github.requests[1].query["head"] == f"octocat:{HEAD_BRANCH}"
+    assert clock.slept == []
+
+
+def test_a_write_to_a_renamed_repository_is_repeated_at_its_new_place(clock):
+    with Renamed() as github:
+        assert connect(github, clock).create_comment(42, "hello").body == "hello"
+        assert len(github.state.comments()) == 1
+
+
+class Internal(GitHub):
+    """A GitHub whose links name a host that only it knows."""
+
+    def handle(self, request: Recorded) -> Reply:
+        reply = super().handle(request)
+        link = reply.headers.get("link", "").replace(self.url, "http://ghes.internal")
+        return replace(reply, headers={**reply.headers, "link": link})
+
+
+def test_of_a_link_to_the_next_page_only_its_being_there_counts(clock):
+    with Internal() as github:
+        for number in range(150):
+            github.state.add_comment(body=str(number))
+        assert len(connect(github, clock).comments(42)) == 150
+
+
+def test_pull_requests_of_the_owners_other_repositories_are_left_out(github, api):
+    github.state.add_repository("octocat/hello-world-fork")
+    github.state.add_pull_request(44, HEAD_BRANCH, HEAD_SHA, head_repo="octocat/hello-world-fork")
+    assert [pull_request.number for pull_request in api.pull_requests_of_branch(HEAD_BRANCH)] == [42]
+    assert [pull_request.number for pull_request in api.pull_requests_of_commit(HEAD_SHA)] == [42]
+
+
+@pytest.mark.parametrize("branch", ["feature/protection", "a b", "a%2Fb", "größe", "a?b#c"])
+def test_a_branch_is_named_whole_in_the_request(github, api, branch):
+    github.state.add_branch(branch, "7" * 40)
+    assert api.branch_tip(branch) == "7" * 40
+    assert github.requests[-1].target == f"/repos/octocat/hello-world/branches/{quote(branch, safe='')}"
+
+
+def test_every_request_says_what_it_is_as_github_documents_it(github, api):
+    api.create_comment(42, "hello")
+    created = api.create_deployment(**DEPLOYMENT)
+    api.set_deployment_state(created.id, "success", description="")
+    api.comments(42)
+    api.branch_tip(HEAD_BRANCH)
+    for request in github.requests:
+        assert request.headers["accept"] == "application/vnd.github+json"
+        assert request.headers["x-github-api-version"] == "2022-11-28"
+        assert request.headers["user-agent"].startswith("stormkit-action/")
+
+
+def test_a_pull_request_is_told_with_its_state(github, api):
+    github.state.repository().pull_requests[42].state = "closed"
+    assert api.pull_request(42).state == "closed"
+
+
+@pytest.mark.parametrize("status", [301, 404])
+def test_a_branch_that_was_renamed_is_not_there(clock, status):
+    class Gone(Server):
+        def handle(self, request: Recorded) -> Reply:
+            location = {"location": f"{self.url}/repos/octocat/hello-world/branches/new"}
+            return Reply(status=status, headers=location if status == 301 else {}, body="{}")
+
+    with Gone() as github:
+        assert connect(github, clock).branch_tip("old") is None

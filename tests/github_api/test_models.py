@@ -2,56 +2,109 @@
 
 import pytest
 
-from stormkit_action.github_api.models import Comment, Failure, GitHubDeployment, failure
+from stormkit_action.github_api.models import Account, Comment, GitHubDeployment, Refusal
 
 NOW = 1_000_000.0
+BOT = Account(id=41898282, login="github-actions[bot]", type="Bot")
+
+
+def refusal(status, message, headers=None, **more) -> Refusal:
+    data = {"message": message, **more}
+    return Refusal.from_answer(status, data, headers or {}, now=NOW)
 
 
 @pytest.mark.parametrize(
-    ("status", "message", "headers", "wait", "passing"),
+    ("status", "message", "headers", "retry_after", "retryable"),
     [
         (500, "Server Error", {}, 0, True),
         (502, None, {}, 0, True),
         (403, "Resource not accessible by integration", {}, 0, False),
         (404, "Not Found", {}, 0, False),
         (422, "Validation Failed", {}, 0, False),
-        (429, "Too many", {"Retry-After": "7"}, 7, True),
+        (429, "Too many", {"retry-after": "7"}, 7, True),
         (429, "Too many", {}, 60, True),
         (403, "You have exceeded a secondary rate limit.", {"retry-after": "30"}, 30, True),
         (403, "You have exceeded a secondary rate limit.", {}, 60, True),
-        (403, "API rate limit exceeded", {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1000090"}, 90, True),
+        (403, "API rate limit exceeded", {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1000090"}, 90, True),
         (403, "in other words", {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1000090"}, 90, True),
         (403, "in other words", {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "999000"}, 1, True),
         (403, "Resource not accessible", {"x-ratelimit-remaining": "17", "x-ratelimit-reset": "1000090"}, 0, False),
         (404, "Not Found", {"x-ratelimit-remaining": "0"}, 0, False),
     ],
 )
-def test_what_a_refusal_means(status, message, headers, wait, passing):
-    seen = failure(status, {"message": message}, headers, now=NOW)
-    assert (seen.status, seen.wait, seen.passing) == (status, wait, passing)
+def test_what_a_refusal_means(status, message, headers, retry_after, retryable):
+    refused = refusal(status, message, headers)
+    assert (refused.status, refused.retry_after, refused.retryable) == (status, retry_after, retryable)
 
 
-@pytest.mark.parametrize("data", [None, "<html>", [], {}, {"message": 7}])
+@pytest.mark.parametrize("data", [None, "<html>", [], {}, {"message": 7}, {"errors": 7}, {"errors": [7, {}]}])
 def test_a_refusal_without_words(data):
-    assert failure(502, data, {}, now=NOW).text == "no reason given"
+    assert Refusal.from_answer(502, data, {}, now=NOW).message == "no reason given"
 
 
 def test_a_missing_permission_names_the_line_to_add():
-    refused = failure(403, {"message": "Nope."}, {"x-accepted-github-permissions": "deployments=write"}, now=NOW)
-    assert refused.explain("creating it", "deployments: write") == (
-        "GitHub did not go along with creating it (403): Nope (it takes deployments=write). The token may lack a"
-        " permission: add `permissions: { deployments: write }` to the job (naming one permission sets all others to"
-        " none)."
+    message = "Resource not accessible by integration"
+    refused = refusal(403, message, {"x-accepted-github-permissions": "issues=write; pull_requests=write"})
+    assert refused.explain("commenting", "pull-requests: write") == (
+        "GitHub refused commenting (403): Resource not accessible by integration (it takes issues=write;"
+        " pull_requests=write). The token lacks a permission: add `permissions: { pull-requests: write }` to the job"
+        " (naming one permission sets all others to none)."
     )
+
+
+def test_deployments_of_a_private_repository_need_its_contents_too():
+    refused = refusal(403, "Resource not accessible by integration")
+    assert "add `permissions: { deployments: write }` to the job, in a private repository also `contents: read`" in (
+        refused.explain("creating it", "deployments: write, contents: read")
+    )
+
+
+def test_a_personal_token_is_not_told_to_edit_the_workflow():
+    refused = refusal(403, "Resource not accessible by personal access token")
+    assert refused.explain("it", "deployments: write").endswith("Give the token this permission: deployments: write.")
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (403, "Unable to create comment because issue is locked."),
+        (403, "Repository was archived so is read-only."),
+        (403, "Resource protected by organization SAML enforcement. You must grant your token access."),
+        (404, "Not Found"),
+    ],
+)
+def test_any_other_refusal_is_told_in_githubs_words_alone(status, message):
+    text = refusal(status, message).explain("commenting", "pull-requests: write")
+    assert text == f"GitHub refused commenting ({status}): {message.rstrip('.')}."
+
+
+TOO_LONG = "Body is too long (maximum is 65536 characters)"
+
+
+@pytest.mark.parametrize(
+    ("errors", "told"),
+    [
+        ([{"resource": "IssueComment", "code": "unprocessable", "field": "data", "message": TOO_LONG}], TOO_LONG),
+        ([{"resource": "Deployment", "field": "ref", "code": "missing_field"}], "Deployment ref is missing field"),
+        ([{"code": "custom", "message": TOO_LONG}], TOO_LONG),
+        ([{"code": "invalid"}], "invalid"),
+        ([TOO_LONG], TOO_LONG),
+        (["one", {"message": "two"}], "one; two"),
+        (TOO_LONG, TOO_LONG),
+        ({"message": TOO_LONG}, TOO_LONG),
+    ],
+)
+def test_a_422_says_what_its_errors_say(errors, told):
+    refused = refusal(422, "Validation Failed", errors=errors)
+    assert refused.explain("it", "x: y") == f"GitHub refused it (422): Validation Failed: {told}."
 
 
 @pytest.mark.parametrize(
     ("refused", "said"),
     [
-        (Failure(status=401, text="Bad credentials"), "The github-token is not valid"),
-        (Failure(status=None, text="no answer in time"), "Run the job again later."),
-        (Failure(status=403, text="rate limit", wait=60), "Run the job again later."),
-        (Failure(status=404, text="Not Found"), "permissions: { pull-requests: write }"),
+        (Refusal(status=401, message="Bad credentials"), "The github-token is not valid"),
+        (Refusal(status=None, message="no answer in time"), "Run the job again later."),
+        (Refusal(status=403, message="rate limit", retry_after=60), "Run the job again later."),
     ],
 )
 def test_a_refusal_says_what_to_do(refused, said):
@@ -59,7 +112,29 @@ def test_a_refusal_says_what_to_do(refused, said):
 
 
 def test_what_an_answer_lacks_is_empty():
-    assert Comment.from_api({"id": 1, "user": None, "body": None}) == Comment(id=1, author="", body="", url="")
+    assert Comment.from_api({"id": 1, "user": None, "body": None}) == Comment(id=1, author=Account(), body="", url="")
     assert GitHubDeployment.from_api({"id": 2, "payload": "text"}).payload == {}
     with pytest.raises(ValueError, match="no id"):
         Comment.from_api({"body": "without an id"})
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (BOT, True),
+        (Account(id=41898282, login="renamed[bot]", type="Bot"), True),
+        (Account(id=7, login="github-actions[bot]", type="Bot"), False),
+        # What GraphQL tells of an installation where it leaves the id away.
+        (Account(login="github-actions", type="Bot"), True),
+        # A person whose name is a bot's without the suffix.
+        (Account(login="github-actions", type="User"), False),
+        (Account(), False),
+    ],
+)
+def test_an_account_is_told_by_its_id_else_by_login_and_type(other, same):
+    assert BOT.is_same(other) is same
+    assert other.is_same(BOT) is same
+
+
+def test_two_accounts_that_are_gone_are_not_one():
+    assert not Account().is_same(Account())

@@ -10,7 +10,13 @@ from sandbox.github.server import TOKEN, GitHub
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import GitHubError
 from stormkit_action.github_api.api import GitHubApi
-from stormkit_action.reporting.comment import ALONE, CONTENDED, FRESH, TURNS, StickyComment
+from stormkit_action.reporting.comment import (
+    MAX_READ_AGE_S,
+    MAX_TURNS,
+    PAUSE_ALONE_S,
+    PAUSE_CONTENDED_S,
+    StickyComment,
+)
 from stormkit_action.reporting.comment_body import marker, read_rows, render
 from stormkit_action.reporting.rows import Change, Row, State
 
@@ -87,19 +93,19 @@ def test_a_plain_deploy_takes_five_requests(github, clock):
         == first.url
         == f"https://github.com/octocat/hello-world/pull/42#issuecomment-{github.state.comments()[0].id}"
     )
-    assert ALONE[0] <= clock.passed < 1.0
+    assert PAUSE_ALONE_S[0] <= clock.passed < 1.0
 
 
 def test_the_rows_before_are_told(github, clock):
-    put(github, OLD, replace(MINE, run_id=6, github_id="31"))
-    assert [row.github_id for row in write(github, clock).before] == ["31"]
+    put(github, OLD, replace(MINE, run_id=6, deployment_id="31"))
+    assert [row.deployment_id for row in write(github, clock).before] == ["31"]
 
 
 def test_others_at_work_are_waited_for_twice(github, clock):
     put(github, TWIN)
     assert write(github, clock).settled
     assert methods(github) == ["GET", "PATCH", "GET", "GET"]
-    assert 2 * CONTENDED[0] <= clock.passed
+    assert 2 * PAUSE_CONTENDED_S[0] <= clock.passed
     assert shown(github) == {"docs": State.READY, "shop": State.BUILDING}
 
 
@@ -132,7 +138,7 @@ def test_a_read_that_has_grown_old_is_no_base_for_a_write(github, clock):
         def start(self, function):
             answer = super().start(function)
             if github.requests[-1].path == "/graphql":
-                self.advance(2 * FRESH)
+                self.advance(2 * MAX_READ_AGE_S)
                 github.state.comments()[0].history.append(
                     replace(ours.history[0], body=render([OLD, blog], "stormkit"))
                 )
@@ -236,7 +242,9 @@ def test_hand_edits_are_written_over(github, clock, edit):
     github.state.add_comment(login=BOT, body=edit(render([MINE], "stormkit")))
     again = replace(MINE, run_id=8, updated=NOW + 1)
     assert write(github, clock, Change(rows=(again,))).settled
-    assert github.state.comments()[0].body == render([replace(again, good_url=again.preview_url)], "stormkit")
+    assert github.state.comments()[0].body == render(
+        [replace(again, good_url=again.preview_url, good_id=again.deployment_id)], "stormkit"
+    )
 
 
 def test_a_word_added_by_hand_costs_no_row(github, clock):
@@ -255,7 +263,7 @@ def test_an_older_run_that_ends_later_changes_nothing(github, clock):
     assert methods(github) == ["GET"]
 
 
-@pytest.mark.parametrize("change", [Change(rows=(replace(MINE, state=State.REMOVED),), removing=True), Change(rows=())])
+@pytest.mark.parametrize("change", [Change(removed=(replace(MINE, state=State.REMOVED),)), Change(rows=())])
 def test_nothing_is_created_to_say_that_something_is_gone(github, clock, change):
     told = write(github, clock, change, create=False)
     assert (told.url, github.state.comments()) == ("", [])
@@ -266,7 +274,7 @@ def test_it_ends_however_often_it_is_overwritten(github, clock):
     clock.always = lambda: ours.history.append(ours.history[0])
     told = write(github, clock, seconds=1000)
     assert not told.settled
-    assert len(methods(github)) <= 2 * TURNS
+    assert len(methods(github)) <= 2 * MAX_TURNS
 
 
 def test_it_ends_with_its_deadline_whatever_github_does(github, clock):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from stormkit_action.reporting.comment_body import LONGEST, is_ours, marker, read_rows, render
+from stormkit_action.reporting.comment_body import MAX_CHARACTERS, is_ours, marker, read_rows, render
 from stormkit_action.reporting.rows import VERSION, Row, State
 from tests.reporting import golden
 from tests.reporting.samples import COMMENTS, EARLIER_SHA, FAILED, HOSTILE, NOW, RUN, URL
@@ -73,7 +73,7 @@ def _matrix(count: int, **values: str) -> list[Row]:
 def test_the_largest_matrix_keeps_every_row() -> None:
     rows = _matrix(300, tail="x" * 4000, step="npm run build", reason="The build failed.")
     body = render(rows, "stormkit")
-    assert len(body) <= LONGEST
+    assert len(body) <= MAX_CHARACTERS
     assert {row.label for row in read_rows(body)} == {row.label for row in rows}
     assert all(f"| site-{number} |" in body for number in range(300))
     assert body.count('<a href="https://good.example">Last good preview</a> of <code>9f3c2d7</code>') == 100
@@ -82,7 +82,7 @@ def test_the_largest_matrix_keeps_every_row() -> None:
 def test_log_excerpts_are_shortened_before_anything_else() -> None:
     rows = [replace(FAILED, label=f"site-{number}", tail=f"{'y' * 3990} the end") for number in range(20)]
     body = render(rows, "stormkit")
-    assert len(body) <= LONGEST
+    assert len(body) <= MAX_CHARACTERS
     assert body.count("the end\n") == 20
     assert body.count("Build log") == 20
     assert max(len(row.tail) for row in read_rows(body)) == 1500
@@ -95,7 +95,7 @@ def test_what_does_not_fit_at_all_is_counted_and_the_newest_stay() -> None:
     ]
     body = render(rows, "stormkit")
     shown = read_rows(body)
-    assert len(body) <= LONGEST
+    assert len(body) <= MAX_CHARACTERS
     assert f"{300 - len(shown)} older deployments are not shown" in body
     assert {row.label for row in shown} == {f"site-{number}" for number in range(300 - len(shown), 300)}
 
@@ -103,7 +103,7 @@ def test_what_does_not_fit_at_all_is_counted_and_the_newest_stay() -> None:
 def test_rows_too_large_to_be_read_back_are_shortened_although_they_compress_well() -> None:
     rows = [replace(row, branch="b" * 20_000) for row in _matrix(100)]
     body = render(rows, "stormkit")
-    assert len(body) <= LONGEST
+    assert len(body) <= MAX_CHARACTERS
     assert read_rows(body)
 
 
@@ -115,7 +115,7 @@ def test_hostile_rows_by_the_hundred_stay_within_the_limit(length: int) -> None:
         for row in _matrix(300)
     ]
     body = render(rows, "stormkit")
-    assert len(body) <= LONGEST
+    assert len(body) <= MAX_CHARACTERS
     body.encode()
     assert len(read_rows(body)) > 100
 
@@ -124,12 +124,12 @@ def test_a_state_full_of_forged_rows_costs_no_minutes() -> None:
     document = {"version": VERSION, "rows": [{"label": f"{number:x}", "state": "ready"} for number in range(4000)]}
     word = base64.b64encode(zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 9)).decode()
     forged = f"{marker('stormkit')}\n\n<!-- stormkit-action state {word} -->"
-    assert len(forged) <= LONGEST
+    assert len(forged) <= MAX_CHARACTERS
     began = time.process_time()
     body = render(read_rows(forged), "stormkit")
     # Less than a second, where reading all of them would take most of a minute.
     assert time.process_time() - began < 10
-    assert len(body) <= LONGEST
+    assert len(body) <= MAX_CHARACTERS
 
 
 def test_the_last_good_link_stays_and_names_its_commit() -> None:

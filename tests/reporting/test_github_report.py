@@ -10,7 +10,8 @@ import pytest
 from sandbox.clock import TODAY, FakeClock
 from sandbox.events import HEAD_BRANCH, HEAD_SHA
 from sandbox.github.server import TOKEN, GitHub
-from stormkit_action import input_table
+from sandbox.web import Recorded, Reply
+from stormkit_action import inputs as action_inputs
 from stormkit_action import result as results
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import SystemClock
@@ -20,7 +21,7 @@ from stormkit_action.inputs import Command
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.comment_body import read_rows, render
 from stormkit_action.reporting.console import GitHubConsole
-from stormkit_action.reporting.github_report import GitHubReport
+from stormkit_action.reporting.github_report import BUDGET_S, GitHubReport
 from stormkit_action.reporting.rows import State, row_of
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit.models import Commit, Deployment, Status
@@ -43,6 +44,7 @@ class Step:
         inputs: Mapping[str, str] | None = None,
         *,
         run: int = 7,
+        attempt: int = 1,
         command: Command = Command.DEPLOY,
         sha: str = HEAD_SHA,
         pull_request: int | None = 42,
@@ -50,27 +52,31 @@ class Step:
         resumed: bool = False,
         token: str = TOKEN,
         clock: FakeClock | None = None,
+        branch: str = HEAD_BRANCH,
+        began: float | None = None,
     ) -> None:
         self.clock = clock or FakeClock()
         given = {"api-key": "SK_sandbox", "github-token": token, **(inputs or {})}
-        self.inputs = input_table.from_environment({f"INPUT_{name.upper()}": text for name, text in given.items()})
-        self.run = Run(id=run, job="preview", url=f"https://github.com/octocat/hello-world/actions/runs/{run}")
+        self.inputs = action_inputs.read({f"INPUT_{name.upper()}": text for name, text in given.items()})
+        url = f"https://github.com/octocat/hello-world/actions/runs/{run}"
+        self.run = Run(id=run, attempt=attempt, job="preview", url=url)
         self.report = GitHubReport(
             github=GitHubApi(token=token, repository="octocat/hello-world", api_url=github.url, clock=self.clock),
             inputs=self.inputs,
             event=Event(name=event, repository="octocat/hello-world", sha=sha, run=self.run),
-            plan=Plan(command=command, branch=HEAD_BRANCH, expected_sha=sha, pull_request=pull_request),
+            plan=Plan(command=command, branch=branch, expected_sha=sha, pull_request=pull_request),
             clock=self.clock,
             console=GitHubConsole(),
             resumed=resumed,
+            # Steps of later runs begin later.
+            began=TODAY.timestamp() + run if began is None else began,
         )
 
-    def begin(self, name: str = "", env_id: str = "", deployment_id: str = "") -> None:
+    def begin(self, name: str = "", env_id: str = "305", deployment_id: str = "") -> None:
         """The trigger, and the first look at the build."""
-        deployment_id = deployment_id or self.default_id
-        running = result(Outcome.RUNNING, name, env_id, deployment_id=deployment_id)
-        self.report.started(running)
+        running = result(Outcome.RUNNING, name, env_id, deployment_id=deployment_id or self.default_id)
         self.report.building(name, row_of(running, run=self.run, now=TODAY, usual=60, elapsed=5))
+        self.report.started(running)
         self.settle()
 
     @property
@@ -89,7 +95,7 @@ class Step:
         return self.report.finish(whole, now=datetime.now(UTC), clock=self.clock, budget=budget)
 
 
-def result(status: Outcome, name: str = "", env_id: str = "", **more) -> DeploymentResult:
+def result(status: Outcome, name: str = "", env_id: str = "305", **more) -> DeploymentResult:
     deployment_id = more.pop("deployment_id", "8007")
     deployment = Deployment(
         id=deployment_id,
@@ -113,7 +119,11 @@ def result(status: Outcome, name: str = "", env_id: str = "", **more) -> Deploym
 
 
 def states(github: GitHub) -> list[list[str]]:
-    return [[status.state for status in each.statuses] for each in github.state.deployments]
+    return [[status.state for status in deployment.statuses] for deployment in github.state.deployments]
+
+
+def deployment_states(github: GitHub) -> list[str]:
+    return [deployment.state for deployment in github.state.deployments]
 
 
 def requests(github: GitHub) -> list[str]:
@@ -132,23 +142,63 @@ def rows(github: GitHub) -> dict[str, State]:
 def test_a_plain_first_deploy_takes_eight_requests(github):
     step = Step(github)
     step.begin()
-    assert states(github) == [["in_progress"]]
+    assert states(github) == [[]]
     assert rows(github) == {"hello-world / production": State.BUILDING}
     written = step.end()
-    assert states(github) == [["in_progress", "success"]]
+    assert states(github) == [["success"]]
     assert rows(github) == {"hello-world / production": State.READY}
     assert written.settled
     assert written.github_deployment_ids == {"": str(github.state.deployments[0].id)}
     assert len(requests(github)) == 8
 
 
-def test_a_later_deploy_takes_two_more_to_end_the_preview_that_it_replaces(github):
+def test_a_later_deploy_takes_one_more_to_end_the_preview_that_it_replaces(github):
     for run in (7, 8, 9):
         requests(github)
         step = Step(github, run=run)
         step.begin()
         step.end()
-    assert len(requests(github)) == 10
+    assert len(requests(github)) == 9
+    assert deployment_states(github) == ["inactive", "inactive", "success"]
+
+
+def test_a_deploy_after_a_failed_one_takes_no_more(github):
+    for run, outcome in ((7, Outcome.SUCCESS), (8, Outcome.FAILED), (9, Outcome.SUCCESS)):
+        requests(github)
+        step = Step(github, run=run)
+        step.begin()
+        step.end(result(outcome, deployment_id=step.default_id))
+    assert len(requests(github)) == 9
+    assert deployment_states(github) == ["inactive", "failure", "success"]
+
+
+def test_a_build_of_any_length_takes_no_more_requests(github):
+    step = Step(github)
+    step.begin()
+    for elapsed in range(0, 600, 20):
+        running = result(Outcome.RUNNING, deployment_id=step.default_id)
+        step.report.building("", row_of(running, run=step.run, now=TODAY, usual=300, elapsed=elapsed))
+        step.settle()
+    step.end()
+    assert len(requests(github)) == 8
+    assert len(github.state.comments()[0].history) == 2
+
+
+def test_the_comment_comes_before_the_github_deployment(github):
+    step = Step(github)
+    step.begin()
+    assert requests(github) == ["GET /issues/42/comments", "POST /issues/42/comments", "POST /deployments"]
+    step.end()
+    assert requests(github)[:3] == ["GET /issues/42/comments", "PATCH /issues/comments/", "GET /issues/42/comments"]
+
+
+def test_the_commit_that_is_expected_is_shown_until_stormkit_tells_it(github):
+    step = Step(github)
+    running = result(Outcome.RUNNING)
+    waiting = replace(running, deployment=replace(running.deployment, commit=Commit()))
+    step.report.building("", row_of(waiting, run=step.run, now=TODAY))
+    step.settle()
+    assert read_rows(github.state.comments()[0].body)[0].sha == HEAD_SHA
 
 
 def test_what_a_preview_looks_like(github):
@@ -169,9 +219,8 @@ def test_what_a_preview_looks_like(github):
         "run-id": 7,
         "attempt": 1,
     }
-    begun, ended = deployment.statuses
-    assert begun.log_url == ended.log_url == "https://github.com/octocat/hello-world/actions/runs/7"
-    assert (begun.environment_url, ended.environment_url) == ("", URL)
+    [ended] = deployment.statuses
+    assert (ended.log_url, ended.environment_url) == ("https://github.com/octocat/hello-world/actions/runs/7", URL)
     assert len(ended.description) == 140
 
 
@@ -209,7 +258,7 @@ def test_what_becomes_of_it(github, outcome, state):
     [deployment] = github.state.deployments
     assert deployment.state == state
     assert deployment.statuses[-1].environment_url == ""
-    assert outcome is Outcome.RUNNING or deployment.statuses[-1].description == "Said why."
+    assert deployment.statuses[-1].description == "Said why."
 
 
 @pytest.mark.parametrize(
@@ -238,7 +287,7 @@ def test_several_environments_at_once(github):
         result(Outcome.FAILED, "shop", "306", deployment_id="306"),
         result(Outcome.SUCCESS, "blog", "307", deployment_id="307"),
     )
-    assert states(github) == [["in_progress", end] for end in ("success", "failure", "success")]
+    assert states(github) == [["success"], ["failure"], ["success"]]
     assert rows(github) == {"docs": State.READY, "shop": State.FAILED, "blog": State.READY}
     ids = [str(each.id) for each in github.state.deployments]
     assert written.github_deployment_ids == dict(zip(("docs", "shop", "blog"), ids, strict=True))
@@ -248,7 +297,7 @@ def test_a_build_that_ends_before_anything_was_told_is_told_at_the_end(github):
     written = Step(github).end()
     assert states(github) == [["success"]]
     assert written.github_deployment_ids[""]
-    assert len(requests(github)) == 5
+    assert len(requests(github)) == 6
 
 
 def test_a_build_that_nobody_waits_for_stays_in_progress(github):
@@ -266,7 +315,7 @@ def test_a_new_preview_replaces_the_earlier_one(github, comment):
         step.end(result(outcome, deployment_id=step.default_id))
         first = github.state.deployments[0]
         assert first.state == ("inactive" if run == 10 else "success")
-    assert [each.state for each in github.state.deployments] == ["inactive", "failure", "inactive", "success"]
+    assert deployment_states(github) == ["inactive", "failure", "inactive", "success"]
 
 
 def test_what_a_killed_run_left_in_progress_is_replaced_too(github):
@@ -274,7 +323,16 @@ def test_what_a_killed_run_left_in_progress_is_replaced_too(github):
     later = Step(github, run=8)
     later.begin()
     later.end()
-    assert [each.state for each in github.state.deployments] == ["inactive", "success"]
+    assert deployment_states(github) == ["inactive", "success"]
+
+
+def create_production(github: GitHub, clock: FakeClock, **more):
+    """A live GitHub Deployment to production."""
+    others = GitHubApi(token=TOKEN, repository="octocat/hello-world", api_url=github.url, clock=clock)
+    given = {"task": "deploy", "payload": {}, **more}
+    created = others.create_deployment(sha=HEAD_SHA, environment="Production", description="", production=True, **given)
+    others.set_deployment_state(created.id, "success", description="")
+    return github.state.deployments[-1]
 
 
 def test_a_forged_row_makes_nothing_inactive_that_is_no_preview_of_the_branch(github):
@@ -282,40 +340,312 @@ def test_a_forged_row_makes_nothing_inactive_that_is_no_preview_of_the_branch(gi
     step = Step(github)
     step.begin()
     step.end()
-    others = GitHubApi(token=TOKEN, repository="octocat/hello-world", api_url=github.url, clock=step.clock)
-    production = others.create_deployment(
-        sha=HEAD_SHA, task="deploy", environment="Production", description="", payload={}, production=True
-    )
-    others.set_deployment_state(production.id, "success", description="")
+    production = create_production(github, step.clock, payload={"deployment-id": "666", "env-id": "305"})
     [comment] = github.state.comments()
     [row] = read_rows(comment.body)
-    forged = render([replace(row, active_ids=f"{row.active_ids},{production.id}")], "stormkit")
-    others.edit_comment(42, comment.id, forged)
+    forged = render([replace(row, good_id="666", deployment_id="666")], "stormkit")
+    step.report._github.edit_comment(42, comment.id, forged)
     later = Step(github, run=8)
     later.begin()
     later.end()
-    assert [each.state for each in github.state.deployments] == ["inactive", "success", "success"]
+    assert deployment_states(github) == ["inactive", "success", "success"]
+    assert production.state == "success"
 
 
-def test_other_sites_and_branches_are_left_alone(github):
-    for name, env_id in (("docs", "305"), ("shop", "306")):
-        step = Step(github, {"label": name, "env-id": env_id, "comment": "false"})
+@pytest.mark.parametrize("comment", ["true", "false"])
+def test_a_preview_of_the_branch_that_is_live_leaves_its_production_deployment_alone(github, comment):
+    live = Step(github, {"publish": "true", "comment": comment})
+    live.begin()
+    live.end(result(Outcome.SUCCESS, live=True))
+    preview = Step(github, {"comment": comment}, run=8)
+    preview.begin()
+    preview.end()
+    assert deployment_states(github) == ["success", "success"]
+
+
+def test_of_several_published_pushes_only_the_live_one_stays_active(github):
+    for run, branch in ((7, "main"), (8, "main"), (9, "hotfix")):
+        step = Step(github, {"publish": "true"}, run=run, branch=branch, pull_request=None, event="push")
+        step.begin()
+        step.end(result(Outcome.SUCCESS, deployment_id=step.default_id, live=True))
+    assert deployment_states(github) == ["inactive", "inactive", "success"]
+
+
+def test_what_somebody_else_deployed_to_production_is_left_alone(github):
+    step = Step(github, {"publish": "true"})
+    theirs = create_production(github, step.clock, task="deploy:other", payload={"env-id": "305"})
+    step.begin()
+    step.end(result(Outcome.SUCCESS, live=True))
+    assert theirs.state == "success"
+
+
+def test_another_environments_production_is_left_alone(github):
+    for run, env_id in ((7, "305"), (8, "306")):
+        step = Step(github, {"publish": "true", "comment": "false"}, run=run)
         step.begin(env_id=env_id)
-        step.end(result(Outcome.SUCCESS, env_id=env_id))
-    assert [each.state for each in github.state.deployments] == ["success", "success"]
+        step.end(result(Outcome.SUCCESS, env_id=env_id, live=True))
+    assert deployment_states(github) == ["success", "success"]
 
 
-def test_an_older_run_that_ends_later_does_not_end_the_newer_ones(github):
+@pytest.mark.parametrize("inputs", [{"comment": "false"}, {}])
+def test_two_sites_with_a_key_each_leave_each_other_alone_without_env_id_and_label(github, inputs):
+    """What tells them apart is the environment that Stormkit answered."""
+    for run, env_id in ((7, "305"), (8, "306"), (9, "305")):
+        step = Step(github, inputs, run=run)
+        step.begin(env_id=env_id)
+        step.end(result(Outcome.SUCCESS, env_id=env_id, deployment_id=step.default_id))
+    assert deployment_states(github) == ["inactive", "success", "success"]
+    if not inputs:
+        [comment] = github.state.comments()
+        found = {row.env_id: row.deployment_id for row in read_rows(comment.body)}
+        assert found == {"305": "8009", "306": "8008"}
+        assert "hello-world / production (305)" in comment.body.replace("&#40;", "(").replace("&#41;", ")")
+
+
+def test_an_older_build_that_ends_later_does_not_come_back(github):
     older = Step(github, run=7)
     older.begin()
     newer = Step(github, run=8)
     newer.begin()
-    newer.end()
+    newer.end(result(Outcome.SUCCESS, deployment_id="8008"))
     older.end()
-    assert github.state.deployments[1].state == "success"
+    assert deployment_states(github) == ["inactive", "success"]
+    assert read_rows(github.state.comments()[0].body)[0].deployment_id == "8008"
 
 
-def removed(name: str = "", env_id: str = "") -> DeploymentResult:
+def test_the_log_says_when_a_row_is_left_to_a_step_that_began_later(github, capsys):
+    newer = Step(github, run=8)
+    newer.begin()
+    newer.end()
+    older = Step(github, run=9, began=TODAY.timestamp())
+    older.end()
+    told = "Left the comment's row of hello-world / production as it is: run 8 (attempt 1) began later."
+    assert told in capsys.readouterr().out
+
+
+def test_a_rerun_of_an_old_run_is_newer_than_what_it_finds(github):
+    first = Step(github, run=100, began=1000)
+    first.begin()
+    first.end()
+    closed = Step(github, run=101, began=2000, command=Command.CLEANUP)
+    closed.end(removed(env_id="305"))
+    assert rows(github) == {"hello-world / production": State.REMOVED}
+    rerun = Step(github, run=100, attempt=2, began=3000)
+    rerun.begin()
+    rerun.end(result(Outcome.SUCCESS, deployment_id="8300"))
+    assert rows(github) == {"hello-world / production": State.READY}
+    assert deployment_states(github) == ["inactive", "success"]
+
+
+def test_a_build_that_is_tried_again_is_another_github_deployment(github):
+    step = Step(github)
+    step.begin(deployment_id="8241")
+    step.begin(deployment_id="8242")
+    step.end(result(Outcome.SUCCESS, deployment_id="8242"))
+    assert deployment_states(github) == ["failure", "success"]
+    assert [each.payload["deployment-id"] for each in github.state.deployments] == ["8241", "8242"]
+
+
+def ended(*deployment_ids: str, env_id: str = "305", **more) -> DeploymentResult:
+    return result(Outcome.SUCCESS, env_id=env_id, deployment_id=deployment_ids[0], ended_ids=deployment_ids, **more)
+
+
+def test_what_delete_removed_is_offered_nowhere(github):
+    step = Step(github)
+    step.begin()
+    step.end()
+    Step(github, run=8, command=Command.DELETE).end(result(Outcome.SUCCESS))
+    assert rows(github) == {"hello-world / production": State.REMOVED}
+    assert URL not in github.state.comments()[0].body
+    assert deployment_states(github) == ["inactive"]
+
+
+def test_delete_of_another_deployment_leaves_what_is_shown(github):
+    step = Step(github)
+    step.begin()
+    step.end()
+    Step(github, run=8, command=Command.DELETE).end(ended("8241"))
+    assert rows(github) == {"hello-world / production": State.READY}
+    assert deployment_states(github) == ["success"]
+
+
+@pytest.mark.parametrize("command", [Command.DELETE, Command.STOP])
+def test_a_command_that_was_refused_leaves_what_is_shown(github, command):
+    step = Step(github)
+    step.begin()
+    step.end()
+    Step(github, run=8, command=command).end(result(Outcome.FAILED, reason="It is published."))
+    assert rows(github) == {"hello-world / production": State.READY}
+    assert deployment_states(github) == ["success"]
+
+
+def test_what_stop_stopped_is_shown_as_stopped(github):
+    step = Step(github)
+    step.begin()
+    step.end(result(Outcome.RUNNING))
+    Step(github, run=8, command=Command.STOP).end(result(Outcome.STOPPED, ended_ids=("8007",)))
+    assert rows(github) == {"hello-world / production": State.STOPPED}
+    assert deployment_states(github) == ["inactive"]
+
+
+QUEUE = "gh-readonly-queue/main/pr-42-" + "a" * 40
+
+
+def test_a_merge_group_leaves_the_pull_requests_row_alone_and_nothing_active_behind(github):
+    step = Step(github)
+    step.begin()
+    step.end()
+    before = github.state.comments()[0].body
+    queue = Step(github, run=8, branch=QUEUE, event="merge_group")
+    queue.begin()
+    built = result(Outcome.SUCCESS, deployment_id="8008")
+    built = replace(built, deployment=replace(built.deployment, branch=QUEUE))
+    queue.end(built)
+    assert deployment_states(github) == ["success", "success"]
+    Step(github, run=8, branch=QUEUE, event="merge_group", command=Command.DELETE).end(
+        replace(built, ended_ids=("8008",))
+    )
+    assert github.state.comments()[0].body == before
+    assert deployment_states(github) == ["success", "inactive"]
+
+
+def test_delete_ends_the_github_deployment_of_another_branch_than_the_events(github):
+    queue = Step(github, branch=QUEUE, event="merge_group")
+    queue.begin()
+    queue.end()
+    gone = ended("8007")
+    gone = replace(gone, deployment=replace(gone.deployment, branch=QUEUE))
+    Step(github, run=8, command=Command.DELETE, branch="main", event="push", pull_request=None).end(gone)
+    assert deployment_states(github) == ["inactive"]
+
+
+def test_a_deployment_of_a_pull_request_that_was_closed_meanwhile_leaves_nothing_behind(github):
+    step = Step(github)
+    step.begin()
+    step.end(result(Outcome.SKIPPED, reason="Pull request #42 is closed.", ended_ids=("8007",)))
+    assert rows(github) == {"hello-world / production": State.REMOVED}
+    assert deployment_states(github) == ["inactive"]
+
+
+def test_two_pull_requests_of_one_branch_both_get_the_comment(github):
+    github.state.add_pull_request(43, base_ref="develop")
+    step = Step(github, pull_request=None, event="push")
+    step.begin()
+    step.end()
+    for number in (42, 43):
+        [comment] = github.state.comments(number)
+        assert [row.state for row in read_rows(comment.body)] == [State.READY]
+
+
+def test_pull_requests_that_get_no_comment_are_named(github, capsys):
+    for number in (43, 44, 45):
+        github.state.add_pull_request(number)
+    step = Step(github, pull_request=None, event="push")
+    step.end()
+    assert "Pull request #45 has the same branch, but did not get the comment." in capsys.readouterr().out
+
+
+def test_the_run_of_a_tag_gets_no_row_in_the_pull_request_of_its_commit(github):
+    step = Step(github, pull_request=None, event="workflow_run", branch="v1.2.3")
+    step.end(result(Outcome.FAILED))
+    assert github.state.comments() == []
+    assert "no open pull request of v1.2.3" in step.report.comment.problem
+
+
+def test_the_pull_request_of_a_workflow_run_is_found_by_its_commit(github):
+    Step(github, pull_request=None, event="workflow_run").end()
+    assert rows(github) == {"hello-world / production": State.READY}
+
+
+@pytest.mark.parametrize(("switch", "is_warning"), [("auto", False), ("true", True)])
+def test_without_permission_auto_says_so_in_one_plain_line(github, switch, is_warning):
+    github.state.add_token("ghs_reader", permissions={"contents": "read"})
+    step = Step(github, {"comment": switch, "github-deployment": switch}, token="ghs_reader")
+    step.begin()
+    step.end()
+    assert [problem.is_warning for problem in step.report.problems()] == [is_warning, is_warning]
+
+
+class FastClock(SystemClock):
+    """The real time, in which a minute takes a second."""
+
+    def __init__(self) -> None:
+        super().__init__(Cancellation())
+
+    def monotonic(self) -> float:
+        return 60 * super().monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds / 60)
+
+
+class ContentLimit(GitHub):
+    """A GitHub that takes 80 writes a minute, as GitHub does, counted by a step's clock."""
+
+    def __init__(self, clock: FastClock) -> None:
+        super().__init__()
+        self.clock = clock
+        self.writes: list[float] = []
+        self.refused = 0
+
+    def handle(self, request: Recorded) -> Reply:
+        if request.method == "GET" or request.path == "/graphql":
+            return super().handle(request)
+        now = self.clock.monotonic()
+        if sum(now - 60 < at for at in self.writes) >= 80:
+            self.refused += 1
+            body = {"message": "You have exceeded a secondary rate limit."}
+            return Reply(status=403, headers={"retry-after": "60"}, body=body)
+        self.writes.append(now)
+        return super().handle(request)
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_64_environments_are_all_told_with_80_writes_a_minute(rounds):
+    clock = FastClock()
+    names = [f"site-{number:02}" for number in range(64)]
+    inputs = {"environments": "\n".join(f"{name}: {300 + number}" for number, name in enumerate(names))}
+    with ContentLimit(clock) as github:
+        for run in range(7, 7 + rounds):
+            step = Step(github, inputs, run=run, clock=clock)
+            outcomes = []
+            for number, name in enumerate(names):
+                made = result(Outcome.RUNNING, name, str(300 + number), deployment_id=f"{run}{number:03}")
+                step.report.building(name, row_of(made, run=step.run, now=TODAY))
+                step.report.started(made)
+                outcomes.append(replace(made, status=Outcome.SUCCESS))
+            step.settle()
+            clock.sleep(4)
+            written = step.end(*outcomes, budget=BUDGET_S)
+            assert list(step.report.problems()) == []
+            assert written.settled
+            clock.sleep(60)
+        [comment] = github.state.comments()
+        assert {row.state for row in read_rows(comment.body)} == {State.READY}
+        states = deployment_states(github)
+        assert states == ["inactive"] * 64 * (rounds - 1) + ["success"] * 64
+        assert github.refused <= 8 * 2 * rounds
+
+
+def test_what_could_not_be_written_in_time_is_one_warning(github):
+    step = Step(github, {"environments": "docs: 305\nshop: 306\nblog: 307"})
+    made = [
+        result(Outcome.SUCCESS, name, env_id, deployment_id=env_id)
+        for name, env_id in (("docs", "305"), ("shop", "306"), ("blog", "307"))
+    ]
+    for deployment in made:
+        step.report.started(deployment)
+    step.settle()
+    github.fault("POST .*/statuses", "secondary-limit", times=100, seconds=600)
+    written = step.end(*made)
+    [problem] = step.report.problems()
+    assert problem.is_warning
+    assert problem.text.startswith("GitHub Deployment: 3 of 3 are not up to date. GitHub refused setting")
+    assert not written.settled
+    assert rows(github) == {"docs": State.READY, "shop": State.READY, "blog": State.READY}
+
+
+def removed(name: str = "", env_id: str = "305") -> DeploymentResult:
     label = name or "hello-world / production"
     return DeploymentResult(status=Outcome.SUCCESS, label=label, name=name, env_id=env_id, removed=True)
 
@@ -324,10 +654,9 @@ def test_a_cleanup_sets_all_of_the_branch_inactive(github):
     for run in (7, 8, 9):
         step = Step(github, run=run)
         step.begin()
-    Step(github, run=10).end(removed())
     cleanup = Step(github, run=11, command=Command.CLEANUP)
     written = cleanup.end(removed())
-    assert [each.state for each in github.state.deployments] == ["inactive"] * 3
+    assert deployment_states(github) == ["inactive"] * len(github.state.deployments)
     assert rows(github) == {"hello-world / production": State.REMOVED}
     assert written.comment_url
     requests(github)
@@ -341,7 +670,7 @@ def test_a_cleanup_of_one_site_leaves_the_others(github):
     step.begin("docs", "305", "1")
     step.begin("shop", "306", "2")
     Step(github, {"env-id": "305", "label": "docs"}, run=8, command=Command.CLEANUP).end(removed("", "305"))
-    assert [each.state for each in github.state.deployments] == ["inactive", "in_progress"]
+    assert deployment_states(github) == ["inactive", ""]
 
 
 def test_a_cleanup_that_kept_something_says_nothing(github):
@@ -350,7 +679,7 @@ def test_a_cleanup_that_kept_something_says_nothing(github):
     step.end()
     kept = DeploymentResult(status=Outcome.SUCCESS, label="hello-world / production")
     Step(github, run=8, command=Command.CLEANUP).end(kept)
-    assert [each.state for each in github.state.deployments] == ["success"]
+    assert deployment_states(github) == ["success"]
     assert rows(github) == {"hello-world / production": State.READY}
 
 
@@ -365,14 +694,14 @@ def test_the_post_step_ends_what_a_killed_step_began(github):
     Step(github).begin()
     later = Step(github, resumed=True)
     later.end(result(Outcome.CANCELLED, reason="The job was cancelled."))
-    assert states(github) == [["in_progress", "inactive"]]
+    assert states(github) == [["inactive"]]
     assert rows(github) == {"hello-world / production": State.CANCELLED}
 
 
 def test_the_post_step_creates_nothing_and_touches_no_other_run(github):
     Step(github, run=6).begin()
     Step(github, resumed=True).end(result(Outcome.CANCELLED))
-    assert states(github) == [["in_progress"]]
+    assert states(github) == [[]]
 
 
 @pytest.mark.parametrize("kind", ["answer-lost", "never-arrived", "500"])
@@ -381,7 +710,7 @@ def test_a_lost_creation_makes_one_deployment(github, kind):
     step = Step(github)
     step.begin()
     step.end()
-    assert states(github) == [["in_progress", "success"]]
+    assert states(github) == [["success"]]
 
 
 @pytest.mark.parametrize("kind", ["answer-lost", "500", "502-html", "429", "secondary-limit"])
@@ -412,7 +741,7 @@ def test_one_that_was_deleted_by_hand_leaves_the_others_alone(github):
         result(Outcome.SUCCESS, "docs", "305", deployment_id="305"),
         result(Outcome.SUCCESS, "shop", "306", deployment_id="306"),
     )
-    assert states(github) == [["in_progress", "success"]]
+    assert states(github) == [["success"]]
     assert "(404)" in step.report.deployments.problem
 
 
@@ -422,12 +751,7 @@ def test_when_the_hours_requests_are_used_up_it_says_so_and_asks_no_more_than_it
     step = Step(github, token="ghs_poor")
     step.begin()
     step.end()
-    assert requests(github) == [
-        "POST /deployments",
-        "GET /issues/42/comments",
-        "POST /deployments",
-        "GET /issues/42/comments",
-    ]
+    assert requests(github) == ["GET /issues/42/comments", "POST /deployments"] * 2
     for problem in (step.report.deployments.problem, step.report.comment.problem):
         assert "rate limit exceeded" in problem
         assert "permission" not in problem
@@ -472,11 +796,11 @@ def test_of_several_things_to_say_about_a_row_the_newest_is_said(github):
     github.latency = 0.05
     step = Step(github, {"github-deployment": "false"})
     for usual in range(20):
-        running = result(Outcome.RUNNING)
-        step.report.building("", row_of(running, run=step.run, now=TODAY, usual=usual + 60))
+        running = result(Outcome.RUNNING, deployment_id=str(8000 + usual))
+        step.report.building("", row_of(running, run=step.run, now=TODAY))
     step.settle()
     [comment] = github.state.comments()
-    assert read_rows(comment.body)[0].usual == 79
+    assert read_rows(comment.body)[0].deployment_id == "8019"
     assert len(comment.history) < 5
 
 
@@ -510,8 +834,7 @@ def test_after_a_cancel_it_waits_for_what_is_under_way_but_begins_nothing_more(g
     clock = SystemClock(cancellation)
     step = Step(github, clock=clock)
     github.fault("POST .*/deployments$", "slow", seconds=0.5)
-    step.report.started(result(Outcome.RUNNING, deployment_id="8007"))
-    step.report.building("", row_of(result(Outcome.RUNNING), run=step.run, now=TODAY))
+    step.report.started(result(Outcome.RUNNING))
     while not github.received("POST", "/deployments"):
         clock.sleep(0.01)
     cancellation.request()

@@ -10,15 +10,15 @@ import pytest
 
 from stormkit_action.reporting.rows import (
     LARGEST,
-    MOST_ROWS,
+    MAX_ROWS,
     VERSION,
     Change,
+    EndedDeployment,
     Row,
     State,
-    active_ids,
     decode,
     encode,
-    newer,
+    is_newer,
     union,
 )
 
@@ -32,9 +32,8 @@ READY = Row(
     sha="6dcb09b",
     preview_url="https://docs.example.com",
     updated=1000,
-    github_id="31",
 )
-BUILDING = replace(READY, state=State.BUILDING, preview_url="", updated=900, github_id="32")
+BUILDING = replace(READY, state=State.BUILDING, preview_url="", updated=900)
 
 
 def put(*rows: Row, before: tuple[Row, ...] = ()) -> tuple[Row, ...]:
@@ -44,6 +43,7 @@ def put(*rows: Row, before: tuple[Row, ...] = ()) -> tuple[Row, ...]:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
+        pytest.param(replace(BUILDING, began=5), replace(READY, run_id=8), id="a step that began later"),
         pytest.param(replace(BUILDING, run_id=8), READY, id="a newer run"),
         pytest.param(replace(BUILDING, run_id=8, deployment_id="1"), READY, id="a newer run of an older deployment"),
         pytest.param(replace(BUILDING, attempt=2), READY, id="a newer attempt"),
@@ -54,8 +54,8 @@ def put(*rows: Row, before: tuple[Row, ...] = ()) -> tuple[Row, ...]:
     ],
 )
 def test_newer(one, other):
-    assert newer(one, other)
-    assert not newer(other, one)
+    assert is_newer(one, other)
+    assert not is_newer(other, one)
     assert put(other, before=(one,))[0].state is one.state
     assert put(one, before=(other,))[0].state is one.state
 
@@ -68,7 +68,7 @@ def test_of_two_different_rows_never_both_are_newer():
         )
     ]
     for one, other in itertools.combinations(rows, 2):
-        assert newer(one, other) is not newer(other, one)
+        assert is_newer(one, other) is not is_newer(other, one)
 
 
 def test_a_change_can_be_made_again():
@@ -85,8 +85,8 @@ def test_a_change_can_be_made_again():
         ((), False),
         ((BUILDING,), False),
         ((replace(READY, run_id=6),), False),
-        ((READY,), True),
-        ((replace(READY, tail="cut", good_url="https://x.example.com"),), True),
+        (put(READY), True),
+        ((*put(replace(READY, tail="cut", reason="cut")),), True),
         ((replace(BUILDING, run_id=8),), True),
         ((replace(READY, label="shop"),), False),
     ],
@@ -98,24 +98,32 @@ def test_what_holds_a_change(rows, holds):
 @pytest.mark.parametrize("state", [State.BUILDING, State.FAILED, State.STOPPED, State.CANCELLED, State.TIMED_OUT])
 def test_the_last_good_link_stays(state):
     good = put(READY)
-    after = put(replace(READY, run_id=8, state=state, sha="other", preview_url="", github_id="33"), before=good)
-    later = put(replace(READY, run_id=9, state=State.BUILDING, preview_url="", github_id="34"), before=after)
+    after = put(replace(READY, run_id=8, state=state, sha="other", preview_url="", deployment_id="8242"), before=good)
+    later = put(replace(READY, run_id=9, state=State.BUILDING, preview_url="", deployment_id="8243"), before=after)
     for row in (*after, *later):
-        assert (row.good_url, row.good_sha) == ("https://docs.example.com", "6dcb09b")
-        assert active_ids(row) - {"33", "34"} == {"31"}
+        assert (row.good_url, row.good_sha, row.good_id) == ("https://docs.example.com", "6dcb09b", "8241")
 
 
 def test_a_newer_good_link_replaces_it():
-    after = put(replace(READY, run_id=8, preview_url="https://new.example.com", github_id="9"), before=put(READY))
-    assert (after[0].good_url, after[0].active_ids) == ("https://new.example.com", "9")
+    newer = replace(READY, run_id=8, preview_url="https://new.example.com", deployment_id="8242")
+    [after] = put(newer, before=put(READY))
+    assert (after.good_url, after.good_id) == ("https://new.example.com", "8242")
 
 
-def test_what_nobody_ended_is_remembered_until_something_is_ready():
-    first = put(BUILDING)
-    second = put(replace(BUILDING, run_id=8, github_id="33"), before=first)
-    third = put(replace(BUILDING, run_id=9, github_id="34", state=State.FAILED), before=second)
-    assert [active_ids(row) for row in (*first, *second, *third)] == [{"32"}, {"32", "33"}, {"32", "33"}]
-    assert put(replace(READY, run_id=10, github_id="35"), before=third)[0].active_ids == "35"
+def test_a_rerun_of_an_old_run_is_newer_than_what_began_before_it():
+    closed = replace(READY, state=State.REMOVED, run_id=101, began=2000)
+    rerun = replace(READY, run_id=100, attempt=2, began=3000, deployment_id="8242")
+    [row] = put(rerun, before=put(closed))
+    assert (row.state, row.good_id) == (State.READY, "8242")
+    first = replace(READY, run_id=100, attempt=1, began=1000)
+    assert put(first, before=(row,)) == (row,)
+
+
+def test_a_row_is_left_alone_because_a_step_that_began_later_wrote_it():
+    older, newer = replace(READY, run_id=9, began=1), replace(READY, run_id=7, began=2)
+    change = Change(rows=(older,))
+    assert change.superseded_by(change.apply(put(newer))) == put(newer)
+    assert change.superseded_by(put(older)) == ()
 
 
 def test_merging_comments_keeps_the_newest_of_each_label_and_every_good_link():
@@ -125,6 +133,30 @@ def test_merging_comments_keeps_the_newest_of_each_label_and_every_good_link():
         merged = {row.label: row for row in union(lists)}
         assert (merged["docs"].run_id, merged["docs"].good_url) == (9, "https://docs.example.com")
         assert merged["shop"] == shop
+
+
+def test_two_environments_of_one_label_are_two_rows():
+    other = replace(READY, env_id="306", deployment_id="9000", began=5)
+    both = put(other, before=put(READY))
+    assert [row.env_id for row in both] == ["305", "306"]
+    gone = Change(removed=(replace(other, state=State.REMOVED, began=9),)).apply(both)
+    assert [row.state for row in gone] == [State.READY, State.REMOVED]
+    assert [row.state for row in put(replace(other, state=State.FAILED, began=9), before=both)] == [
+        State.READY,
+        State.FAILED,
+    ]
+
+
+def test_a_row_of_an_unknown_environment_is_about_the_only_one_of_its_label():
+    failed = replace(READY, env_id="", deployment_id="", state=State.FAILED, began=5)
+    [row] = put(failed, before=put(READY))
+    assert (row.state, row.env_id, row.good_id) == (State.FAILED, "305", "8241")
+
+
+def test_an_environment_without_a_name_keeps_the_name_it_had():
+    nameless = replace(READY, label="Environment 305", provisional=True, state=State.FAILED, began=5)
+    [row] = put(nameless, before=put(READY))
+    assert (row.label, row.state, row.provisional) == ("docs", State.FAILED, False)
 
 
 @pytest.mark.parametrize(
@@ -148,28 +180,62 @@ def test_a_row_without_a_name_gives_way_to_its_own(provisional, goes):
         ({"label": "docs"}, ["docs"]),
         ({"label": "another name", "env_id": "305"}, ["docs", "old docs"]),
         ({"label": "Stormkit", "provisional": True}, []),
+        # What is not known to be of this environment is not touched, even if it is the only one.
+        ({"label": "docs", "env_id": "306"}, []),
     ],
 )
-def test_removing(removed, labels):
-    before = (READY, replace(READY, label="shop", env_id="306"), replace(READY, label="old docs"))
+def test_removing_an_environment(removed, labels):
+    before = put(READY, replace(READY, label="shop", env_id="307"), replace(READY, label="old docs"))
     gone = Row(state=State.REMOVED, run_id=8, updated=2000, **removed)
-    change = Change(rows=(gone,), removing=True)
+    change = Change(removed=(gone,))
     after = change.apply(before)
     assert sorted(row.label for row in after if row.state is State.REMOVED) == labels
     assert [row.label for row in after] == ["docs", "shop", "old docs"]
     assert change.holds(after)
-    assert change.holds(before) is not labels or not labels
+    assert change.holds(before) is not bool(labels)
     assert not any(row.preview_url or row.good_url for row in after if row.state is State.REMOVED)
-
-
-def test_the_only_row_is_removed_where_nothing_has_a_name():
-    gone = Row(label="Stormkit", state=State.REMOVED, run_id=8, provisional=True)
-    assert Change(rows=(gone,), removing=True).apply((READY,))[0].state is State.REMOVED
 
 
 def test_a_newer_run_keeps_its_row_when_an_older_one_cleans_up():
     gone = Row(label="docs", state=State.REMOVED, run_id=6)
-    assert Change(rows=(gone,), removing=True).apply((READY,)) == (READY,)
+    assert Change(removed=(gone,)).apply((READY,)) == (READY,)
+
+
+DELETED = EndedDeployment(deployment_id="8241", env_id="305", is_deleted=True, updated=3000)
+STOPPED = EndedDeployment(deployment_id="8241", env_id="305", updated=3000)
+FAILED_AFTER_READY = put(
+    replace(READY, run_id=8, state=State.FAILED, deployment_id="8242", preview_url=""), before=put(READY)
+)
+
+
+@pytest.mark.parametrize(
+    ("ended", "before", "state", "good_id"),
+    [
+        pytest.param(DELETED, put(READY), State.REMOVED, "", id="what it shows was deleted"),
+        pytest.param(DELETED, FAILED_AFTER_READY, State.FAILED, "", id="the last good one was deleted"),
+        pytest.param(
+            replace(DELETED, deployment_id="8242"), FAILED_AFTER_READY, State.REMOVED, "8241", id="the good one is left"
+        ),
+        pytest.param(replace(DELETED, deployment_id="8240"), put(READY), State.READY, "8241", id="another"),
+        pytest.param(replace(DELETED, env_id="306"), put(READY), State.READY, "8241", id="another environment's"),
+        pytest.param(STOPPED, put(BUILDING), State.STOPPED, "", id="a running build was stopped"),
+        pytest.param(STOPPED, put(READY), State.READY, "8241", id="a stop ends nothing that is ready"),
+    ],
+)
+def test_what_a_command_ended_is_no_longer_offered(ended, before, state, good_id):
+    change = Change(ended=(ended,))
+    [row] = change.apply(before)
+    assert (row.state, row.good_id, bool(row.good_url)) == (state, good_id, bool(good_id))
+    assert row.preview_url == ("" if state is not State.READY else READY.preview_url)
+    assert change.holds((row,))
+    assert change.holds(before) is (before == (row,))
+
+
+def test_what_was_deleted_does_not_come_back_when_its_own_step_ends_later():
+    [removed] = Change(ended=(DELETED,)).apply(put(BUILDING))
+    assert put(READY, before=(removed,))[0].state is State.REMOVED
+    again = replace(READY, deployment_id="8242")
+    assert put(again, before=(removed,))[0].state is State.READY
 
 
 def test_rows_travel():
@@ -217,19 +283,16 @@ def test_a_broken_state_is_no_rows(word):
         {"label": "docs", "state": "ready", "updated": 1.5},
         # Longer than Python reads as a number.
         {"label": "docs", "state": "ready", "deployment_id": "9" * 5000},
-        {"label": "docs", "state": "ready", "github_id": "9" * 5000},
-        {"label": "docs", "state": "ready", "active_ids": f"1,{'9' * 5000}"},
-        {"label": "docs", "state": "ready", "active_ids": "1,,2"},
     ],
 )
 def test_a_broken_row_is_left_out(entry):
-    good = {"label": "shop", "state": "ready", "from the future": []}
+    good = {"label": "shop", "state": "ready", "from the future": [], "github_id": "1", "active_ids": "9" * 5000}
     assert decode(packed({"version": VERSION, "rows": [entry, good]})) == (Row(label="shop", state=State.READY),)
 
 
 def test_more_rows_than_a_comment_can_hold_are_not_read():
-    rows = [{"label": str(number), "state": "ready"} for number in range(MOST_ROWS + 5)]
-    assert len(decode(packed({"version": VERSION, "rows": rows}))) == MOST_ROWS
+    rows = [{"label": str(number), "state": "ready"} for number in range(MAX_ROWS + 5)]
+    assert len(decode(packed({"version": VERSION, "rows": rows}))) == MAX_ROWS
 
 
 def test_links_and_texts_from_outside_are_made_safe():

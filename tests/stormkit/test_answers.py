@@ -49,7 +49,7 @@ def refused(status: int, data: Any = None, **more: Any) -> StormkitError:
         (403, None, Refused, "", "with an app, team or user key check env-id too"),
         (403, {"error": "No.", "code": "forbidden", "docs": "https://x"}, Refused, "No.", "repository secret"),
         (404, None, NotFound, "", "env-id is needed"),
-        (404, {"error": "gone", "code": "not-found"}, NotFound, "gone", "Correct what it names"),
+        (404, {"error": "gone", "code": "not-found"}, NotFound, "gone", "Check env-id, the ids and the branch"),
         (405, None, Rejected, "", "Correct what it names"),
         (418, {"error": ""}, Rejected, "", "Correct what it names"),
         (429, {"error": "too-many-requests"}, Busy, "too-many-requests", "Run again later"),
@@ -67,7 +67,7 @@ def test_kinds_words_and_advice(status, data, kind, words, advice):
     assert f"{status}" in error.text
     assert " while reading deployment 8241." in error.text
     assert advice in error.text
-    assert (f'It says: "{words}".' in error.text) is bool(words)
+    assert (f'It says: "{words.removesuffix(".")}".' in error.text) is bool(words)
     assert error.text == str(error)
 
 

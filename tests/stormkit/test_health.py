@@ -1,5 +1,7 @@
 """The health check: does the preview answer, whatever it answers with."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -142,9 +144,11 @@ def test_a_redirect_to_another_host_gets_no_password_out_of_a_netrc_file(tmp_pat
 
 
 @pytest.mark.parametrize("status", [200, 302])
-def test_no_body_is_downloaded(status):
-    """Neither the answer's nor a redirect's: both would take a minute here."""
-    endless = Reply(status=status, body=b"x" * 60, drip=60, headers={"Location": "/next"} if status == 302 else {})
+@pytest.mark.parametrize("media_type", ["text/plain", "text/html"])
+def test_no_body_is_downloaded(status, media_type):
+    """Neither the answer's nor a redirect's: both would take minutes here. Of a page the title is looked for."""
+    headers = {"Content-Type": media_type, **({"Location": "/next"} if status == 302 else {})}
+    endless = Reply(status=status, body=b"x" * 600, drip=300, headers=headers)
     with Answering(endless, Reply(status=204)) as server:
         cancellation = Cancellation()
         watchdog = threading.Timer(20, cancellation.request)
@@ -261,3 +265,13 @@ def test_a_deployment_that_answers_on_another_host_is_recognized_by_its_header()
 def test_a_page_of_an_older_server_without_the_header_is_healthy():
     with Answering(Reply(body="<title>My site</title>", headers={"Content-Type": "text/html"})) as server:
         assert result(server.url).health is Health.HEALTHY
+
+
+def test_a_cookie_that_can_not_be_parsed_is_ignored_and_prints_nothing():
+    """In a process of its own: pytest has warnings of its own."""
+    malformed = "expires=Wednesday, 31-Feb-26 25:61:61 GMT; expires=9999-99-99T99:99:99Z; max-age"
+    script = "import sys; from stormkit_action.stormkit.session import PlainSession; PlainSession().get(sys.argv[1])"
+    with Answering(Reply(headers={"Set-Cookie": malformed})) as server:
+        command = [sys.executable, "-c", script, server.url]
+        finished = subprocess.run(command, check=True, capture_output=True, timeout=60)
+    assert (finished.stdout, finished.stderr) == (b"", b"")

@@ -341,6 +341,7 @@ def test_a_number_too_long_to_write_is_no_id():
         parse_id(10**5000)
 
 
+CHECK = "sh -c 'echo check one; sleep 8; test ! -f fail-checks'"
 SECRETS = ("p4ss", "hunter2", "s3cr3t")
 
 
@@ -429,10 +430,13 @@ def test_the_step_that_runs_has_no_duration_no_failure_and_no_blank_line_at_its_
             "ended-after-15-minutes",
             "Stormkit ended deployment 8143 after 15m 16s: it allows 15 minutes for the queue and the build together",
         ),
-        ("status-checks", "The build of deployment 8218 succeeded, but its status checks failed or were stopped"),
+        (
+            "status-checks",
+            f"The build of deployment 8218 succeeded, but its status checks failed or were stopped ({CHECK})",
+        ),
         (
             "stop-during-status-checks",
-            "The build of deployment 8213 succeeded, but its status checks failed or were stopped",
+            f"The build of deployment 8213 succeeded, but its status checks failed or were stopped ({CHECK})",
         ),
     ],
 )

@@ -5,12 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stormkit_action.stormkit.models import Deployment, Status
+from stormkit_action.stormkit.models import TIME_LIMIT_S, Deployment, Status
 from stormkit_action.stormkit.schedule import (
     LEAST_SPREAD,
     MAX_BUILD_S,
     MAX_PAUSE_S,
     MAX_SPARSE_PAUSE_S,
+    TIME_LIMIT_LAG_S,
+    TIME_LIMIT_PAUSE_S,
     UsualDuration,
     pause,
 )
@@ -192,3 +194,15 @@ def test_any_history_gives_a_usable_spread(durations):
         assert 1 <= usual.seconds <= MAX_BUILD_S
         assert LEAST_SPREAD <= usual.spread < 20
         assert pause(usual.seconds, shortest=0.2, usual=usual) <= MAX_SPARSE_PAUSE_S * 1.001
+
+
+@pytest.mark.parametrize("usual", [None, UsualDuration(seconds=60, count=10), UsualDuration(seconds=5000, count=10)])
+def test_polls_meet_the_time_limit_of_stormkit_and_are_dense_after_it(usual):
+    elapsed, polls = 600.0, list[float]()
+    while elapsed < 1200:
+        polls.append(elapsed)
+        elapsed += pause(elapsed, shortest=2, usual=usual)
+    assert any(TIME_LIMIT_S <= poll < TIME_LIMIT_S + 2 for poll in polls)
+    dense = [poll for poll in polls if TIME_LIMIT_S <= poll < TIME_LIMIT_S + TIME_LIMIT_LAG_S]
+    assert len(dense) >= TIME_LIMIT_LAG_S / TIME_LIMIT_PAUSE_S - 1
+    assert len(polls) - len(dense) < 60

@@ -1,0 +1,131 @@
+"""What other CIs say in their documented variables."""
+
+import pytest
+
+from sandbox.events import HEAD_BRANCH, HEAD_SHA, MERGE_SHA
+from stormkit_action import ci
+from stormkit_action.event import read as read_event
+from stormkit_action.plan import skip_reason
+
+GITLAB = {"GITLAB_CI": "true", "CI_DEFAULT_BRANCH": "main", "CI_COMMIT_SHA": HEAD_SHA}
+MERGE_REQUEST = {
+    **GITLAB,
+    "CI_MERGE_REQUEST_IID": "7",
+    "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": HEAD_BRANCH,
+    "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "1",
+    "CI_MERGE_REQUEST_PROJECT_ID": "1",
+}
+JENKINS = {"JENKINS_URL": "https://ci.example.com/", "GIT_COMMIT": HEAD_SHA}
+AZURE_PULL_REQUEST = {
+    "TF_BUILD": "True",
+    "BUILD_SOURCEBRANCH": "refs/pull/7/merge",
+    "BUILD_SOURCEVERSION": MERGE_SHA,
+    "SYSTEM_PULLREQUEST_PULLREQUESTID": "7",
+    "SYSTEM_PULLREQUEST_SOURCEBRANCH": f"refs/heads/{HEAD_BRANCH}",
+    "SYSTEM_PULLREQUEST_SOURCECOMMITID": HEAD_SHA,
+    "SYSTEM_PULLREQUEST_ISFORK": "False",
+}
+WOODPECKER = {"CI": "woodpecker", "CI_COMMIT_SHA": HEAD_SHA, "CI_REPO_DEFAULT_BRANCH": "main"}
+BUILDKITE = {
+    "BUILDKITE": "true",
+    "BUILDKITE_BRANCH": HEAD_BRANCH,
+    "BUILDKITE_COMMIT": HEAD_SHA,
+    "BUILDKITE_REPO": "git@github.com:octocat/hello-world.git",
+}
+
+# variables: CI, branch, commit, tag
+TABLE = [
+    ({**GITLAB, "CI_COMMIT_BRANCH": "main"}, ("GitLab", "main", HEAD_SHA, "")),
+    ({**GITLAB, "CI_COMMIT_TAG": "v1"}, ("GitLab", "", "", "v1")),
+    (MERGE_REQUEST, ("GitLab", HEAD_BRANCH, HEAD_SHA, "")),
+    (
+        {**MERGE_REQUEST, "CI_COMMIT_SHA": MERGE_SHA, "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": HEAD_SHA},
+        ("GitLab", HEAD_BRANCH, HEAD_SHA, ""),
+    ),
+    (
+        {"BITBUCKET_BUILD_NUMBER": "1", "BITBUCKET_BRANCH": HEAD_BRANCH, "BITBUCKET_COMMIT": HEAD_SHA},
+        ("Bitbucket", HEAD_BRANCH, HEAD_SHA, ""),
+    ),
+    ({"BITBUCKET_BUILD_NUMBER": "1", "BITBUCKET_TAG": "v1"}, ("Bitbucket", "", "", "v1")),
+    ({**JENKINS, "BRANCH_NAME": "main"}, ("Jenkins", "main", HEAD_SHA, "")),
+    (
+        {**JENKINS, "BRANCH_NAME": "PR-12", "CHANGE_ID": "12", "CHANGE_BRANCH": HEAD_BRANCH},
+        ("Jenkins", HEAD_BRANCH, "", ""),
+    ),
+    ({**JENKINS, "GIT_BRANCH": "origin/main"}, ("Jenkins", "", "", "")),
+    ({**JENKINS, "BRANCH_NAME": "v1", "TAG_NAME": "v1"}, ("Jenkins", "", "", "v1")),
+    (
+        {"CIRCLECI": "true", "CIRCLE_BRANCH": HEAD_BRANCH, "CIRCLE_SHA1": HEAD_SHA},
+        ("CircleCI", HEAD_BRANCH, HEAD_SHA, ""),
+    ),
+    ({"CIRCLECI": "true", "CIRCLE_TAG": "v1", "CIRCLE_SHA1": HEAD_SHA}, ("CircleCI", "", "", "v1")),
+    (BUILDKITE, ("Buildkite", HEAD_BRANCH, HEAD_SHA, "")),
+    ({**BUILDKITE, "BUILDKITE_COMMIT": "HEAD"}, ("Buildkite", HEAD_BRANCH, "", "")),
+    (
+        {"TF_BUILD": "True", "BUILD_SOURCEBRANCH": "refs/heads/main", "BUILD_SOURCEVERSION": HEAD_SHA},
+        ("Azure Pipelines", "main", HEAD_SHA, ""),
+    ),
+    ({"TF_BUILD": "True", "BUILD_SOURCEBRANCH": "refs/tags/v1"}, ("Azure Pipelines", "", "", "v1")),
+    (AZURE_PULL_REQUEST, ("Azure Pipelines", HEAD_BRANCH, HEAD_SHA, "")),
+    ({**WOODPECKER, "CI_COMMIT_BRANCH": "main"}, ("Woodpecker", "main", HEAD_SHA, "")),
+    (
+        {**WOODPECKER, "CI_COMMIT_BRANCH": "main", "CI_COMMIT_SOURCE_BRANCH": HEAD_BRANCH},
+        ("Woodpecker", HEAD_BRANCH, HEAD_SHA, ""),
+    ),
+]
+
+
+@pytest.mark.parametrize(("environ", "expected"), TABLE)
+def test_branch_and_commit_are_those_that_the_ci_documents(environ, expected):
+    pipeline = ci.read(environ)
+    assert pipeline is not None
+    assert (pipeline.name, pipeline.branch, pipeline.sha, pipeline.tag) == expected
+    event = read_event(environ)
+    assert (event.branch, event.sha, event.tag, event.on_github) == (*expected[1:], False)
+
+
+def test_nothing_is_known_in_a_terminal():
+    assert ci.read({"CI": "true", "BRANCH_NAME": "main"}) is None
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {**MERGE_REQUEST, "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "2"},
+        {**JENKINS, "CHANGE_ID": "12", "CHANGE_BRANCH": "main", "CHANGE_FORK": "monalisa"},
+        {"CIRCLECI": "true", "CIRCLE_BRANCH": "pull/7", "CIRCLE_PR_USERNAME": "monalisa"},
+        {**BUILDKITE, "BUILDKITE_PULL_REQUEST_REPO": "https://github.com/monalisa/hello-world.git"},
+        {**AZURE_PULL_REQUEST, "SYSTEM_PULLREQUEST_ISFORK": "True"},
+    ],
+)
+def test_a_fork_is_skipped_in_any_ci(environ):
+    assert "comes from a fork" in skip_reason(read_event(environ), has_key=True)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        MERGE_REQUEST,
+        AZURE_PULL_REQUEST,
+        {**BUILDKITE, "BUILDKITE_PULL_REQUEST_REPO": "https://github.com/octocat/hello-world"},
+    ],
+)
+def test_the_repository_s_own_branches_are_no_forks(environ):
+    assert skip_reason(read_event(environ), has_key=True) == ""
+
+
+def test_the_branch_that_is_checked_out(tmp_path):
+    assert ci.checked_out_branch(tmp_path) == ""
+    (tmp_path / ".git").mkdir()
+    head = tmp_path / ".git/HEAD"
+    head.write_text("ref: refs/heads/feature/x\n", encoding="utf-8")
+    (tmp_path / "a/b").mkdir(parents=True)
+    assert ci.checked_out_branch(tmp_path / "a/b") == "feature/x"
+    head.write_text(f"{HEAD_SHA}\n", encoding="utf-8")
+    assert ci.checked_out_branch(tmp_path) == ""
+    worktree = tmp_path / "worktree"
+    worktree.mkdir()
+    (worktree / ".git").write_text(f"gitdir: {tmp_path}/own\n", encoding="utf-8")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/HEAD").write_text("ref: refs/heads/y\n", encoding="utf-8")
+    assert ci.checked_out_branch(worktree) == "y"
