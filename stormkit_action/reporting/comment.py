@@ -67,12 +67,14 @@ _COMMANDS = frozenset(
 class CommentWrite:
     """What became of a write: the comment's URL (empty when there is none), and whether it was seen to hold.
 
-    `before` are the rows that it is about, as they were before; `superseded_by` are those that it left as they are,
+    `is_new` is whether it created the comment. `before` are the rows that it is about, as they were before;
+    `superseded_by` are those that it left as they are,
     because a step wrote them that began later.
     """
 
     url: str = ""
     settled: bool = True
+    is_new: bool = False
     before: tuple[Row, ...] = ()
     superseded_by: tuple[Row, ...] = ()
 
@@ -132,7 +134,8 @@ class StickyComment:
                 return replace(outcome, url=snapshot.own[0].url, settled=True, superseded_by=superseded_by)
             began = clock.monotonic()
             try:
-                outcome = replace(outcome, url=self._write(github, snapshot, change, create=create))
+                url = self._write(github, snapshot, change, create=create)
+                outcome = replace(outcome, url=url, is_new=outcome.is_new or (bool(url) and not snapshot.own))
             except GitHubError as error:
                 # Whether it was done is not known, so the same text must not be sent again: look first.
                 failures += 1

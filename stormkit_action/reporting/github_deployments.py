@@ -60,6 +60,7 @@ class GitHubDeployments:
         self._resumed = resumed
         # The Stormkit deployment for which one was asked, by the environment's name.
         self._sent: dict[str, str] = {}
+        self._is_first = False
         self._refused = False
         self._unavailable = False
         self._listed: dict[tuple[str, str], list[GitHubDeployment] | GitHubError] = {}
@@ -93,10 +94,18 @@ class GitHubDeployments:
             self._guarded(lambda: github.set_deployment_state(failed, "failure", description="The build failed"))
         self._guarded(lambda: self._create(github, result, self._plan.expected_sha))
 
-    def finish(self, github: GitHubApi, results: Sequence[DeploymentResult], *, shown: Iterable[Row] = ()) -> None:
+    def finish(
+        self,
+        github: GitHubApi,
+        results: Sequence[DeploymentResult],
+        *,
+        shown: Iterable[Row] = (),
+        is_first: bool = False,
+    ) -> None:
         """Set each to what came of it, and what it replaces or removes to inactive.
 
-        `shown` are the comment's rows before: they save the question whether an earlier deployment was ready.
+        `shown` are the comment's rows before: they save the question whether an earlier deployment was ready. On the
+        first deploy of a pull request (`is_first`) nothing is there to be replaced.
         """
         if not self._refused:
             # What went wrong at the beginning may go right now.
@@ -104,6 +113,7 @@ class GitHubDeployments:
             self._failures.clear()
         rows = tuple(shown)
         self._listed.clear()
+        self._is_first = is_first
         at_most = max(PAGE_SIZE, 3 * len(results))
         with ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="github") as pool:
             list(pool.map(lambda result: self._guarded(lambda: self._finish(github, result, rows, at_most)), results))
@@ -120,7 +130,7 @@ class GitHubDeployments:
         if number is None:
             return
         state, reason = self._state_of(result)
-        if state == "success":
+        if state == "success" and (self._production or not self._is_first):
             environment = self._environment(result.name) if self._production else ""
             task = "" if self._production else task
             listed = self._list(github, task=task, environment=environment, at_most=at_most)

@@ -82,27 +82,34 @@ class GitHubReport:
         self._shown: dict[str, tuple[str, str]] = {}
         # The comment's rows before this step wrote any.
         self._rows_before: tuple[Row, ...] = ()
+        # Whether this step created the comment.
+        self._is_first = False
         self._started: deque[DeploymentResult] = deque()
+        # Started deployments whose environment Stormkit has not told yet, by the environment's name.
+        self._unplaced: dict[str, DeploymentResult] = {}
         self._thread: threading.Thread | None = None
         self._clock = _WorkersClock(clock)
 
     def started(self, result: DeploymentResult) -> None:
         """Create the GitHub Deployment of a build that was triggered, soon."""
-        if self.deployments.wanted:
-            with self._lock:
+        if not self.deployments.wanted:
+            return
+        with self._lock:
+            if result.env_id:
                 self._started.append(result)
-            self._wake_worker()
+            else:
+                self._unplaced[result.name] = result
+        self._wake_worker()
 
     def building(self, name: str, row: Row) -> None:
         """Show the row of the environment `name` in the comment, soon, unless it shows that build already."""
-        if not self.comment.wanted:
-            return
+        build = (row.label, row.deployment_id)
         with self._lock:
-            build = (row.label, row.deployment_id)
-            if self._shown.get(name) == build:
-                return
-            self._shown[name] = build
-            self._rows[name] = replace(row, began=self._began_ms)
+            if self.comment.wanted and self._shown.get(name) != build:
+                self._shown[name] = build
+                self._rows[name] = replace(row, began=self._began_ms)
+            if row.env_id and name in self._unplaced:
+                self._started.append(replace(self._unplaced.pop(name), env_id=row.env_id))
         self._wake_worker()
 
     def finish(self, result: Result, *, now: datetime, clock: Clock, budget: float) -> GitHubWrites:
@@ -126,8 +133,12 @@ class GitHubReport:
             )
             self._log_comment(write)
         if self.deployments.wanted:
-            shown = (*self._rows_before, *write.before)
-            self.deployments.finish(self._github.within(deadline), result.deployments, shown=shown)
+            self.deployments.finish(
+                self._github.within(deadline),
+                result.deployments,
+                shown=(*self._rows_before, *write.before),
+                is_first=(self._is_first or write.is_new) and not write.superseded_by,
+            )
         # A copy: a worker that did not end in time may still add to them.
         ids = {name: str(number) for name, number in self.deployments.ids.copy().items()}
         settled = write.settled and not self.deployments.is_unfinished
@@ -174,6 +185,7 @@ class GitHubReport:
         deadline = Deadline.after(self._clock, LIVE_BUDGET_S)
         write = self.comment.write(Change(rows=rows), self._github, deadline=deadline, confirm=False)
         self._rows_before += write.before
+        self._is_first |= write.is_new
 
     def _create_next_deployment(self) -> None:
         with self._lock:

@@ -139,7 +139,7 @@ def rows(github: GitHub) -> dict[str, State]:
     return {row.label: row.state for row in read_rows(comment.body)}
 
 
-def test_a_plain_first_deploy_takes_eight_requests(github):
+def test_a_plain_first_deploy_takes_seven_requests(github):
     step = Step(github)
     step.begin()
     assert states(github) == [[]]
@@ -149,7 +149,7 @@ def test_a_plain_first_deploy_takes_eight_requests(github):
     assert rows(github) == {"hello-world / production": State.READY}
     assert written.settled
     assert written.github_deployment_ids == {"": str(github.state.deployments[0].id)}
-    assert len(requests(github)) == 8
+    assert len(requests(github)) == 7
 
 
 def test_a_later_deploy_takes_one_more_to_end_the_preview_that_it_replaces(github):
@@ -172,6 +172,17 @@ def test_a_deploy_after_a_failed_one_takes_no_more(github):
     assert deployment_states(github) == ["inactive", "failure", "success"]
 
 
+def test_a_github_deployment_is_created_once_stormkit_has_told_the_environment(github):
+    step = Step(github)
+    running = result(Outcome.RUNNING)
+    step.report.started(replace(running, env_id="", deployment=None))
+    step.settle()
+    assert github.state.deployments == []
+    step.report.building("", row_of(running, run=step.run, now=TODAY))
+    step.settle()
+    assert github.state.deployments[0].payload["env-id"] == "305"
+
+
 def test_a_build_of_any_length_takes_no_more_requests(github):
     step = Step(github)
     step.begin()
@@ -180,7 +191,7 @@ def test_a_build_of_any_length_takes_no_more_requests(github):
         step.report.building("", row_of(running, run=step.run, now=TODAY, usual=300, elapsed=elapsed))
         step.settle()
     step.end()
-    assert len(requests(github)) == 8
+    assert len(requests(github)) == 7
     assert len(github.state.comments()[0].history) == 2
 
 
@@ -297,7 +308,7 @@ def test_a_build_that_ends_before_anything_was_told_is_told_at_the_end(github):
     written = Step(github).end()
     assert states(github) == [["success"]]
     assert written.github_deployment_ids[""]
-    assert len(requests(github)) == 6
+    assert len(requests(github)) == 5
 
 
 def test_a_build_that_nobody_waits_for_stays_in_progress(github):
