@@ -7,6 +7,7 @@ from collections.abc import Mapping
 SECTIONS: tuple[str, ...] = (
     # <!-- sections -->
     "Input api-key: … is not valid",
+    "STORMKIT_API_KEY is empty",
     "Stormkit refused the API key",
     "Stormkit answered 404 (not found)",
     "The build minutes of this Stormkit account are used up",
@@ -42,7 +43,10 @@ SECTIONS: tuple[str, ...] = (
     "is the repository's default branch, so its deployments stay",
     "Stormkit deploys branches",
     "The comment is on an issue, not on a pull request",
-    "was deleted: there is nothing to deploy",
+    "was deleted: there is nothing to",
+    "is closed, so its branch was not deployed",
+    "the workflow ran for a tag, and Stormkit deploys branches",
+    "the runner's work directory is not visible in containers",
     "This is a bug in stormkit_action",
     "The outputs could not be written to GITHUB_OUTPUT",
     "Each push is built twice",
