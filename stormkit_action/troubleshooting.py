@@ -35,7 +35,7 @@ SECTIONS: tuple[str, ...] = (
     "can't be published: its build is",
     "Nothing was rolled back",
     "deleting it would take the site down",
-    "The token may lack a permission",
+    "The token lacks a permission",
     "There is no open pull request of … to comment on",
     "The pull request comes from a fork",
     "Dependabot's runs get no repository secrets",
