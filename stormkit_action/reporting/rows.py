@@ -335,6 +335,8 @@ def _gives_way(row: Row, mine: Row) -> bool:
 
 
 def _newest(one: Row, other: Row) -> Row:
+    if one == other:
+        return one
     newest, before = (one, other) if is_newer(one, other) else (other, one)
     return _with_good(replace(newest, env_id=newest.env_id or before.env_id), before)
 

@@ -1,7 +1,7 @@
 """A pull request's whole life, in any order: what is shown on GitHub is always so.
 
-The whole program runs in this process, with two sites that have a key each, against a local Stormkit and a local GitHub.
-A failing history is shrunk by hypothesis to the shortest one, and printed.
+The whole program runs in this process, with two sites that have a key each, against a local Stormkit and a local
+GitHub. A failing history is shrunk by hypothesis to the shortest one, and printed.
 """
 
 import itertools
@@ -27,7 +27,8 @@ from stormkit_action.reporting.console import PlainConsole
 from stormkit_action.reporting.rows import Row, State
 from stormkit_action.state import FINISHED, STARTED
 
-HISTORIES = 150
+# Histories of each of the parts that run beside each other.
+HISTORIES, PARTS = 125, 4
 SITES = {"SK_sandbox": "305", "SK_docs": "306"}
 QUEUE = f"gh-readonly-queue/main/pr-42-{'a' * 40}"
 ACTIVE = ("success", "in_progress", "queued", "pending", "")
@@ -150,8 +151,7 @@ class Life:
             payload["pull_request"]["head"]["sha"] = self.pull_request.head_sha
         elif "issue" in payload:
             payload["issue"]["state"] = self.pull_request.state
-        run = Run(id=100 + next(self.numbers), event=event, payload=deepcopy(payload))
-        return run
+        return Run(id=100 + next(self.numbers), event=event, payload=deepcopy(payload))
 
     def start(self, run: Run, cancel_after: float | None = None) -> None:
         """Run it, or run it again: a step for each site, and their post steps where these are left something."""
@@ -176,9 +176,7 @@ class Life:
         outputs = self.step(run, key, {})
         self.step(run, key, {"command": "delete", "deployment-id": outputs["deployment-id"]})
 
-    def step(
-        self, run: Run, key: str, inputs: dict[str, str], cancel_after: float | None = None
-    ) -> dict[str, str]:
+    def step(self, run: Run, key: str, inputs: dict[str, str], cancel_after: float | None = None) -> dict[str, str]:
         self.clock.advance(1)
         given = {"api-key": key, "api-url": self.stormkit.url, "github-token": TOKEN, **inputs}
         file = self.directory / "event.json"
@@ -253,8 +251,9 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     database=None,
     print_blob=False,
 )
-@given(st.lists(HAPPENINGS, min_size=1, max_size=6))
-def test_whatever_happens_to_a_pull_request_what_is_shown_is_so(directory, history):
+@given(st.lists(HAPPENINGS, min_size=1, max_size=5))
+@pytest.mark.parametrize("part", range(PARTS))
+def test_whatever_happens_to_a_pull_request_what_is_shown_is_so(directory, part, history):
     clock = FakeClock()
     with Stormkit(clock=clock.monotonic) as stormkit, GitHub() as github:
         stormkit.default_build = Build(seconds=0.0)
