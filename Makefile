@@ -65,8 +65,10 @@ types: $(READY) ## Types, strict
 imports: $(READY) ## Imports point one way
 	$(BIN)/lint-imports
 
+# Most of the tests wait for processes and builds, so there are more workers than cores.
+WORKERS ?= $(shell $(BIN)/python -c 'import os; print(2 * os.cpu_count())')
 pytest: $(READY) ## The tests alone
-	$(BIN)/pytest -n auto --cov --cov-report=term
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
 
 image: ## The image as stormkit-action:local, and what it adds to its base
 	sed '$(if $(BASE),/ AS pinned$$/d)' Dockerfile | \

@@ -47,7 +47,7 @@ def run_command_line(arguments: Sequence[str], environ: Mapping[str, str], cance
     return main(
         given.environ,
         console=PlainConsole(),
-        files=JsonOutput(as_json=given.json),
+        files=JsonOutput(as_json=given.json, output=given.output, dotenv=given.dotenv),
         clock=SystemClock(cancellation),
         problems=given.problems,
     )

@@ -151,6 +151,26 @@ def test_files_are_known_in_spite_of_wrong_usage():
     assert (given.output, given.dotenv, given.json) == ("a", "b", True)
 
 
+@pytest.mark.parametrize(
+    "arguments", [["--brunch"], ["--timeout", "soon"], ["list", "--api-url", "http://127.0.0.1:9"]]
+)
+def test_files_are_written_in_every_ending(run, tmp_path, arguments):
+    shown = run("--json", *arguments, "--output", "out.json", "--dotenv", "out.env", STORMKIT_API_KEY=KEY)
+    assert shown.code in (1, 2)
+    assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8")) == shown.result
+    lines = (tmp_path / "out.env").read_text(encoding="utf-8").splitlines()
+    assert [line.partition("=")[0] for line in lines] == [
+        f"STORMKIT_{name.upper().replace('-', '_')}" for name in OUTPUTS if name != "result"
+    ]
+    assert lines[0] == "STORMKIT_STATUS=failed"
+
+
+def test_a_file_that_cannot_be_written_is_one_error_and_the_other_is_written(run, tmp_path):
+    shown = run("--brunch", "--output", "/nowhere/x", "--dotenv", "out.env")
+    assert shown.err.count("/nowhere/x could not be written (No such file or directory).") == 1
+    assert (tmp_path / "out.env").exists()
+
+
 def test_wrong_inputs_are_named_as_flags_all_at_once_and_exit_with_2(run):
     shown = run("--json", "--timeout", "soon", "--on-cancel", "kill", STORMKIT_PUBLISH="yse")
     assert shown.code == 2

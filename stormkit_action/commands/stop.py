@@ -32,9 +32,10 @@ def stop(context: Context) -> DeploymentResult:
     if context.inputs.deployment_id:
         found = [find.named(context)]
     else:
-        found = running_of_branch(context, context.client.all_deployments(branch=context.plan.branch))
-    for deployment in found:
-        context.check_environment(deployment)
+        listed = list(context.client.all_deployments(branch=context.plan.branch))
+        for deployment in listed:
+            context.check_environment(deployment)
+        found = running_of_branch(context, listed)
     stopped = stop_all(context, [deployment for deployment in found if deployment.running])
     if stopped.failures:
         raise CommandError("; ".join(stopped.failures))

@@ -3,11 +3,13 @@
 import contextlib
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
 from actions_toolkit.file_command import issue_file_command, prepare_key_value_message
 
 from stormkit_action.errors import ActionError
+from stormkit_action.text import one_line
 
 
 class StepFiles(Protocol):
@@ -57,18 +59,49 @@ class RunnerFiles:
 
 
 class JsonOutput:
-    """Any other CI or a terminal: the result as JSON on standard output if asked for, nothing else."""
+    """Any other CI or a terminal: the result on standard output and in files, as far as they are asked for.
 
-    def __init__(self, *, as_json: bool) -> None:
+    `output` is the file for the JSON document, `dotenv` the one for a line `STORMKIT_<OUTPUT>=value` an output.
+    """
+
+    def __init__(self, *, as_json: bool, output: str = "", dotenv: str = "") -> None:
         self._as_json = as_json
+        self._output = output
+        self._dotenv = dotenv
 
     def write(self, texts: Mapping[str, str]) -> None:
-        """Print the result document."""
+        """Print and write the result. Raises ActionError when a file can't be written."""
+        document = f"{texts['result']}\n"
         if self._as_json:
-            sys.stdout.write(f"{texts['result']}\n")
+            sys.stdout.write(document)
+        problems = [_write(path, text) for path, text in ((self._output, document), (self._dotenv, _dotenv(texts)))]
+        if any(problems):
+            raise ActionError(" ".join(filter(None, problems)))
 
     def write_summary(self, markdown: str) -> None:
         """There is no job summary outside GitHub; the log says the same."""
 
     def save_state(self, name: str, text: str) -> None:
         """There is no post step outside GitHub."""
+
+
+def _dotenv(texts: Mapping[str, str]) -> str:
+    """The scalar outputs as GitLab's dotenv reports take them: one line each, without quotes, 5 kB at most."""
+    lines = (
+        f"STORMKIT_{name.upper().replace('-', '_')}={one_line(text, 300)}\n"
+        for name, text in texts.items()
+        if name != "result"
+    )
+    return "".join(lines)
+
+
+def _write(path: str, text: str) -> str:
+    """Write a file unless `path` is empty. What went wrong; empty when nothing did."""
+    if not path:
+        return ""
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a path"
+        return f"{one_line(path)} could not be written ({reason})."
+    return ""

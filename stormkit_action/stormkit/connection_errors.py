@@ -73,7 +73,6 @@ _HANDSHAKE_REASONS = frozenset(
     }
 )
 
-
 # What OpenSSL calls an answer that is no TLS: plain HTTP.
 _NO_TLS_REASONS = frozenset({"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
 
@@ -97,7 +96,7 @@ def _by_its_text(cause: BaseException) -> NetworkProblem | None:
     if isinstance(cause, ssl.SSLError):
         if cause.library in ("X509", "PEM", "ASN1"):
             problem = _NO_BUNDLE
-        elif cause.reason in _NO_TLS_REASONS:
+        elif cause.reason in _NO_TLS_REASONS and _is_of_handshake(cause):
             problem = _NO_TLS
         elif cause.reason in _HANDSHAKE_REASONS:
             problem = NetworkProblem(_TLS_FAILED)
@@ -106,6 +105,16 @@ def _by_its_text(cause: BaseException) -> NetworkProblem | None:
     elif isinstance(cause, OSError) and "Tunnel connection failed: 407" in str(cause):
         problem = _PROXY_PASSWORD
     return problem
+
+
+def _is_of_handshake(error: ssl.SSLError) -> bool:
+    """Whether the connection failed before anything was sent on it; the same reasons may end an answer."""
+    place = error.__traceback__
+    while place is not None:
+        if place.tb_frame.f_code.co_name == "do_handshake":
+            return True
+        place = place.tb_next
+    return False
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

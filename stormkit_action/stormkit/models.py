@@ -26,7 +26,6 @@ _VARIABLES_STEP = "environment variables"
 _SERVER_VARIABLES = ("SK_", "STORMKIT", "MISE_", "NODE_")
 
 _MISSING_BRANCH = re.compile(r"^fatal: Remote branch (\S+) not found in upstream", re.MULTILINE)
-_EXIT_STATUS = re.compile(r"Error: (exit status \d+)")
 
 
 class Status(StrEnum):
@@ -313,10 +312,9 @@ def failure_reason(deployment: Deployment) -> str:
         )
     where = f" in {step.title}" if step and step.title else ""
     failed = f"The build of deployment {deployment.id} failed{where}"
-    exit_status = _EXIT_STATUS.fullmatch(deployment.error.strip())
-    if exit_status:
-        return f"{failed} with {exit_status[1]}"
-    return f"{failed}: {deployment.error}" if deployment.error else failed
+    # `Error: exit status 2`: the first word says nothing.
+    error = deployment.error.removeprefix("Error: ")
+    return f"{failed}: {error}" if error else failed
 
 
 def _upload(value: object) -> UploadSize | None:

@@ -28,5 +28,5 @@ def texts() -> list[str]:
 @pytest.mark.parametrize("heading", [heading for heading in HEADINGS if heading not in SYMPTOMS])
 def test_the_package_says_so(heading):
     # An input's name is filled in as well.
-    wanted = re.sub(r"^Input [a-z-]+:", "Input …:", heading)
-    assert [text for text in texts() if wanted in text], f"no text of the package holds {wanted!r}"
+    wanted = (heading, re.sub(r"^Input [a-z-]+:", "…:", heading))
+    assert [text for text in texts() if any(part in text for part in wanted)], f"no text of the package holds {heading}"

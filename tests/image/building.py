@@ -36,6 +36,7 @@ class Builder:
                 # A name of this run alone: another checkout's tests may run at the same time.
                 name.write_text(f"stormkit-action-test-{uuid.uuid4().hex[:12]}", encoding="utf-8")
             self._name = name.read_text(encoding="utf-8")
+        self._pulled = directory / "image.pulled"
         self.base = f"{self._name}:base"
         self.image = f"{self._name}:image"
 
@@ -43,6 +44,8 @@ class Builder:
         """Build both images, unless another process has."""
         with self._alone():
             if not _exists(self.image):
+                if not _exists(BASE):
+                    self._pulled.touch()
                 _run("docker", "build", "--tag", self.base, "-", stdin=_BARE)
                 # Without BuildKit, the stage `build` becomes an image too: by a name it can be removed.
                 for name, flags in ((f"{self._name}:build", "--target=build"), (self.image, "")):
@@ -56,8 +59,11 @@ class Builder:
             except BlockingIOError:
                 return
             # The base goes last: the others are built on it.
-            built = [f"{self._name}:{tag}" for tag in ("image", "build", "base")]
-            docker("image", "rm", *(image for image in (ACT, *built) if _exists(image)))
+            made = [ACT, *(f"{self._name}:{tag}" for tag in ("image", "build", "base"))]
+            if self._pulled.exists():
+                made.append(BASE)
+            if left := [*filter(_exists, made)]:
+                docker("image", "rm", *left)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

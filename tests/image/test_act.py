@@ -11,7 +11,6 @@ import pytest
 
 from sandbox import events
 from sandbox.runner.runner import ACTION
-from tests.image.building import BASE
 from tests.image.conftest import KEY
 
 pytestmark = pytest.mark.docker
@@ -39,7 +38,8 @@ def checkout(image, tmp_path):
 
 @pytest.fixture
 def act(builder, checkout, stormkit, github, tmp_path):
-    """Runs the workflow on the pull request and returns act's exit code and log. `builder` removes its image."""
+    """Runs the workflow on the pull request and returns act's exit code and log. `builder` removes act's image."""
+    builder.build()
     # act names containers after the workflow, so two tests at the same time need two names.
     workflow = tmp_path / "preview.yml"
     workflow.write_text(WORKFLOW.read_text(encoding="utf-8").replace("name: Preview", f"name: {uuid.uuid4().hex}"))
@@ -49,7 +49,7 @@ def act(builder, checkout, stormkit, github, tmp_path):
         done = subprocess.run(
             [
                 *(str(ACT), "pull_request", f"--workflows={workflow}", f"--eventpath={event}"),
-                *(f"--platform=ubuntu-latest={BASE}", "--pull=false", "--action-offline-mode", "--rm"),
+                *(f"--platform=ubuntu-latest={builder.base}", "--pull=false", "--action-offline-mode", "--rm"),
                 *("--secret=GITHUB_TOKEN", "--secret=STORMKIT_API_KEY", f"--var=STORMKIT_API_URL={stormkit.url}"),
                 f"--env=GITHUB_API_URL={github.url}",
             ],

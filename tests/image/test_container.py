@@ -11,7 +11,6 @@ from sandbox.events import HEAD_BRANCH
 from sandbox.runner.container import RUNNER_UID, docker
 from sandbox.runner.directory import JobDirectory
 from sandbox.runner.runner import ACTION
-from tests.image.building import BASE
 from tests.image.conftest import KEY
 
 pytestmark = pytest.mark.docker
@@ -113,9 +112,18 @@ def test_the_key_is_in_nobody_s_list_of_processes(job, stormkit):
     assert KEY not in client + inside
 
 
-def test_the_loopback_is_network_enough(job, tmp_path):
+def test_the_loopback_is_network_enough(job, builder, tmp_path):
+    builder.build()
     # A container without a network has the servers, and the step's container shares its loopback.
-    serve = ["--volume", f"{ACTION / 'sandbox'}:/serve/sandbox:ro", "--workdir=/serve", BASE, "python", "-Buc", SERVERS]
+    serve = [
+        "--volume",
+        f"{ACTION / 'sandbox'}:/serve/sandbox:ro",
+        "--workdir=/serve",
+        builder.base,
+        "python",
+        "-Buc",
+        SERVERS,
+    ]
     servers = docker("run", "--detach", "--rm", "--network=none", *serve).strip()
     try:
         urls = json.loads(first_line(servers))

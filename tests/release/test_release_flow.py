@@ -10,6 +10,7 @@ import pytest
 
 from sandbox.runner.runner import ACTION
 from tests.workflows.linting import load
+from tools.release import set_version
 
 STEPS = {
     step["name"]: step["run"]
@@ -24,7 +25,7 @@ notes = [pathlib.Path(word).read_text() for word in sys.argv if word.endswith("n
 with open({log!r}, "a") as file:
     file.write(json.dumps([sys.argv[1:], *notes]) + "\\n")
 """
-CHANGELOG = "# Changelog\n\n## [Unreleased]\n\n## [1.2.3] - 2026-01-02\n\n### Added\n- Something.\n"
+CHANGELOG = "# Changelog\n\n## [Unreleased]\n\n### Added\n- Something.\n"
 
 
 class Repository:
@@ -42,10 +43,13 @@ class Repository:
         (self._bin / "gh").chmod(0o755)
         (self._bin / "python").symlink_to(sys.executable)
         shutil.copy(ACTION / "action.yml", self.root)
+        (self.root / ".github/workflows").mkdir(parents=True)
+        for name in set_version.REUSABLE_WORKFLOWS:
+            shutil.copy(ACTION / name, self.root / name)
         for package in ("tools", "stormkit_action"):
             shutil.copytree(ACTION / package, self.root / package, ignore=shutil.ignore_patterns("__pycache__"))
-        (self.root / "stormkit_action/__init__.py").write_text('__version__ = "1.2.3"\n', encoding="utf-8")
         (self.root / "CHANGELOG.md").write_text(CHANGELOG, encoding="utf-8")
+        set_version.main(["1.2.3", "2026-01-02"], self.root)
         self.git("init", "--quiet", "--bare", "--initial-branch=main", str(self.origin))
         self.git("init", "--quiet", "--initial-branch=main")
         self.git("remote", "add", "origin", str(self.origin))
@@ -138,6 +142,27 @@ def test_the_next_release_moves_the_major_version_s_tag(repository):
     repository.git("push", "--quiet", "origin", "main:refs/tags/v1")
     repository.run(*PUBLISH)
     assert repository.at_origin("rev-parse", "v1^{commit}") == repository.at_origin("rev-parse", "v1.2.3^{commit}")
+
+
+def test_the_released_reusable_workflows_use_the_action_at_their_own_tag(repository):
+    repository.run("The tag, the package and the changelog say the same", *PUBLISH)
+    for name in set_version.REUSABLE_WORKFLOWS:
+        released = repository.at_origin("show", f"v1.2.3:{name}")
+        assert released.count("uses: octocat/stormkit_action@v1.2.3\n") == 1
+
+
+@pytest.mark.parametrize("name", set_version.REUSABLE_WORKFLOWS)
+def test_a_reusable_workflow_that_uses_another_tag_is_not_released(repository, name):
+    path = repository.root / name
+    path.write_text(path.read_text(encoding="utf-8").replace("@v1.2.3", "@v1"), encoding="utf-8")
+    printed = repository.fails("The tag, the package and the changelog say the same")
+    assert f"{name} uses the action at v1, not at v1.2.3." in printed
+
+
+@pytest.mark.parametrize("workflow", ["", "    uses: octocat/stormkit_action@v1\n" * 2])
+def test_only_one_line_can_name_the_tag(workflow):
+    with pytest.raises(ValueError, match="not one"):
+        set_version.with_tag(workflow, "v1.2.3")
 
 
 def test_a_version_is_not_released_twice(repository):

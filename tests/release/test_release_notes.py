@@ -69,7 +69,7 @@ def test_a_version_that_stands_there_twice_is_refused():
 
 
 def test_a_version_that_fits_has_no_problems():
-    assert problems("v1.1.0", "1.1.0", TEXT) == []
+    assert problems("v1.1.0", "1.1.0", TEXT, {"preview.yml": "      uses: octocat/stormkit_action@v1.1.0\n"}) == []
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_version_that_fits_has_no_problems():
     ],
 )
 def test_everything_wrong_with_a_tag_is_said_at_once(tag, package, found):
-    assert problems(tag, package, TEXT) == found
+    assert problems(tag, package, TEXT, {}) == found
 
 
 def test_the_commands_print_and_exit(tmp_path, monkeypatch, capsys):

@@ -9,7 +9,7 @@ from enum import StrEnum
 from sandbox.clock import FakeClock
 from stormkit_action.cancellation import Pending
 from stormkit_action.clock import Deadline
-from stormkit_action.errors import Busy, NoAnswer, Refused, ServerFault, StormkitError
+from stormkit_action.errors import Busy, NoAnswer, NotFound, Refused, ServerFault, StormkitError
 from stormkit_action.stormkit.models import Deployment, Page, Status
 
 BRANCH = "feature/preview-links"
@@ -25,6 +25,9 @@ class Answer(StrEnum):
     BAD_GATEWAY = "502"
     GARBAGE = "garbage"
     NOT_QUEUED = "500"
+    QUEUED_LATER = "500, although its build is queued later"
+    GATEWAY_JSON = "504 with JSON"
+    NO_REPOSITORY = "404, with a row that never builds"
     BUSY = "429"
     REFUSED_CONNECTION = "refused connection"
     NO_MINUTES = "402"
@@ -91,7 +94,7 @@ class ModelServer:
         delivery = self.deliveries.pop(0) if self.deliveries else Delivery()
         made: list[Stored] = []
         if delivery.stored_after < math.inf and delivery.answer not in TURNED_AWAY:
-            unqueued = delivery.answer is Answer.NOT_QUEUED
+            unqueued = delivery.answer in (Answer.NOT_QUEUED, Answer.NO_REPOSITORY)
             made = [self.add(now + delivery.stored_after, unqueued=unqueued) for _ in range(delivery.times)]
         answered_after = max(delivery.answer_after, delivery.stored_after if made else 0.0)
         return self.clock.start(lambda: self._exchange(delivery, made, answered_after))
@@ -149,6 +152,9 @@ _ERRORS: dict[Answer, Callable[[], StormkitError]] = {
     Answer.BAD_GATEWAY: lambda: ServerFault("502", status=502),
     Answer.GARBAGE: lambda: ServerFault("no JSON", status=201),
     Answer.NOT_QUEUED: lambda: ServerFault("500", status=500, from_stormkit=True),
+    Answer.QUEUED_LATER: lambda: ServerFault("500", status=500, from_stormkit=True),
+    Answer.GATEWAY_JSON: lambda: ServerFault("504", status=504, retry_after=60.0),
+    Answer.NO_REPOSITORY: lambda: NotFound("404", server_message="Repository is not found or is inaccessible."),
     Answer.BUSY: lambda: Busy("429", status=429, retry_after=2.0),
     Answer.REFUSED_CONNECTION: lambda: NoAnswer("refused", may_have_arrived=False),
     Answer.NO_MINUTES: lambda: Refused("402", status=402),

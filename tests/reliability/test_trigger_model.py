@@ -13,7 +13,13 @@ from stormkit_action.stormkit.session import PATIENCE_S
 from stormkit_action.stormkit.trigger import MAX_DELAY_S, Trigger
 from tests.reliability.model_server import BRANCH, TURNED_AWAY, Answer, Delivery, ModelServer
 
-LOST = (Answer.RESET, Answer.SILENCE, Answer.BAD_GATEWAY, Answer.GARBAGE)
+LOST = (Answer.RESET, Answer.SILENCE, Answer.BAD_GATEWAY, Answer.GATEWAY_JSON, Answer.GARBAGE)
+
+# Answered once the row is stored.
+AFTER_STORING = (Answer.NOT_QUEUED, Answer.QUEUED_LATER, Answer.NO_REPOSITORY)
+
+# With these nothing is tried again.
+FINAL = (Answer.NO_MINUTES, Answer.NO_REPOSITORY)
 
 # Seconds before the end of patience from which on a good API always leads to a build: a request under way that is lost
 # (20), the look for what it left (12), and a pause.
@@ -24,13 +30,13 @@ seconds = st.sampled_from((0.05, 0.4, 1.5, 6.0, 15.0, 25.0, 45.0))
 
 @st.composite
 def deliveries(draw: st.DrawFn) -> Delivery:
-    answer = draw(st.sampled_from(Answer).filter(lambda answer: answer is not Answer.NO_MINUTES))
+    answer = draw(st.sampled_from(Answer).filter(lambda answer: answer not in FINAL))
     stored_after = draw(seconds if answer is Answer.SILENCE else st.sampled_from((0.05, 0.4, 1.5)))
     lost_on_its_way = answer in LOST and draw(st.booleans())
     return Delivery(
         answer=answer,
         stored_after=math.inf if lost_on_its_way else stored_after,
-        answer_after=stored_after if answer is Answer.NOT_QUEUED else draw(seconds),
+        answer_after=stored_after if answer in AFTER_STORING else draw(seconds),
         # A repeated request shows when the answer is lost; with an answer it can't be told from another workflow's.
         times=draw(st.integers(1, 2)) if answer in LOST else 1,
     )
@@ -189,3 +195,27 @@ def test_a_timeout_shorter_than_a_minute_is_kept(patience: float) -> None:
         trigger.run(patience=patience)
     assert clock.passed < patience + 2.5
     assert "may still be carried out" in raised.value.text
+
+
+@settings(max_examples=200)
+@given(
+    first=st.lists(deliveries(), max_size=2),
+    stored_after=st.sampled_from((0.05, 0.4, 1.5)),
+    skew=st.sampled_from((-7200.3, 0.0, 31.4)),
+)
+def test_a_refusal_whose_row_never_builds_leaves_none_running(
+    first: list[Delivery], stored_after: float, skew: float
+) -> None:
+    clock = FakeClock()
+    refused = Delivery(answer=Answer.NO_REPOSITORY, stored_after=stored_after, answer_after=stored_after)
+    server = ModelServer(clock=clock, deliveries=[*first, *[refused] * 9], skew=skew)
+    others(server)
+    trigger = Trigger(client=server, branch=BRANCH, clock=clock)  # type: ignore[arg-type]
+    try:
+        adopted = [trigger.run()]
+    except StormkitError:
+        adopted = []
+    wait_for_the_build(trigger, clock)
+    assert server.building() == adopted
+    assert [stored.id for stored in server.stored if stored.unqueued and not stored.stopped] == []
+    assert_others_are_untouched(server)

@@ -7,7 +7,7 @@ import pytest
 from tools.bench.comment_race import run
 
 # Everything happens this many times faster than it would: pauses, latency and all.
-SPEED = 5.0
+SPEED = 2.5
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -420,7 +420,7 @@ def test_the_step_that_runs_has_no_duration_no_failure_and_no_blank_line_at_its_
 @pytest.mark.parametrize(
     ("scenario", "reason"),
     [
-        ("deploy-failed", "The build of deployment 8198 failed in sh build.sh with exit status 2"),
+        ("deploy-failed", "The build of deployment 8198 failed in sh build.sh: exit status 2"),
         (
             "deploy-missing-branch",
             "The build of deployment 8199 failed: branch no-such-branch does not exist in the repository that Stormkit"

@@ -57,7 +57,20 @@ def test_zizmor_would_say_something(tmp_path):
 
 
 def test_actionlint():
-    """By jactionlint, which ships its binary in a wheel and knows `uses: $/`."""
+    """Without shellcheck and pyflakes, which are no part of this environment."""
+    # It takes a post-entrypoint for a path in the repository, but it is one in the image.
+    options = ("-shellcheck=", "-pyflakes=", "-ignore", "post_entrypoint")
+    assert tool("actionlint", *options, *map(str, WORKFLOWS)) == ""
+
+
+def test_actionlint_rejects_the_root_of_the_repository_as_an_action(tmp_path):
+    """GitHub's runner does too: the rest after `$/` must not be empty."""
+    bad = tmp_path / "bad.yml"
+    bad.write_text("on: push\njobs: {a: {runs-on: ubuntu-24.04, steps: [{uses: $/}]}}\n", encoding="utf-8")
+    assert "$/" in tool("actionlint", str(bad))
+
+
+def test_jactionlint():
     # The post-entrypoint is a path in the image; the linter looks for it in the repository.
     options = ("--profile=correctness", "--strict-exit", "--ignore=/app/post_entrypoint.py", "--no-online")
     # Shell scripts are checked where shellcheck is installed, which is no part of this environment.
@@ -82,7 +95,7 @@ def test_no_expression_in_a_shell_script(path):
 def test_actions_are_pinned_by_their_whole_sha_with_the_version_beside_it(path):
     beside = comments(path)
     for used in uses(load(path)):
-        if used == "$/" or re.fullmatch(rf"{STAND_IN}(/\.github/workflows/\w+\.yml)?@v1", used):
+        if re.fullmatch(rf"{STAND_IN}(/\.github/workflows/\w+\.yml)?@v1", used):
             continue
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", used)
         assert re.fullmatch(r"v\d+\.\d+\.\d+", beside[used])
@@ -107,7 +120,7 @@ def test_checkouts_keep_no_credentials(path):
 @every_workflow
 def test_only_inputs_and_outputs_that_exist_are_used(path):
     workflow = load(path)
-    ours = [step for step in steps(workflow) if step.get("uses") in ("$/", f"{STAND_IN}@v1")]
+    ours = [step for step in steps(workflow) if step.get("uses") == f"{STAND_IN}@v1"]
     for step in ours:
         assert set(step["with"]) <= {each.name for each in INPUTS}
         assert "api-key" in step["with"]
@@ -150,10 +163,24 @@ def test_a_reusable_workflow_passes_all_it_declares(name):
     for output, passed in job["outputs"].items():
         assert passed == f"${{{{ steps.{step['id']}.outputs.{output} }}}}"
         assert called["outputs"][output]["value"] == f"${{{{ jobs.{name}.outputs.{output} }}}}"
-    defaults = {each.name: each.default for each in INPUTS}
-    own = {"runs-on", "health-check", "rollback"}
-    for each, spec in called["inputs"].items():
-        assert each in own or spec["default"] == defaults[each]
+    defaults = {spec.name: spec.default for spec in INPUTS}
+    own = {"runs-on", "rollback", *({"health-check", "environment"} if name == "production" else ())}
+    for input_name, spec in called["inputs"].items():
+        assert input_name in own or spec["default"] == defaults[input_name]
+
+
+# What a reusable workflow does not take, because it decides that itself.
+DECIDED = {"api-key", "github-token", "command", "branch", "sha", "deployment-id", "publish", "wait", "stop-superseded"}
+
+
+@pytest.mark.parametrize(
+    ("name", "decided"),
+    [("preview", DECIDED), ("production", DECIDED | {"comment", "comment-key", "keep-latest"})],
+)
+def test_a_reusable_workflow_takes_every_input_that_it_does_not_decide_itself(name, decided):
+    called = load(ACTION / f".github/workflows/{name}.yml")["on"]["workflow_call"]
+    own = {"runs-on", "rollback"}
+    assert set(called["inputs"]) - own == {spec.name for spec in INPUTS} - decided
 
 
 def test_callers_of_the_reusable_workflows_give_what_these_take():

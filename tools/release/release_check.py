@@ -1,16 +1,18 @@
-"""Checks that tag, package and changelog name one version: `python -m tools.release.release_check v1.2.3`."""
+"""Checks that everything names the version to release: `python -m tools.release.release_check v1.2.3`."""
 
 import re
 import sys
+from collections.abc import Mapping
 
 from stormkit_action import __version__
 from tools.release.release_notes import CHANGELOG, notes
+from tools.release.set_version import REUSABLE_WORKFLOWS, ROOT, tag_in
 
 _TAG = re.compile(r"v(?P<version>(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*))")
 
 
-def problems(tag: str, package_version: str, changelog: str) -> list[str]:
-    """What keeps `tag` from being released, a sentence each."""
+def problems(tag: str, package_version: str, changelog: str, workflows: Mapping[str, str]) -> list[str]:
+    """What keeps `tag` from being released, a sentence each. `workflows` are the reusable ones, by their paths."""
     match = _TAG.fullmatch(tag)
     if not match:
         return [f"The tag {tag!r} is not vX.Y.Z."]
@@ -21,13 +23,17 @@ def problems(tag: str, package_version: str, changelog: str) -> list[str]:
         notes(changelog, match["version"])
     except ValueError as error:
         found.append(f"CHANGELOG.md: {error}.")
+    for path, workflow in workflows.items():
+        if tag_in(workflow) != tag:
+            found.append(f"{path} uses the action at {tag_in(workflow) or 'no tag'}, not at {tag}.")
     return found
 
 
 def main(arguments: list[str]) -> None:
     """Exit with what is wrong."""
     (tag,) = arguments
-    found = problems(tag, __version__, CHANGELOG.read_text(encoding="utf-8"))
+    workflows = {path: (ROOT / path).read_text(encoding="utf-8") for path in REUSABLE_WORKFLOWS}
+    found = problems(tag, __version__, CHANGELOG.read_text(encoding="utf-8"), workflows)
     if found:
         sys.exit("\n".join(found))
 

@@ -1,0 +1,58 @@
+"""Prepares a release on a branch: `python -m tools.release.set_version 1.2.3 2026-01-31`.
+
+It writes the version into the package, its date into the changelog, and the version's tag into the reusable workflows,
+which name the action as their callers do. The release itself can't write those: GitHub refuses a workflow's own token
+every push that changes a workflow file.
+"""
+
+import re
+import sys
+from datetime import date
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+REUSABLE_WORKFLOWS = (".github/workflows/preview.yml", ".github/workflows/production.yml")
+
+_VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+_USES = re.compile(r"^(?P<uses> +uses: [\w.-]+/stormkit_action)@(?P<tag>\S+)$", re.MULTILINE)
+
+
+def with_tag(workflow: str, tag: str) -> str:
+    """A reusable workflow that uses the action at `tag`. Raises ValueError unless it uses it exactly once."""
+    found = len(_USES.findall(workflow))
+    if found != 1:
+        raise ValueError(f"there are {found} steps that use the action, not one")
+    return _USES.sub(rf"\g<uses>@{tag}", workflow)
+
+
+def tag_in(workflow: str) -> str:
+    """The tag at which a reusable workflow uses the action; empty when it does not use it."""
+    match = _USES.search(workflow)
+    return match["tag"] if match else ""
+
+
+def with_version(changelog: str, version: str, day: date) -> str:
+    """The changelog with what is unreleased under `version`, and nothing unreleased above. Raises ValueError."""
+    heading = "## [Unreleased]\n"
+    if changelog.count(heading) != 1:
+        raise ValueError("there is not exactly one heading '## [Unreleased]'")
+    return changelog.replace(heading, f"{heading}\n## [{version}] - {day.isoformat()}\n")
+
+
+def main(arguments: list[str], root: Path = ROOT) -> None:
+    """Rewrite the files."""
+    version, day = arguments
+    if not _VERSION.fullmatch(version):
+        sys.exit(f"{version!r} is not X.Y.Z")
+    package, changelog = root / "stormkit_action/__init__.py", root / "CHANGELOG.md"
+    text = re.sub(r'__version__ = ".*"', f'__version__ = "{version}"', package.read_text(encoding="utf-8"))
+    package.write_text(text, encoding="utf-8")
+    released = with_version(changelog.read_text(encoding="utf-8"), version, date.fromisoformat(day))
+    changelog.write_text(released, encoding="utf-8")
+    for name in REUSABLE_WORKFLOWS:
+        path = root / name
+        path.write_text(with_tag(path.read_text(encoding="utf-8"), f"v{version}"), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
