@@ -2,7 +2,7 @@
 
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from stormkit_action import __version__, troubleshooting
@@ -109,7 +109,7 @@ def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: St
                 event=event,
                 plan=plan,
                 environment=environment,
-                stormkit=stormkit_client(inputs, clock, environment),
+                stormkit=stormkit_client(inputs, clock, environment, console.line),
                 github=github,
                 clock=clock,
                 deadline=deadline,
@@ -120,10 +120,12 @@ def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: St
     )
 
 
-def stormkit_client(inputs: Inputs, clock: Clock, environment: Environment) -> StormkitClient:
+def stormkit_client(
+    inputs: Inputs, clock: Clock, environment: Environment, log: Callable[[str], None] = lambda _: None
+) -> StormkitClient:
     """Stormkit's API for one environment, with a session of its own."""
     session = StormkitSession(
-        origin=inputs.api_url, api_key=inputs.api_key, clock=clock, secrets=(inputs.github_token,)
+        origin=inputs.api_url, api_key=inputs.api_key, clock=clock, secrets=(inputs.github_token,), log=log
     )
     return StormkitClient(session, env_id=environment.env_id)
 
