@@ -45,22 +45,22 @@ class SystemClock:
     def __init__(self, cancellation: Cancellation) -> None:
         self._cancellation = cancellation
 
-    def monotonic(self) -> float:  # noqa: D102 - as Clock says; so are the others
+    def monotonic(self) -> float:
         return time.monotonic()
 
-    def now(self) -> datetime:  # noqa: D102
+    def now(self) -> datetime:
         return datetime.now(UTC)
 
-    def sleep(self, seconds: float) -> None:  # noqa: D102
+    def sleep(self, seconds: float) -> None:
         self._cancellation.sleep(seconds)
 
-    def check(self) -> None:  # noqa: D102
+    def check(self) -> None:
         self._cancellation.check()
 
-    def start(self, function: Callable[[], T]) -> Pending[T]:  # noqa: D102
+    def start(self, function: Callable[[], T]) -> Pending[T]:
         return self._cancellation.start(function)
 
-    def uncancelled(self) -> "SystemClock":  # noqa: D102
+    def uncancelled(self) -> "SystemClock":
         return SystemClock(Cancellation())
 
 

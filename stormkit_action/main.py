@@ -79,12 +79,12 @@ def main(
     code = reporter.finish(replace(result, problem=troubleshooting.with_link(result.problem, environ)))
     reasons = (deployment.reason for deployment in result.deployments if results.exit_code(deployment.status))
     for address in dict.fromkeys(filter(None, (troubleshooting.link(reason, environ) for reason in reasons))):
-        console.line(f"About this error: {address}")
+        console.log(f"About this error: {address}")
     return code
 
 
 def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: Step, reporter: Reporter) -> Result:
-    console.line(f"stormkit_action {__version__}")
+    console.log(f"stormkit_action {__version__}")
     inputs, event, plan = _read(environ, step)
     if inputs is None or plan is None:
         return results.skipped(plans.skip_reason(event, has_key=_has_key(environ)))
@@ -97,7 +97,7 @@ def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: St
     github = github_api(inputs, event, clock)
     step.plan = plan = _with_what_github_knows(plan, inputs, event, github)
     if event.pipeline is not None and plan.branch == event.pipeline.branch:
-        console.line(event.pipeline.text)
+        console.log(event.pipeline.text)
     if plan.skip:
         return results.skipped(plan.skip)
     if github is not None:
@@ -109,7 +109,7 @@ def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: St
                 event=event,
                 plan=plan,
                 environment=environment,
-                stormkit=stormkit_client(inputs, clock, environment, console.line),
+                stormkit=stormkit_client(inputs, clock, environment, console.log),
                 github=github,
                 clock=clock,
                 deadline=deadline,
@@ -211,7 +211,7 @@ def _with_pull_request(plan: Plan, inputs: Inputs, event: Event, github: GitHubA
 
 def report_bug(environ: Mapping[str, str], console: Console) -> None:
     """Print the exception at hand. Its text may hold anything, so the console makes it harmless."""
-    console.line(traceback.format_exc().rstrip())
+    console.log(traceback.format_exc().rstrip())
     repository = environ.get("GITHUB_ACTION_REPOSITORY") or "the action's repository"
     console.error(
         f"This is a bug in stormkit_action {__version__}. Please report it with the traceback above at {repository}."

@@ -64,7 +64,7 @@ def finish(environ: Mapping[str, str], *, console: Console, files: StepFiles, cl
         plan = plans.decide(inputs, event)
     except ActionError as error:
         # The step itself reported that, and began nothing.
-        console.line(error.text)
+        console.log(error.text)
         return 0
     reporter = StepReporter(console=console, files=files, clock=clock, step=Step(event=event, inputs=inputs, plan=plan))
     post = PostStep(inputs=inputs, event=event, plan=plan, clock=clock, reporter=reporter)
@@ -72,7 +72,7 @@ def finish(environ: Mapping[str, str], *, console: Console, files: StepFiles, cl
     with ThreadPoolExecutor(POOL_SIZE) as pool:
         results = list(pool.map(post.finish, started))
     for result in results:
-        show = console.error if result.may_still_run else console.line
+        show = console.error if result.may_still_run else console.log
         show(result.reason or f"Deployment {result.deployment_id} ended.")
     github = github_api(inputs, event, clock)
     if github is not None and results:
@@ -92,7 +92,7 @@ def finish(environ: Mapping[str, str], *, console: Console, files: StepFiles, cl
         cancelled = Result(status=Outcome.CANCELLED, deployments=tuple(results))
         guarded(lambda: report.finish(cancelled, now=clock.now(), clock=clock, budget=BUDGET_S), console)
         for problem in report.problems():
-            console.line(problem.text)
+            console.log(problem.text)
     return 1 if any(result.may_still_run for result in results) else 0
 
 

@@ -4,23 +4,35 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-# Shorter values are not masked or redacted: they would blacken ordinary words.
-SHORTEST_SECRET = 6
+# Shorter values are neither masked nor redacted: they would blacken ordinary words.
+MIN_SECRET_CHARACTERS = 6
 
-# C0 and C1 controls without tab and line feed.
+MINUTE_S = 60
+HOUR_S = 3600
+MAX_DURATION_S = 1000 * HOUR_S - MINUTE_S
+
+# C0 and C1 controls, without tab and line feed.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-# Bidirectional controls and other invisible format characters: they make text read as what it is not. Lone
-# surrogates, which JSON may hold, go with them: no file and no request could be written with one.
+_CONTROL_BUT_ESCAPE = re.compile("[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
+# Bidirectional controls and other invisible format characters make text read as what it is not. Lone surrogates,
+# which JSON may hold, go with them: they can't be encoded as UTF-8.
 _INVISIBLE = re.compile(
     "[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
-_ANSI = re.compile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|[@-Z\\\\-_])")
+# An unterminated operating system command (`ESC ]`) ends with its line, or it would hide the rest of a log.
+_CODE = "(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b\n\r]*(?:\x07|\x1b\\\\)?|[@-Z\\\\-_])?"
+_TERMINAL_CODE = re.compile(f"\x1b{_CODE}")
+_TERMINAL_CODE_BUT_COLOUR = re.compile(f"\x1b(?!\\[[0-9;:]*m){_CODE}")
 
 
-def strip_controls(text: str) -> str:
+def strip_controls(text: str, *, keep_colours: bool = False) -> str:
     """`text` without terminal codes, control and invisible characters; line ends become line feeds."""
-    lines = _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
-    return _INVISIBLE.sub("", _CONTROL.sub("", lines))
+    if "\x1b" in text:
+        text = (_TERMINAL_CODE_BUT_COLOUR if keep_colours else _TERMINAL_CODE).sub("", text)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = (_CONTROL_BUT_ESCAPE if keep_colours else _CONTROL).sub("", text)
+    return text if text.isascii() else _INVISIBLE.sub("", text)
 
 
 def one_line(text: str, limit: int = 200) -> str:
@@ -33,20 +45,29 @@ def one_line(text: str, limit: int = 200) -> str:
 def tail(text: str, *, lines: int, characters: int) -> str:
     """The end of `text`: at most `lines` lines and `characters` characters, trailing blank lines dropped."""
     # A log can be megabytes: cut it before anything walks over every character.
-    kept = strip_controls(text[-4 * characters :]).rstrip().split("\n")[-lines:]
+    kept = strip_controls(text.rstrip()[-4 * characters :]).rstrip().split("\n")[-lines:]
     return "\n".join(kept)[-characters:]
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """`text` with every secret replaced by `***`."""
-    for secret in secrets:
-        if len(secret) >= SHORTEST_SECRET:
-            text = text.replace(secret, "***")
-    return text
+    """`text` with every secret replaced by `***`.
+
+    A secret that is interrupted by control or invisible characters would read whole once they are stripped; `text` is
+    stripped of them then.
+    """
+    known = [secret for secret in secrets if len(secret) >= MIN_SECRET_CHARACTERS]
+    for secret in known:
+        text = text.replace(secret, "***")
+    plain = strip_controls(text) if known else text
+    if plain == text or not any(secret in plain for secret in known):
+        return text
+    for secret in known:
+        plain = plain.replace(secret, "***")
+    return plain
 
 
 def redact_json(value: Any, secrets: tuple[str, ...]) -> Any:
-    """A JSON value with every string redacted and free of lone surrogates, which no file could be written with."""
+    """A JSON value with every string redacted and free of lone surrogates, which can't be encoded as UTF-8."""
     if isinstance(value, str):
         clean = value if value.isascii() else value.encode("utf-8", "replace").decode()
         return redact(clean, secrets)
@@ -58,9 +79,9 @@ def redact_json(value: Any, secrets: tuple[str, ...]) -> Any:
 
 
 def duration(seconds: float) -> str:
-    """`seconds` for people: `42s`, `3m 05s`, `1h 02m`. Servers may send any number: `999h 59m` is the most."""
-    whole = max(0, round(min(seconds, 3_599_940)))
-    minutes, rest = divmod(whole, 60)
+    """`seconds` for people: `42s`, `3m 05s`, `1h 02m`, at most `999h 59m`, as servers may send any number."""
+    whole = max(0, round(min(seconds, MAX_DURATION_S)))
+    minutes, rest = divmod(whole, MINUTE_S)
     if minutes < 1:
         return f"{rest}s"
     if minutes < 60:

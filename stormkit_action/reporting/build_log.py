@@ -1,9 +1,14 @@
-"""The build log: each step a group in the step's log, as it happens or at the end. Every line once."""
+"""The build log in the step's log: each step a group, as it happens or at the end, and every line once.
 
-from array import array
+▸ npm ci (12s)
+  added 312 packages
+▸ npm run build (5s) ✗ failed
+  npm error code 1
+"""
+
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import chain
+from dataclasses import dataclass
+from datetime import datetime
 
 from stormkit_action.reporting.console import Console
 from stormkit_action.stormkit.models import Deployment, LogStep
@@ -12,16 +17,16 @@ from stormkit_action.text import duration, one_line
 
 def show(deployment: Deployment, console: Console, *, prefix: str = "") -> None:
     """Print the whole log of a deployment."""
-    for name, step in _steps(deployment):
-        console.group(f"{prefix}{name}{_outcome(step)}", _finished(_lines(step), ended=True))
+    for name, step in _named_steps(deployment):
+        console.group(f"{prefix}{name}{_outcome(step)}", _lines(step.message))
 
 
 @dataclass(kw_only=True, slots=True)
-class _Shown:
-    """What of one step is in the log already. `lines` has a hash each, so that a log of megabytes is not kept twice."""
+class _PrintedStep:
+    """What of one step is in the log already. `text` ends in a line end."""
 
     name: str
-    lines: "array[int]" = field(default_factory=lambda: array("q"))
+    text: str = ""
     ended: bool = False
 
 
@@ -31,8 +36,8 @@ class LiveBuildLog:
     def __init__(self, console: Console, *, prefix: str = "") -> None:
         self._console = console
         self._prefix = prefix
-        self._build: tuple[object, ...] = ()
-        self._shown: list[_Shown] = []
+        self._build: tuple[str, datetime | None] = ("", None)
+        self._printed: list[_PrintedStep] = []
 
     def show(self, deployment: Deployment, *, complete: bool) -> None:
         """Print what is new; no more comes once it is `complete`.
@@ -42,34 +47,33 @@ class LiveBuildLog:
         build = (deployment.id, deployment.created_at)
         if build != self._build:
             # A restart keeps the id, sets createdAt and clears the log.
-            self._build, self._shown = build, []
-        steps = list(_steps(deployment))
+            self._build, self._printed = build, []
+        steps = list(_named_steps(deployment))
         for place, (name, step) in enumerate(steps):
-            ended = complete or place < len(steps) - 1
-            self._show_step(place, name, step, ended=ended)
+            self._show_step(place, name, step, ended=complete or place < len(steps) - 1)
 
     def _show_step(self, place: int, name: str, step: LogStep, *, ended: bool) -> None:
-        new = place == len(self._shown) or self._shown[place].name != name
-        if new:
-            self._shown[place:] = [_Shown(name=name)]
-        shown = self._shown[place]
-        lines = _fresh(_lines(step), shown.lines, ended=ended)
-        first = next(lines, None)
-        closes = ended and not shown.ended
-        if first is None and not new and not closes:
+        is_new = place == len(self._printed) or self._printed[place].name != name
+        if is_new:
+            self._printed[place:] = [_PrintedStep(name=name)]
+        printed = self._printed[place]
+        text = _lines(step.message if ended else step.message[: step.message.rfind("\n") + 1])
+        fresh = _fresh(text, printed.text)
+        if fresh:
+            printed.text = f"{text}\n"
+        closes = ended and not printed.ended
+        printed.ended = printed.ended or ended
+        if not (fresh or is_new or closes):
             return
-        shown.ended = ended
         # The duration is known at the end: in the title if that is still to be printed, else in a last line.
-        title = f"{name}{_outcome(step)}" if new and ended else name
-        last = [f"{name}{_outcome(step) or ' done'}"] if closes and not new else []
-        self._console.section(
-            (self._prefix, *self._build, place, name),
-            f"{self._prefix}{title}",
-            chain(() if first is None else (first,), lines, last),
-        )
+        title = f"{name}{_outcome(step)}" if is_new and ended else name
+        if closes and not is_new:
+            end = f"{name}{_outcome(step) or ' done'}"
+            fresh = f"{fresh}\n{end}" if fresh else end
+        self._console.section((self._prefix, *self._build, place, name), f"{self._prefix}{title}", fresh)
 
 
-def _steps(deployment: Deployment) -> Iterator[tuple[str, LogStep]]:
+def _named_steps(deployment: Deployment) -> Iterator[tuple[str, LogStep]]:
     """Steps and status checks with their names."""
     for step in deployment.logs:
         yield one_line(step.title, 120) or "step", step
@@ -77,32 +81,32 @@ def _steps(deployment: Deployment) -> Iterator[tuple[str, LogStep]]:
         yield f"Status check: {one_line(check.title, 120) or 'check'}", check
 
 
-def _lines(step: LogStep) -> Iterator[str]:
-    """The lines of its output, without their ends; the last one is empty if the output ends in a line end."""
-    return (line.removesuffix("\r") for line in step.message.split("\n"))
-
-
 def _outcome(step: LogStep) -> str:
     seconds = f" ({duration(step.duration)})" if step.duration else ""
     return seconds if step.ok else f"{seconds} ✗ failed"
 
 
-def _fresh(lines: Iterator[str], shown: "array[int]", *, ended: bool) -> Iterator[str]:
-    """The lines from the first that was not `shown` on, which notes them."""
-    for number, line in enumerate(_finished(lines, ended=ended)):
-        mark = hash(line)
-        if number < len(shown) and shown[number] == mark:
-            continue
-        del shown[number:]
-        shown.append(mark)
-        yield line
+def _lines(message: str) -> str:
+    """`message` without blank lines at its end: while a step runs, its text ends in one more than later."""
+    return message.replace("\r\n", "\n").rstrip("\r\n")
 
 
-def _finished(lines: Iterator[str], *, ended: bool) -> Iterator[str]:
-    """All lines but the last, which has no line end yet; that one too if the step has `ended` and it holds anything."""
-    held = next(lines, None)
-    for line in lines:
-        yield held or ""
-        held = line
-    if ended and held:
-        yield held
+def _fresh(text: str, printed: str) -> str:
+    """The lines of `text` from the first that differs from what was `printed`; nothing when all were."""
+    lines = f"{text}\n"
+    if not text or printed.startswith(lines):
+        return ""
+    same = len(printed) if lines.startswith(printed) else _common_prefix(lines, printed)
+    return text[lines.rfind("\n", 0, same) + 1 :]
+
+
+def _common_prefix(one: str, other: str) -> int:
+    """How many characters two texts have in common at their beginning. Texts of megabytes are compared by halves."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -1,236 +1,220 @@
-"""The step's log. Nothing foreign that is printed here can issue a workflow command."""
+"""The step's log. Nothing foreign that is printed here can issue a workflow command.
+
+A build step in the log of a GitHub step, and the same outside GitHub:
+
+    ::group::npm ci (12s)                     ▸ npm ci (12s)
+    ::stop-commands::5c2b…                      added 312 packages
+    added 312 packages
+    ::5c2b…::
+    ::endgroup::
+"""
 
 import re
 import secrets
 import sys
 import threading
-from collections.abc import Hashable, Iterable, Iterator
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterator
 
 from actions_toolkit.command import issue, issue_command
 
-from stormkit_action.text import SHORTEST_SECRET, redact, strip_controls
+from stormkit_action.text import MIN_SECRET_CHARACTERS, redact, strip_controls
 
 # GitHub cuts an annotation at 4096 characters. A little less leaves room for how it counts.
-ANNOTATION = 4000
+MAX_ANNOTATION_CHARACTERS = 4000
 
-# Foreign lines are written this many characters at a time.
-BATCH = 64 * 1024
+# Foreign text is written in pieces of about this size, each of whole lines.
+PIECE_CHARACTERS = 64 * 1024
 
-# GitHub's runner honours `##[command]` anywhere in a line, and `::command::` at its start. It compares by culture, for
-# which a word joiner (or another invisible character) between the marks is nothing; but it cuts the command's name off
-# after two or three characters all the same, so that it begins with a mark and is none.
+# GitHub's runner honours `##[command]` anywhere in a line, and `::command::` at its start. Its comparison ignores
+# invisible characters but slices by count: with a word joiner after the first mark the command's name starts with a
+# mark and is unknown. (actions/runner, ActionCommand.cs)
 _COMMAND = re.compile(r"^([^\S\n]*):(?=:)|#(?=#\[)", re.MULTILINE)
-# Colours stay; any other control character, and a bare carriage return (a new line to the runner), does not.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]|\x1b(?!\\[[0-9;]*m)")
+_WORD_JOINER = "\u2060"
+
+_RESET_COLOURS = "\x1b[0m"
 
 
-def neutralize(text: str) -> str:
-    """`text` as lines in which the runner finds no command: the marks are broken by a word joiner."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _COMMAND.sub(lambda match: f"{match[0]}\u2060", _UNPRINTABLE.sub("", lines))
+def neutralize(text: str, *, keep_colours: bool = True) -> str:
+    """`text` as printable lines in which the runner finds no command: a word joiner breaks the marks."""
+    lines = strip_controls(text, keep_colours=keep_colours)
+    if "::" not in lines and "##[" not in lines:
+        return lines
+    return _COMMAND.sub(lambda match: f"{match[0]}{_WORD_JOINER}", lines)
 
 
-def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-
-
-class Console(Protocol):
-    """A log for people."""
-
-    def mask(self, secret: str) -> None:
-        """Keep `secret` out of everything printed from now on."""
-        ...
-
-    def line(self, text: str = "") -> None:
-        """Print `text`."""
-        ...
-
-    def notice(self, text: str) -> None:
-        """Print `text` so that it stands out."""
-        ...
-
-    def warning(self, text: str) -> None:
-        """Print `text` as a warning."""
-        ...
-
-    def error(self, text: str, *, title: str = "") -> None:
-        """Print `text` as an error."""
-        ...
-
-    def group(self, title: str, lines: Iterable[str]) -> None:
-        """Print foreign `lines` under a title that folds them."""
-        ...
-
-    def section(self, key: Hashable, title: str, lines: Iterable[str]) -> None:
-        """The same, to be continued by the next call with the same `key`.
-
-        Whatever else is printed in between closes it; then it goes on under its title and "(continued)".
-        """
-        ...
-
-
-class _Sections:
-    """Which section is open, and which were before."""
-
-    def __init__(self) -> None:
-        self.open: Hashable = None
-        self._before: set[Hashable] = set()
-
-    def title(self, key: Hashable, title: str) -> str:
-        """The title under which `key`, from now on the open section, begins or goes on."""
-        self.open = key
-        known = key in self._before
-        self._before.add(key)
-        return f"{title} (continued)" if known else title
-
-
-class GitHubConsole:
-    """The log of a GitHub step: annotations, groups and masks are workflow commands."""
+class Console(ABC):
+    """A log for people. Threads may share it."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._secrets: list[str] = []
-        self._sections = _Sections()
+        self._section: Hashable = None
+        self._earlier_sections: set[Hashable] = set()
 
     def mask(self, secret: str) -> None:
-        """Register `secret` with the runner, and keep it out ourselves."""
-        if len(secret) >= SHORTEST_SECRET:
+        """Keep `secret` out of everything that is printed from now on."""
+        if len(secret) >= MIN_SECRET_CHARACTERS:
             self._secrets.append(secret)
-            issue("add-mask", secret)
 
-    def line(self, text: str = "") -> None:
+    def log(self, text: str = "") -> None:
         """Print `text`."""
         with self._lock:
             self._end_section()
-            _print(neutralize(redact(text, self._secrets)))
-            sys.stdout.flush()
+            self._print(text)
 
+    @abstractmethod
     def notice(self, text: str) -> None:
-        """A notice annotation."""
-        self._annotate("notice", text)
+        """Print `text` so that it stands out."""
 
+    @abstractmethod
     def warning(self, text: str) -> None:
-        """A warning annotation."""
-        self._annotate("warning", text)
+        """Print `text` as a warning."""
 
+    @abstractmethod
     def error(self, text: str, *, title: str = "") -> None:
-        """An error annotation."""
-        self._annotate("error", text, title)
+        """Print `text` as an error."""
 
-    def group(self, title: str, lines: Iterable[str]) -> None:
-        """A folded group."""
+    def group(self, title: str, text: str) -> None:
+        """Print foreign `text` under a title that folds it."""
         with self._lock:
             self._end_section()
             self._start_group(title)
-            self._foreign(lines)
-            issue("endgroup")
-            sys.stdout.flush()
+            self._print_foreign(text)
+            self._end_group()
 
-    def section(self, key: Hashable, title: str, lines: Iterable[str]) -> None:
-        """A folded group that stays open until something else is printed."""
+    def section(self, key: Hashable, title: str, text: str) -> None:
+        """Print foreign `text` in a group that the next call with the same `key` continues.
+
+        Whatever else is printed in between closes the group; it is opened again as "(continued)" then.
+        """
         with self._lock:
-            if self._sections.open != key:
+            if self._section != key:
                 self._end_section()
-                self._start_group(self._sections.title(key, title))
-            self._foreign(lines)
-            sys.stdout.flush()
+                self._start_group(f"{title} (continued)" if key in self._earlier_sections else title)
+                self._section = key
+                self._earlier_sections.add(key)
+            self._print_foreign(text)
 
     def _end_section(self) -> None:
-        if self._sections.open is not None:
-            self._sections.open = None
-            issue("endgroup")
+        if self._section is not None:
+            self._section = None
+            self._end_group()
+
+    @abstractmethod
+    def _print(self, text: str) -> None: ...
+
+    @abstractmethod
+    def _print_foreign(self, text: str) -> None: ...
+
+    @abstractmethod
+    def _start_group(self, title: str) -> None: ...
+
+    @abstractmethod
+    def _end_group(self) -> None: ...
+
+
+class GitHubConsole(Console):
+    """The log of a GitHub step: annotations, groups and masks are workflow commands on standard output."""
+
+    def mask(self, secret: str) -> None:
+        super().mask(secret)
+        if len(secret) >= MIN_SECRET_CHARACTERS:
+            issue("add-mask", secret)
+
+    def notice(self, text: str) -> None:
+        self._annotate("notice", text)
+
+    def warning(self, text: str) -> None:
+        self._annotate("warning", text)
+
+    def error(self, text: str, *, title: str = "") -> None:
+        self._annotate("error", text, title)
+
+    def _print(self, text: str) -> None:
+        sys.stdout.write(f"{neutralize(redact(text, self._secrets))}\n")
+        sys.stdout.flush()
+
+    def _print_foreign(self, text: str) -> None:
+        if not text:
+            return
+        # Nobody can guess the token that turns commands on again. It is a new one each time.
+        token = secrets.token_hex(16)
+        issue_command("stop-commands", {}, token)
+        try:
+            for piece in _pieces(text):
+                sys.stdout.write(f"{_reset(neutralize(redact(piece, self._secrets)))}\n")
+        finally:
+            issue_command(token, {}, "")
+            sys.stdout.flush()
 
     def _start_group(self, title: str) -> None:
         issue("group", strip_controls(redact(title, self._secrets)).replace("\n", " "))
+        sys.stdout.flush()
 
-    def _foreign(self, lines: Iterable[str]) -> None:
-        """Lines between stop-commands and a token that nobody can guess, a new one each time."""
-        token = secrets.token_hex(16)
-        stopped = False
-        try:
-            for text in _batches(lines):
-                if not stopped:
-                    issue_command("stop-commands", {}, token)
-                    stopped = True
-                _print(neutralize(redact(text, self._secrets)))
-        finally:
-            if stopped:
-                issue_command(token, {}, "")
+    def _end_group(self) -> None:
+        issue("endgroup")
+        sys.stdout.flush()
 
     def _annotate(self, kind: str, text: str, title: str = "") -> None:
-        # Not the toolkit's error(): with a title it also prints empty file and line properties.
         message = strip_controls(redact(text, self._secrets))
-        shortened = message if len(message) <= ANNOTATION else f"{message[: ANNOTATION - 1]}…"
+        if len(message) > MAX_ANNOTATION_CHARACTERS:
+            message = f"{message[: MAX_ANNOTATION_CHARACTERS - 1]}…"
+        # Not the toolkit's error(): with a title it also prints empty file and line properties.
+        properties = {"title": strip_controls(redact(title, self._secrets))} if title else {}
         with self._lock:
             self._end_section()
-            issue_command(kind, {"title": strip_controls(redact(title, self._secrets))} if title else {}, shortened)
+            issue_command(kind, properties, message)
             sys.stdout.flush()
 
 
-class PlainConsole:
-    """The log anywhere else: plain text, no workflow commands, on standard error."""
+class PlainConsole(Console):
+    """The log anywhere else: plain text on standard error, with a build's colours where they can be seen."""
 
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._secrets: list[str] = []
-        self._sections = _Sections()
-
-    def mask(self, secret: str) -> None:
-        """Keep `secret` out of what is printed."""
-        if len(secret) >= SHORTEST_SECRET:
-            self._secrets.append(secret)
-
-    def line(self, text: str = "") -> None:
-        """Print `text`."""
-        with self._lock:
-            self._sections.open = None
-            self._write(text)
+    def __init__(self, *, colours: bool = False) -> None:
+        super().__init__()
+        self._colours = colours
 
     def notice(self, text: str) -> None:
-        """Print `text`."""
-        self.line(text)
+        self.log(text)
 
     def warning(self, text: str) -> None:
-        """Print `text` as a warning."""
-        self.line(f"warning: {strip_controls(text)}")
+        self.log(f"warning: {strip_controls(text)}")
 
     def error(self, text: str, *, title: str = "") -> None:
-        """Print `text` as an error."""
-        self.line(f"error: {f'{strip_controls(title)}: ' if title else ''}{strip_controls(text)}")
+        begin = f"error: {strip_controls(title)}: " if title else "error: "
+        self.log(f"{begin}{strip_controls(text)}")
 
-    def group(self, title: str, lines: Iterable[str]) -> None:
-        """Print `lines`, indented, under their title."""
-        with self._lock:
-            self.line(f"▸ {strip_controls(title)}")
-            self._foreign(lines)
+    def _print(self, text: str) -> None:
+        self._write(neutralize(redact(text, self._secrets), keep_colours=False))
 
-    def section(self, key: Hashable, title: str, lines: Iterable[str]) -> None:
-        """The same, gone on with."""
-        with self._lock:
-            if self._sections.open != key:
-                self.line(f"▸ {strip_controls(self._sections.title(key, title))}")
-                self._sections.open = key
-            self._foreign(lines)
+    def _print_foreign(self, text: str) -> None:
+        for piece in _pieces(text):
+            lines = neutralize(redact(piece, self._secrets), keep_colours=self._colours)
+            self._write(_reset("  " + lines.replace("\n", "\n  ")))
 
-    def _foreign(self, lines: Iterable[str]) -> None:
-        for text in _batches(lines):
-            self._write("\n".join(f"  {part}" for part in neutralize(text).split("\n")))
+    def _start_group(self, title: str) -> None:
+        self._print(f"▸ {strip_controls(title)}")
 
-    def _write(self, text: str) -> None:
-        sys.stderr.write(f"{neutralize(redact(text, self._secrets))}\n")
+    def _end_group(self) -> None:
+        """The next line without indentation ends it."""
+
+    def _write(self, lines: str) -> None:
+        sys.stderr.write(f"{lines}\n")
         sys.stderr.flush()
 
 
-def _batches(lines: Iterable[str]) -> Iterator[str]:
-    """`lines` joined, some at a time: a call for each of a million lines would take long."""
-    batch: list[str] = []
-    size = 0
-    for line in lines:
-        batch.append(line)
-        size += len(line)
-        if size >= BATCH:
-            yield "\n".join(batch)
-            batch, size = [], 0
-    if batch:
-        yield "\n".join(batch)
+def _pieces(text: str) -> Iterator[str]:
+    """`text` in pieces of whole lines, without the last line's end: a call for each of a million lines takes long."""
+    begin = 0
+    while begin < len(text):
+        end = text.find("\n", begin + PIECE_CHARACTERS)
+        if end < 0:
+            end = len(text)
+        yield text[begin:end]
+        begin = end + 1
+
+
+def _reset(lines: str) -> str:
+    """`lines` after which no colour of theirs goes on, and nothing stays concealed."""
+    return f"{lines}{_RESET_COLOURS}" if "\x1b" in lines else lines

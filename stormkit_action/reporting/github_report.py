@@ -155,11 +155,11 @@ class GitHubReport:
 
     def _log_comment(self, write: CommentWrite) -> None:
         for row in write.superseded_by:
-            self._console.line(
+            self._console.log(
                 f"Left the comment's row of {row.label} as it is: run {row.run_id} (attempt {row.attempt}) began later."
             )
         for number in self.comment.left_out:
-            self._console.line(f"Pull request #{number} has the same branch, but did not get the comment.")
+            self._console.log(f"Pull request #{number} has the same branch, but did not get the comment.")
 
     def _wake_worker(self) -> None:
         with self._lock:
@@ -248,5 +248,5 @@ def guarded(report: Callable[[], T], console: Console) -> T | None:
     except Cancelled:
         raise
     except Exception:
-        console.line(traceback.format_exc().rstrip())
+        console.log(traceback.format_exc().rstrip())
         return None

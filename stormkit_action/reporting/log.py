@@ -1,60 +1,115 @@
-"""The result in the step's log: the build log in groups, one error annotation, and what matters in a few lines."""
+"""The step's log: how a build is getting on, and the result in a few lines.
+
+1m 05s: running [######----] about 40s left, usually 1m 45s, commit 16ab41e
+
+deployment: 8241
+status:     success
+commit:     16ab41e8c9d2f0b7a3e5d4c6b8a9f0e1d2c3b4a5
+preview:    https://hello-world--8241.stormkit.dev
+"""
 
 from stormkit_action.inputs import BuildLog
 from stormkit_action.reporting import build_log as build_logs
-from stormkit_action.reporting import listing
+from stormkit_action.reporting import table
 from stormkit_action.reporting.console import Console
 from stormkit_action.result import DeploymentResult, Outcome, Result
-from stormkit_action.text import one_line, tail
+from stormkit_action.stormkit.waiting import Progress
+from stormkit_action.text import duration, one_line, tail
 
 # What the annotation shows of the failing step.
-TAIL_LINES, TAIL_CHARACTERS = 25, 3000
+MAX_TAIL_LINES = 25
+MAX_TAIL_CHARACTERS = 3000
+
+BAR_CHARACTERS = 10
+
+# Longer estimates are rounded to multiples of ESTIMATE_STEP_S.
+PRECISE_ESTIMATE_S = 20
+ESTIMATE_STEP_S = 5
 
 _WITH_ERROR = frozenset({Outcome.FAILED, Outcome.STOPPED, Outcome.TIMED_OUT, Outcome.CANCELLED})
 
 
 def show(result: Result, console: Console, build_log: BuildLog) -> None:
-    """Print the whole result."""
+    """Print the result: the build log in groups, one error annotation, and what matters in a few lines."""
     if result.listing:
-        for line in listing.lines(result.deployments):
-            console.line(line)
+        for line in table.list_as_text(result.deployments):
+            console.log(line)
         return
-    for each in result.deployments:
-        failure = build_log is BuildLog.FAILURE and each.status is Outcome.FAILED
-        # A streamed log has been shown while it grew.
-        if each.deployment is not None and (build_log is BuildLog.ALWAYS or failure):
-            prefix = f"[{one_line(each.name, 40)}] " if each.name else ""
-            build_logs.show(each.deployment, console, prefix=prefix)
-    for each in result.deployments:
-        _show_result(each, console, with_error=bool(result.exit_code))
+    for deployment in result.deployments:
+        _show_build_log(deployment, console, build_log)
+    for deployment in result.deployments:
+        _show_result(deployment, console, with_error=result.exit_code != 0)
     if result.problem:
         console.error(result.problem)
     elif result.status is Outcome.SKIPPED:
         console.notice(result.reason)
 
 
-def _show_result(each: DeploymentResult, console: Console, *, with_error: bool) -> None:
-    if with_error and each.status in _WITH_ERROR:
-        title = f"Stormkit: {f'{one_line(each.label, 100)} {each.status}'.strip()}"
-        console.error(_explained(each), title=title)
-    elif each.reason:
-        console.line(each.reason)
+def progress_line(progress: Progress) -> str:
+    """How a build is getting on: `1m 05s: running [######----] about 40s left, usually 1m 45s, commit 16ab41e`."""
+    elapsed = duration(progress.elapsed)
+    if progress.trouble:
+        return f"{elapsed}: still trying. {progress.trouble}"
+    deployment = progress.deployment
+    if deployment is None:
+        return f"{elapsed}: waiting"
+    parts = [f"{elapsed}: {deployment.status}"]
+    if progress.usual and deployment.running:
+        usual = progress.usual
+        parts[0] += f" {bar(progress.elapsed, usual.seconds)} {estimate(progress.elapsed, usual.seconds, usual.spread)}"
+        parts.append(f"usually {duration(usual.seconds)}")
+    if deployment.commit.sha:
+        parts.append(f"commit {one_line(deployment.commit.sha, 64)[:7]}")
+    return ", ".join(parts)
+
+
+def bar(elapsed: float, usual: float) -> str:
+    """The part of the usual time that has passed; full once it is over."""
+    done = min(BAR_CHARACTERS, max(0, int(BAR_CHARACTERS * elapsed / usual)))
+    return f"[{'#' * done}{'-' * (BAR_CHARACTERS - done)}]"
+
+
+def estimate(elapsed: float, usual: float, spread: float) -> str:
+    """When the end is to be expected. It is overdue only when it is later than builds usually differ."""
+    left = usual - elapsed
+    if left >= 1:
+        rounded = left if left < PRECISE_ESTIMATE_S else ESTIMATE_STEP_S * round(left / ESTIMATE_STEP_S)
+        return f"about {duration(rounded)} left"
+    if -left <= usual * spread:
+        return "due now"
+    return f"overdue by {duration(-left)}"
+
+
+def _show_build_log(result: DeploymentResult, console: Console, build_log: BuildLog) -> None:
+    """Print the build log where it is asked for. A streamed one was printed while it grew."""
+    has_failed = build_log is BuildLog.FAILURE and result.status is Outcome.FAILED
+    if result.deployment is not None and (build_log is BuildLog.ALWAYS or has_failed):
+        prefix = f"[{one_line(result.name, 40)}] " if result.name else ""
+        build_logs.show(result.deployment, console, prefix=prefix)
+
+
+def _show_result(result: DeploymentResult, console: Console, *, with_error: bool) -> None:
+    if with_error and result.status in _WITH_ERROR:
+        title = f"Stormkit: {f'{one_line(result.label, 100)} {result.status}'.strip()}"
+        console.error(_reason_and_tail(result), title=title)
+    elif result.reason:
+        console.log(result.reason)
     facts = {
-        "site": each.name,
-        "deployment": each.deployment_id,
-        "status": each.status,
-        "commit": each.commit_sha,
-        "preview": each.preview_url,
-        "details": each.details_url,
-        "published": "true" if each.live else "",
+        "site": result.name,
+        "deployment": result.deployment_id,
+        "status": result.status,
+        "commit": result.commit_sha,
+        "preview": result.preview_url,
+        "details": result.details_url,
+        "published": "true" if result.live else "",
     }
     for name, value in facts.items():
         if value:
-            console.line(f"{name + ':':<12}{one_line(value, 500)}")
+            console.log(f"{name + ':':<12}{one_line(value, 500)}")
 
 
-def _explained(each: DeploymentResult) -> str:
-    step = each.failing_step
+def _reason_and_tail(result: DeploymentResult) -> str:
+    step = result.failing_step
     if step is None:
-        return each.reason
-    return f"{each.reason}\n{tail(step.message, lines=TAIL_LINES, characters=TAIL_CHARACTERS)}"
+        return result.reason
+    return f"{result.reason}\n{tail(step.message, lines=MAX_TAIL_LINES, characters=MAX_TAIL_CHARACTERS)}"

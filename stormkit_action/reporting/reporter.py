@@ -12,7 +12,6 @@ from stormkit_action.reporting.build_log import LiveBuildLog
 from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.github_report import BUDGET_S, CANCEL_BUDGET_S, guarded
 from stormkit_action.reporting.outputs import GitHubWrites
-from stormkit_action.reporting.progress import line as progress_line
 from stormkit_action.reporting.rows import row_of
 from stormkit_action.reporting.step import Step
 from stormkit_action.reporting.step_files import StepFiles
@@ -38,33 +37,33 @@ class StepReporter:
         self._logs: dict[str, LiveBuildLog] = {}
         self._shown: set[str] = set()
 
-    def log(self, text: str) -> None:  # noqa: D102 - as Reporter says; so are the others
-        self._console.line(text)
+    def log(self, text: str) -> None:
+        self._console.log(text)
 
-    def warning(self, text: str) -> None:  # noqa: D102
+    def warning(self, text: str) -> None:
         self._console.warning(text)
 
-    def triggering(self, environment: Environment) -> None:  # noqa: D102
+    def triggering(self, environment: Environment) -> None:
         branch = self._step.plan.branch if self._step.plan else ""
         self._remember(environment.env_id, "", branch)
-        self._console.line(f"{_prefix(environment.name)}Triggering the deployment of {one_line(branch)}.")
+        self._console.log(f"{_prefix(environment.name)}Triggering the deployment of {one_line(branch)}.")
 
-    def started(self, result: DeploymentResult) -> None:  # noqa: D102
+    def started(self, result: DeploymentResult) -> None:
         branch = self._step.plan.branch if self._step.plan else ""
         self._remember(result.env_id, result.deployment_id, branch)
-        self._console.line(f"{_prefix(result.name)}Started deployment {result.deployment_id}.")
+        self._console.log(f"{_prefix(result.name)}Started deployment {result.deployment_id}.")
         if self._step.github is not None:
             self._step.github.started(result)
 
-    def progress(self, result: DeploymentResult, progress: Progress) -> None:  # noqa: D102
-        self._console.line(f"{_prefix(result.name)}{progress_line(progress)}")
+    def progress(self, result: DeploymentResult, progress: Progress) -> None:
+        self._console.log(f"{_prefix(result.name)}{log.progress_line(progress)}")
         deployment = progress.deployment
         if deployment is None:
             return
         if deployment.unknown_status and deployment.unknown_status not in self._unknown_statuses:
             self._unknown_statuses.add(deployment.unknown_status)
             status = one_line(deployment.unknown_status, 40)
-            self._console.line(f'Stormkit reports the status "{status}", which counts as still running.')
+            self._console.log(f'Stormkit reports the status "{status}", which counts as still running.')
         self._show_building(result, progress)
 
     def build_log(self, result: DeploymentResult, *, complete: bool) -> None:
@@ -143,7 +142,7 @@ class StepReporter:
             self._files.write(texts)
         except ActionError as error:
             for name, text in texts.items():
-                self._console.line(f"{name}={text}")
+                self._console.log(f"{name}={text}")
             self._console.error(error.text)
             return 1
         return 0
@@ -157,7 +156,7 @@ class StepReporter:
         now = self._clock.now()
         written = guarded(lambda: github.finish(result, now=now, clock=clock, budget=budget), self._console)
         for problem in github.problems():
-            show = self._console.warning if problem.is_warning else self._console.line
+            show = self._console.warning if problem.is_warning else self._console.log
             show(problem.text)
         return written or GitHubWrites()
 

@@ -25,14 +25,18 @@ class Paper:
         self.text: list[str] = []
         self._open: object = None
 
-    def group(self, title, lines):
-        self.text += [f"▸ {title}", *lines]
+    def group(self, title, text):
+        self.text += [f"▸ {title}", *_lines(text)]
 
-    def section(self, key, title, lines):
+    def section(self, key, title, text):
         if key != self._open:
             self.text.append(f"▸ {title}")
             self._open = key
-        self.text += lines
+        self.text += _lines(text)
+
+
+def _lines(text: str) -> list[str]:
+    return text.split("\n") if text else []
 
 
 def step(title: str, message: str = "", *, ok: bool = True, duration: float = 0.0) -> LogStep:
@@ -168,10 +172,9 @@ def test_however_it_grows_each_line_comes_once_and_in_order(text, cuts):
     grown = [(step("build", text[:cut]),) for cut in sorted(cuts)]
     whole = stages(*grown, (step("build", text),), (step("build", text),))
     lines = [line for line in whole if line not in ("▸ build", "build done")]
-    expected = [line.removesuffix("\r") for line in text.split("\n")]
-    if not expected[-1]:
-        expected.pop()
-    assert lines == expected
+    # Lines that end in a bare carriage return are split by the console. Blank lines at the end are left out.
+    expected = text.replace("\r\n", "\n").rstrip("\r\n")
+    assert lines == (expected.split("\n") if expected else [])
 
 
 @given(st.lists(st.lists(st.text(st.sampled_from("ab\n"), max_size=12), min_size=1, max_size=4), max_size=6))
@@ -182,8 +185,8 @@ def test_whatever_the_server_does_the_last_state_is_shown(texts):
     if not logs:
         return
     for each in logs[-1]:
-        lines = each.message.removesuffix("\n").split("\n")
-        assert not each.message or lines[-1] in printed
+        lines = each.message.rstrip("\n").split("\n")
+        assert not lines[-1] or lines[-1] in printed
 
 
 @pytest.mark.parametrize("message", ["::error::x\n", "a\r::error::x", "##[error]x", "::stop-commands::a\n::a::\n"])
@@ -193,7 +196,7 @@ def test_hostile_output_issues_no_command(message, capsys):
     for cut in range(len(message) + 1):
         live.show(replace(RUNNING, logs=(step("::error::x", message[:cut]),)), complete=False)
     live.show(replace(RUNNING, logs=(step("::error::x", message),)), complete=True)
-    console.line()
+    console.log()
     log = StepLog(SecretMasker())
     for line in re.split(r"\r\n|\r|\n", capsys.readouterr().out):
         log.feed(line)

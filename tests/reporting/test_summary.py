@@ -4,11 +4,11 @@ from dataclasses import replace
 import pytest
 
 from stormkit_action import result as results
-from stormkit_action.reporting import listing, summary
+from stormkit_action.reporting import summary, table
 from stormkit_action.result import DeploymentResult, Outcome
-from stormkit_action.stormkit.models import LogStep
+from stormkit_action.stormkit.models import Deployment, LogStep, Status
 from tests.reporting import golden
-from tests.reporting.samples import FAILED_RESULT, HOSTILE, HOSTILE_RESULT, SUMMARIES
+from tests.reporting.samples import FAILED_RESULT, HOSTILE, HOSTILE_RESULT, HOSTILE_STEPS, SUMMARIES
 
 
 @pytest.mark.parametrize("name", SUMMARIES)
@@ -23,9 +23,9 @@ def _many(count: int, pattern: DeploymentResult) -> tuple[DeploymentResult, ...]
 def test_many_deployments_are_bounded_and_what_is_left_out_is_counted() -> None:
     text = summary.render(results.of_deployments(_many(300, FAILED_RESULT)))
     assert "200 more deployments are not shown." in text
-    assert text.count("```mermaid") == summary.TIMELINES
+    assert text.count("| Steps of ") == summary.MAX_TIMELINES
     assert "290 more timelines are not shown." in text
-    assert text.count("<details open>") == summary.FAILURES
+    assert text.count("<details open>") == summary.MAX_FAILURES
     assert "280 more failures are not shown." in text
 
 
@@ -45,7 +45,7 @@ def test_an_unknown_duration_and_no_log_give_no_timeline() -> None:
     deployment = SUMMARIES["ready"].deployments[0].deployment
     assert deployment is not None
     bare = replace(SUMMARIES["ready"].deployments[0], deployment=replace(deployment, logs=(), status_checks=()))
-    assert "mermaid" not in summary.render(results.of_deployments((bare,)))
+    assert "Steps of" not in summary.render(results.of_deployments((bare,)))
 
 
 def test_a_failure_without_a_log_shows_what_stormkit_says() -> None:
@@ -67,8 +67,8 @@ def test_the_tail_of_a_log_of_megabytes_is_short() -> None:
 
 def test_a_thousand_listed_deployments_are_a_table_in_the_log_too() -> None:
     pattern = SUMMARIES["list"].deployments[0]
-    lines = listing.lines(_many(1000, pattern))
-    assert len(lines) == listing.SHOWN + 2
+    lines = table.list_as_text(_many(1000, pattern))
+    assert len(lines) == table.MAX_LISTED + 2
     assert lines[0].split() == ["Deployment", "Status", "Created", "(UTC)", "Commit", "Branch", "Preview"]
     assert re.split(r"\s{2,}", lines[1]) == [
         "9000",
@@ -83,17 +83,73 @@ def test_a_thousand_listed_deployments_are_a_table_in_the_log_too() -> None:
 
 
 def test_nothing_to_list_is_said() -> None:
-    assert listing.lines(()) == ["There are no deployments."]
+    assert table.list_as_text(()) == ["There are no deployments."]
 
 
 def test_only_a_success_has_a_preview_to_open() -> None:
     for outcome in Outcome:
         listed = replace(SUMMARIES["list"].deployments[0], status=outcome)
-        assert ("https://hello-world--8241" in listing.lines([listed])[1]) == (outcome is Outcome.SUCCESS)
+        assert ("https://hello-world--8241" in table.list_as_text([listed])[1]) == (outcome is Outcome.SUCCESS)
 
 
 def test_a_hostile_branch_is_one_column_of_the_log() -> None:
-    lines = listing.lines([replace(HOSTILE_RESULT, branch=HOSTILE)])
+    lines = table.list_as_text([replace(HOSTILE_RESULT, branch=HOSTILE)])
     assert len(lines) == 2
     assert "\n" not in lines[1]
     assert len(lines[1]) < 200
+
+
+def _steps(*durations: float, title: str = "step") -> tuple[LogStep, ...]:
+    return tuple(LogStep(title=title, message="", ok=True, duration=seconds) for seconds in durations)
+
+
+def _rows_of(*steps: LogStep, checks: tuple[LogStep, ...] = ()) -> list[str]:
+    """The rows of the steps' table."""
+    deployment = Deployment(id="8241", status=Status.SUCCESS, logs=steps, status_checks=checks)
+    text = summary.render(
+        results.of_deployments((replace(FAILED_RESULT, deployment=deployment, status=Outcome.SUCCESS),))
+    )
+    lines = text.splitlines()
+    begins = [number for number, line in enumerate(lines) if line.startswith("| Steps of ")]
+    if not begins:
+        return []
+    table_lines = lines[begins[0] + 2 :]
+    return table_lines[: table_lines.index("")] if "" in table_lines else table_lines
+
+
+def test_steps_and_status_checks_follow_each_other_on_one_scale() -> None:
+    rows = _rows_of(*_steps(5.0, 10.0, title="npm ci"), checks=_steps(5.0, title="npm run e2e"))
+    assert rows == [
+        "| ✅ npm ci | 5s | <code>█████···············</code> |",
+        "| ✅ npm ci | 10s | <code>·····██████████·····</code> |",
+        "| ✅ npm run e2e | 5s | <code>···············█████</code> |",
+    ]
+
+
+def test_a_failed_step_is_marked_in_words_too() -> None:
+    assert _rows_of(replace(_steps(5.0)[0], ok=False))[0].startswith("| ❌ failed: step | 5s | ")
+
+
+@pytest.mark.parametrize("durations", [(), (0.0,), (0.0, 0.0), (24 * 3600 + 1.0,), (1e300, 1e300)])
+def test_durations_that_no_build_has_are_not_drawn(durations: tuple[float, ...]) -> None:
+    assert _rows_of(*_steps(*durations)) == []
+
+
+def test_many_steps_share_the_last_row() -> None:
+    rows = _rows_of(*_steps(*[1.0] * 100))
+    assert len(rows) == summary.MAX_STEPS
+    assert rows[-1].startswith(f"| ✅ {100 - summary.MAX_STEPS + 1} more steps | 1m 01s | ")
+
+
+@pytest.mark.parametrize("share", [1e-9, 0.001, 1.0])
+def test_every_step_has_a_bar_of_the_whole_width(share: float) -> None:
+    for row in _rows_of(*_steps(1.0, share, 1.0)):
+        bar = re.findall("<code>(.*)</code>", row)[0]
+        assert len(bar) == summary.BAR_CHARACTERS
+        assert "█" in bar
+
+
+def test_a_hostile_title_stays_one_cell() -> None:
+    for row in _rows_of(*(replace(step, duration=1.0) for step in HOSTILE_STEPS)):
+        assert len(re.findall(r"(?<!\\)\|", row)) == 4
+        assert "<script" not in row

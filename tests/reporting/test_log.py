@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from stormkit_action.reporting.progress import bar, estimate, line
+from stormkit_action.reporting.log import bar, estimate
+from stormkit_action.reporting.log import progress_line as line
 from stormkit_action.stormkit.models import Commit, Deployment, Status
 from stormkit_action.stormkit.schedule import UsualDuration
 from stormkit_action.stormkit.waiting import Progress
