@@ -9,6 +9,7 @@ import difflib
 import os
 import re
 import shutil
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -106,6 +107,8 @@ def run_program(arguments: Sequence[str]) -> None:
         return
     path = shutil.which(arguments[0])
     if path:
+        # Python ignores it, and a program inherits that: `yes | head` would end in an error.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.execv(path, [*arguments])  # noqa: S606 - no shell is wanted
 
 

@@ -2,10 +2,10 @@
 
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from stormkit_action import __version__
+from stormkit_action import __version__, troubleshooting
 from stormkit_action import event as events
 from stormkit_action import inputs as action_inputs
 from stormkit_action import plan as plans
@@ -76,7 +76,11 @@ def main(
         result = _run(environ, console=console, clock=clock, step=step, reporter=reporter)
     except (Cancelled, Exception) as error:
         result = _ended_by(error, environ, console)
-    return reporter.finish(result)
+    code = reporter.finish(replace(result, problem=troubleshooting.with_link(result.problem, environ)))
+    reasons = (deployment.reason for deployment in result.deployments if results.exit_code(deployment.status))
+    for address in dict.fromkeys(filter(None, (troubleshooting.link(reason, environ) for reason in reasons))):
+        console.line(f"About this error: {address}")
+    return code
 
 
 def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: Step, reporter: Reporter) -> Result:
@@ -88,9 +92,8 @@ def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: St
         console.notice(notice)
     deadline = Deadline.after(clock, inputs.timeout.total_seconds())
     if insecure(inputs.api_url):
-        console.warning(
-            f"Input api-url: {inputs.api_url} is not encrypted: the API key can be read on its way. Use https."
-        )
+        name = "Input api-url" if event.on_github else "--api-url"
+        console.warning(f"{name}: {inputs.api_url} is not encrypted: the API key can be read on its way. Use https.")
     github = github_api(inputs, event, clock)
     step.plan = plan = _with_what_github_knows(plan, inputs, event, github)
     if event.pipeline is not None and plan.branch == event.pipeline.branch:
@@ -106,7 +109,7 @@ def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: St
                 event=event,
                 plan=plan,
                 environment=environment,
-                stormkit=stormkit_client(inputs, clock, environment),
+                stormkit=stormkit_client(inputs, clock, environment, console.line),
                 github=github,
                 clock=clock,
                 deadline=deadline,
@@ -117,10 +120,12 @@ def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: St
     )
 
 
-def stormkit_client(inputs: Inputs, clock: Clock, environment: Environment) -> StormkitClient:
+def stormkit_client(
+    inputs: Inputs, clock: Clock, environment: Environment, log: Callable[[str], None] = lambda _: None
+) -> StormkitClient:
     """Stormkit's API for one environment, with a session of its own."""
     session = StormkitSession(
-        origin=inputs.api_url, api_key=inputs.api_key, clock=clock, secrets=(inputs.github_token,)
+        origin=inputs.api_url, api_key=inputs.api_key, clock=clock, secrets=(inputs.github_token,), log=log
     )
     return StormkitClient(session, env_id=environment.env_id)
 

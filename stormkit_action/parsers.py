@@ -125,7 +125,7 @@ def _environment_problem(line_text: str, match: re.Match[str] | None) -> str:
     elif match is None and re.search(r"\w\s*=\s*\w", line_text):
         problem = 'has "=" where ":" belongs'
     elif match is None or not one_line(match["name"]) or _STORMKIT_KEY.match(match["env_id"]):
-        problem = "is not"
+        problem = "has another form"
     elif match["name"].isdecimal() and not match["env_id"].isdecimal():
         problem = "has the id first: the name comes first"
     return problem

@@ -149,6 +149,8 @@ class PostStep:
         try:
             deployment = context.client.deployment(started.deployment_id)
         except NotFound:
+            if not context.client.is_gone(started.deployment_id):
+                raise
             return context.result(None, Outcome.STOPPED, f"Deployment {started.deployment_id} was deleted.")
         _check_is_ours(context, deployment)
         if deployment.status is Status.STOPPED and stops:

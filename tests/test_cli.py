@@ -348,7 +348,14 @@ def test_an_error_that_is_no_deployment_s_is_not_called_one(run):
 @pytest.mark.parametrize("start", [["entrypoint.py"], ["-m", "stormkit_action"]])
 def test_a_program_as_the_first_argument_is_executed_so_that_the_image_serves_jobs(start):
     done = subprocess.run(
-        [sys.executable, *start, "sh", "-c", "echo $0 $STORMKIT_X; exit 7", "word"],
+        [
+            sys.executable,
+            *start,
+            "bash",
+            "-c",
+            "yes $0 $STORMKIT_X | head -n 1; exit $((${PIPESTATUS[0]} - 141 + 7))",
+            "word",
+        ],
         cwd=ACTION,
         env={"PATH": "/usr/bin:/bin", "STORMKIT_X": "kept"},
         capture_output=True,

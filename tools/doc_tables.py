@@ -1,10 +1,11 @@
 """Writes inputs and outputs into action.yml, README.md and docs/: `python -m tools.doc_tables`.
 
 A table in Markdown stands between `<!-- inputs -->` and `<!-- /inputs -->`, and so do the outputs; action.yml's are its
-blocks `inputs:` and `outputs:`. The rest of a file is left as it is. With `--check` nothing is written, and a file that
-would change is an error.
+blocks `inputs:` and `outputs:`. The headings of docs/troubleshooting.md go into the module that links to them. The rest
+of a file is left as it is. With `--check` nothing is written, and a file that would change is an error.
 """
 
+import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +15,11 @@ from stormkit_action.inputs import INPUTS
 from stormkit_action.reporting.outputs import OUTPUTS
 
 ROOT = Path(__file__).parents[1]
-FILES = ("action.yml", "README.md", "docs/inputs.md", "docs/outputs.md")
+FILES = ("action.yml", "README.md", "docs/inputs.md", "docs/outputs.md", "stormkit_action/troubleshooting.py")
 
-_TABLE = re.compile(r"(?P<open><!-- (?P<name>inputs|outputs) -->\n).*?(?P<close><!-- /(?P=name) -->)", re.DOTALL)
+_TABLE = re.compile(
+    r"(?P<open><!-- (?P<name>inputs|outputs|sections) -->\n).*?(?P<close>(?:    # )?<!-- /(?P=name) -->)", re.DOTALL
+)
 _YAML = re.compile(r"^(?P<open>(?P<name>inputs|outputs):\n)(?:(?: .*)?\n)*?(?P<close>\n*(?=^\S|\Z))", re.MULTILINE)
 
 
@@ -52,7 +55,14 @@ def outputs_yaml() -> str:
     return "".join(f"  {name}:\n    description: {_quoted(meaning)}\n" for name, meaning in OUTPUTS.items())
 
 
-TABLES: Mapping[str, Callable[[], str]] = {"inputs": inputs_table, "outputs": outputs_table}
+def sections() -> str:
+    """The headings of docs/troubleshooting.md, as Python has them."""
+    page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^### (.+)$", page, re.MULTILINE)
+    return "".join(f"    {json.dumps(heading, ensure_ascii=False)},\n" for heading in headings)
+
+
+TABLES: Mapping[str, Callable[[], str]] = {"inputs": inputs_table, "outputs": outputs_table, "sections": sections}
 BLOCKS: Mapping[str, Callable[[], str]] = {"inputs": inputs_yaml, "outputs": outputs_yaml}
 
 

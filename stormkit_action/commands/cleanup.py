@@ -25,6 +25,8 @@ def delete(context: Context) -> DeploymentResult:
     try:
         deployment = context.client.deployment(deployment_id)
     except NotFound:
+        if not context.client.is_gone(deployment_id):
+            raise
         context.reporter.log(f"Deployment {deployment_id} is not there: nothing to delete.")
         return context.result(None)
     context.check_environment(deployment)

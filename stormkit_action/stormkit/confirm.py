@@ -1,10 +1,20 @@
 """Publish, stop and restart: sent, then read back until it holds. What their answers say decides nothing."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
 from stormkit_action.clock import Deadline
-from stormkit_action.errors import Busy, CommandError, NoAnswer, NotFound, Refused, ServerFault, StormkitError
+from stormkit_action.errors import (
+    ActionError,
+    Busy,
+    CommandError,
+    NoAnswer,
+    NotFound,
+    Refused,
+    ServerFault,
+    StormkitError,
+)
 from stormkit_action.retry import Retries
 from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.models import Deployment, Status
@@ -25,6 +35,10 @@ READ_BACK_S = 1.0
 
 # A restart is given up after as long as a trigger is.
 RESTART_PATIENCE_S = 55.0
+
+# How long the runner of a stopped build may still be at work, and what stopping a row that nobody builds may take.
+OLD_RUNNER_S = 6.0
+TIMEOUT_STOP_S = 10.0
 
 
 def publish(
@@ -179,7 +193,7 @@ def _as_stopped(seen: Deployment) -> Deployment:
     A stop during the status checks reads `failed`, `stoppedManually: false` and `statusChecksPassed: false` on real
     servers; whoever stopped it knows better.
     """
-    if seen.status is Status.FAILED and not seen.error and seen.status_checks_passed is False:
+    if seen.status is Status.FAILED and seen.has_failed_checks:
         return replace(seen, status=Status.STOPPED)
     return seen
 
@@ -197,19 +211,38 @@ def _still_running(deployment_id: str, error: StormkitError | None) -> CommandEr
 def restart(client: StormkitClient, deployment: Deployment, *, deadline: Deadline) -> None:
     """Build a failed deployment again, under its id.
 
-    A lost answer is settled by reading back: a restart that took is `running` again, or has a new `createdAt`.
+    A lost answer is settled by reading back: a restart that took is `running` again, or has a new `createdAt`. Real
+    servers reset the row to `running` before they queue it, so after their own refusal it is stopped: nobody builds it.
     """
     give_up = deadline.within(RESTART_PATIENCE_S)
+    _wait_for_old_runner(deployment, give_up)
     retries = Retries(give_up, floor=1.0)
     while True:
         try:
             client.restart(deployment.id)
         except StormkitError as error:
+            if isinstance(error, NotFound) or (isinstance(error, ServerFault) and error.from_stormkit):
+                with contextlib.suppress(ActionError):
+                    stop(client, deployment.id, give_up.within(TIMEOUT_STOP_S))
+                raise
             if error.retryable and not isinstance(error, Busy) and _was_restarted(client, deployment, give_up):
                 return
             retries.wait(error)
         else:
             return
+
+
+def _wait_for_old_runner(deployment: Deployment, give_up: Deadline) -> None:
+    """Wait until the runner of a build that was stopped a moment ago has heard of it.
+
+    It hears of a stop when it next reports, every 5 s. Restarted before, real servers answer 500 and the old build goes
+    on and may succeed.
+    """
+    if deployment.stopped_at is None:
+        return
+    ago = (give_up.clock.now() - deployment.stopped_at).total_seconds()
+    if 0 <= ago < OLD_RUNNER_S:
+        give_up.clock.sleep(min(OLD_RUNNER_S - ago, give_up.remaining))
 
 
 def _was_restarted(client: StormkitClient, before: Deployment, give_up: Deadline) -> bool:

@@ -78,7 +78,7 @@ class TestPublish:
     def test_an_id_of_another_environment(self, stormkit, command):
         stormkit.add_environment("306", name="docs")
         other = stormkit.add_deployment(env_id="306")
-        refused(command("publish", deployment_id=other.id), f"no deployment {other.id} in this environment", "env-id")
+        refused(command("publish", deployment_id=other.id), f"There is no deployment {other.id} in", "env-id")
         assert stormkit.received("POST") == []
 
 

@@ -37,7 +37,7 @@ def test_what_it_says_to_run_works_until_it_is_interrupted(serve):
     said = "".join(iter(server.stdout.readline, "Ctrl+C ends it.\n"))
     key, arguments = re.search(r"STORMKIT_API_KEY=(\S+) \.venv/bin/python (.+)", said).groups()
     deployed = subprocess.run(
-        [sys.executable, *arguments.split(), "--wait", "false"],
+        [sys.executable, *arguments.split(), "--no-wait"],
         cwd=ACTION,
         env={"STORMKIT_API_KEY": key},
         capture_output=True,
