@@ -2,7 +2,8 @@
 
 Jobs of a matrix write to it at the same moment, and GitHub has no conditional edit. So whoever writes has just read,
 reads back after a pause that is longer than a read may be old when it is written upon, and writes again until its rows
-are there. Everybody keeps the oldest comment and merges younger ones into it.
+are there; only a job that was and is alone in the comment need not. Everybody keeps the oldest comment and merges
+younger ones into it.
 """
 
 import contextlib
@@ -91,6 +92,10 @@ class _Snapshot:
     at: float
     is_one_moment: bool
 
+    def is_alone(self, change: Change) -> bool:
+        """Whether no other job has a row here: jobs of a matrix have left theirs at an earlier deploy."""
+        return len(self.own) == 1 and bool(self.rows) and all(change.concerns(row) for row in self.rows)
+
     def holds(self, change: Change) -> bool:
         return len(self.own) == 1 and change.holds(self.rows)
 
@@ -115,6 +120,7 @@ class StickyComment:
         self._before_identifying = before_identifying
         self._duplicates: set[int] = set()
         self._last_id: int | None = None
+        self._first: _Snapshot | None = None
 
     def write(self, change: Change, *, deadline: Deadline, create: bool = True, confirm: bool = True) -> CommentWrite:
         """Apply `change` to the comment's rows, and with `confirm` see to it that it stays."""
@@ -122,6 +128,7 @@ class StickyComment:
         outcome, is_contended, times_held, failures = CommentWrite(settled=False), False, 0, 0
         for _ in _turns(deadline):
             snapshot = self._look(github)
+            self._first = self._first or snapshot
             rows = snapshot.rows
             if not outcome.before:
                 outcome = replace(outcome, before=tuple(row for row in rows if change.concerns(row)))
@@ -144,8 +151,9 @@ class StickyComment:
                 if failures > MAX_FAILED_WRITES or not may_go_on or pause >= deadline.remaining:
                     raise
             else:
-                if not outcome.url or not confirm:
-                    return replace(outcome, settled=True)
+                is_alone = not is_contended and self._first.is_alone(change) and snapshot.is_alone(change)
+                if not outcome.url or not confirm or is_alone:
+                    return replace(outcome, settled=True, superseded_by=change.superseded_by(rows))
                 pause = _between(PAUSE_CONTENDED_S if is_contended else PAUSE_ALONE_S) + clock.monotonic() - began
                 if pause >= deadline.remaining:
                     return outcome

@@ -17,8 +17,9 @@ from stormkit_action.github_api.connection import PAGE_SIZE
 from stormkit_action.github_api.models import GitHubDeployment
 from stormkit_action.inputs import Command, Inputs, Switch
 from stormkit_action.plan import Plan
-from stormkit_action.reporting.rows import REMOVING, Row, State, ended_ids, is_kept
+from stormkit_action.reporting.rows import REMOVING, Row, State, ended_ids
 from stormkit_action.result import DeploymentResult, Outcome
+from stormkit_action.stormkit.models import Status
 from stormkit_action.text import one_line
 
 # Commands that make a commit live, and all that have to do with GitHub Deployments.
@@ -150,11 +151,17 @@ class GitHubDeployments:
 
     def _state_of(self, result: DeploymentResult) -> tuple[str, str]:
         """Its state on GitHub, and a description."""
-        state = "success" if is_kept(result) else _STATES.get(result.status, "inactive")
+        state = "success" if self._is_kept(result) else _STATES.get(result.status, "inactive")
         if self._production and state == "success" and not result.live:
             state = "inactive"
         said = result.reason or result.warning or f"Stormkit deployment {result.deployment_id}: {result.status}"
         return state, said
+
+    def _is_kept(self, result: DeploymentResult) -> bool:
+        """Whether the job was cancelled when the preview was there already, and nothing was stopped."""
+        deployment = result.deployment
+        is_there = deployment is not None and deployment.status is Status.SUCCESS and not result.deleted
+        return result.status is Outcome.CANCELLED and is_there and not self._production
 
     def _is_replaced(self, github: GitHubApi, number: int, others: Iterable[GitHubDeployment]) -> bool:
         """Whether a step that began later was ready before: an older build that ends later does not come back."""
@@ -225,7 +232,7 @@ class GitHubDeployments:
                 if is_mine and self._is_of_environment(deployment, result):
                     self.ids[result.name] = deployment.id
                     return deployment.id
-        has_ended = result.status in (Outcome.CANCELLED, Outcome.SKIPPED) and not is_kept(result)
+        has_ended = result.status in (Outcome.CANCELLED, Outcome.SKIPPED) and not self._is_kept(result)
         if self._resumed or not result.deployment_id or has_ended:
             return None
         if not result.env_id:

@@ -22,7 +22,6 @@ from stormkit_action.event import Run
 from stormkit_action.fields import web_url
 from stormkit_action.inputs import Command
 from stormkit_action.result import DeploymentResult, Outcome, Result
-from stormkit_action.stormkit.models import Status
 from stormkit_action.text import one_line, tail
 
 VERSION = 1
@@ -174,20 +173,17 @@ class Change:
 
     def concerns(self, row: Row) -> bool:
         """Whether it is about this row."""
-        return any(_is_same_environment(row, mine) for mine in (*self.rows, *self.removed)) or any(
-            row.deployment_id == ended.deployment_id for ended in self.ended
+        return (
+            any(_is_same_row(row, mine) for mine in self.rows)
+            or any(_is_same_environment(row, removed) for removed in self.removed)
+            or any(row.deployment_id == ended.deployment_id for ended in self.ended)
         )
 
     def superseded_by(self, rows: tuple[Row, ...]) -> tuple[Row, ...]:
         """Those of `rows` that a step wrote which began later, so that the change left them as they are."""
-        return tuple(
-            row
-            for row in rows
-            if any(
-                _is_same_environment(row, mine) and row.run != mine.run and not is_newer(mine, row)
-                for mine in (*self.rows, *self.removed)
-            )
-        )
+        pairs = [(row, mine) for row in rows for mine in self.rows if _is_same_row(row, mine)]
+        pairs += [(row, mine) for row in rows for mine in self.removed if _is_same_environment(row, mine)]
+        return tuple(row for row, mine in pairs if row.run != mine.run and not is_newer(mine, row))
 
 
 def is_newer(one: Row, other: Row) -> bool:
@@ -224,7 +220,7 @@ def row_of(
     return Row(
         label=one_line(result.label or environment, 100),
         provisional=not result.label,
-        state=State.REMOVED if result.removed else State.READY if is_kept(result) else STATES[result.status],
+        state=State.REMOVED if result.removed else STATES[result.status],
         began=began,
         run_id=run.id,
         attempt=run.attempt,
@@ -247,13 +243,6 @@ def row_of(
         step=one_line(step.title, 100) if step else "",
         tail=tail(step.message, lines=MAX_TAIL_LINES, characters=MAX_TAIL_CHARACTERS) if step else "",
     )
-
-
-def is_kept(result: DeploymentResult) -> bool:
-    """Whether the job was cancelled when the deployment was there already, and nothing was stopped."""
-    deployment = result.deployment
-    is_there = deployment is not None and deployment.status is Status.SUCCESS and not result.deleted
-    return result.status is Outcome.CANCELLED and is_there
 
 
 def change_of(result: Result, *, command: Command, run: Run, now: datetime, began: int = 0) -> Change:
@@ -302,6 +291,10 @@ def _keys(rows: Sequence[Row]) -> list[tuple[str, str]]:
             env_ids[row.label].add(row.env_id)
     only = {label: next(iter(found)) for label, found in env_ids.items() if len(found) == 1}
     return [(row.label, row.env_id or only.get(row.label, "")) for row in rows]
+
+
+def _is_same_row(row: Row, other: Row) -> bool:
+    return row.label == other.label and _is_same_environment(row, other)
 
 
 def _is_same_environment(row: Row, other: Row) -> bool:

@@ -97,6 +97,13 @@ def test_a_plain_deploy_takes_five_requests(github, clock):
     assert PAUSE_ALONE_S[0] <= clock.passed < 1.0
 
 
+def test_a_job_that_was_and_is_alone_in_the_comment_does_not_read_back(github, clock):
+    put(github, replace(MINE, run_id=6))
+    assert write(github, clock).settled
+    assert methods(github) == ["GET", "PATCH"]
+    assert read_rows(github.state.comments()[0].body)[0].run_id == MINE.run_id
+
+
 def test_the_rows_before_are_told(github, clock):
     put(github, OLD, replace(MINE, run_id=6, deployment_id="31"))
     assert [row.deployment_id for row in write(github, clock).before] == ["31"]

@@ -99,7 +99,12 @@ def result(status: Outcome, name: str = "", env_id: str = "305", **more) -> Depl
     deployment_id = more.pop("deployment_id", "8007")
     deployment = Deployment(
         id=deployment_id,
-        status=Status.RUNNING if status is Outcome.RUNNING else Status.SUCCESS,
+        status={
+            Outcome.RUNNING: Status.RUNNING,
+            Outcome.FAILED: Status.FAILED,
+            Outcome.CANCELLED: Status.STOPPED,
+            Outcome.STOPPED: Status.STOPPED,
+        }.get(status, Status.SUCCESS),
         commit=Commit(sha=HEAD_SHA),
         preview_url=URL,
         app_name="hello-world",
@@ -158,7 +163,7 @@ def test_a_later_deploy_takes_one_more_to_end_the_preview_that_it_replaces(githu
         step = Step(github, run=run)
         step.begin()
         step.end()
-    assert len(requests(github)) == 9
+    assert len(requests(github)) == 8
     assert deployment_states(github) == ["inactive", "inactive", "success"]
 
 
@@ -168,7 +173,7 @@ def test_a_deploy_after_a_failed_one_takes_no_more(github):
         step = Step(github, run=run)
         step.begin()
         step.end(result(outcome, deployment_id=step.default_id))
-    assert len(requests(github)) == 9
+    assert len(requests(github)) == 8
     assert deployment_states(github) == ["inactive", "failure", "success"]
 
 
