@@ -7,7 +7,7 @@ are there. Everybody keeps the oldest comment and merges younger ones into it.
 
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from stormkit_action.clock import Deadline
@@ -81,15 +81,15 @@ class CommentWrite:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Snapshot:
-    """Our comments as they were at `at`, oldest first; `is_one_moment` unless several pages were read."""
+    """Our comments as they were at `at`, oldest first, and their rows.
+
+    `is_one_moment` is whether one request read them all.
+    """
 
     own: tuple[Comment, ...]
+    rows: tuple[Row, ...]
     at: float
     is_one_moment: bool
-
-    @property
-    def rows(self) -> tuple[Row, ...]:
-        return _rows_in(self.own)
 
     def holds(self, change: Change) -> bool:
         return len(self.own) == 1 and change.holds(self.rows)
@@ -120,7 +120,7 @@ class StickyComment:
         """Apply `change` to the comment's rows, and with `confirm` see to it that it stays."""
         github, clock = self._github.within(deadline), deadline.clock
         outcome, is_contended, times_held, failures = CommentWrite(settled=False), False, 0, 0
-        for _ in range(MAX_TURNS):
+        for _ in _turns(deadline):
             snapshot = self._look(github)
             rows = snapshot.rows
             if not outcome.before:
@@ -167,7 +167,7 @@ class StickyComment:
             account = github.account()
             own = [comment for comment in own if comment.author.is_same(account)][:MAX_COMMENTS]
         self._last_id = own[0].id if own else None
-        return _Snapshot(own=tuple(own), at=at, is_one_moment=len(comments) < PAGE_SIZE)
+        return _Snapshot(own=tuple(own), rows=_rows_in(own), at=at, is_one_moment=len(comments) < PAGE_SIZE)
 
     def _write(self, github: GitHubApi, snapshot: _Snapshot, change: Change, *, create: bool) -> str:
         """Write what is missing, upon the snapshot. The comment's URL; empty without one and none to be created."""
@@ -180,12 +180,13 @@ class StickyComment:
             self._last_id = created.id
             return created.url
         oldest, *others = snapshot.own
+        rows = snapshot.rows
         if not snapshot.is_one_moment or github.clock.monotonic() - snapshot.at > MAX_READ_AGE_S:
             now = github.comment(self._number, oldest.id)
             if now is None:
                 raise GitHubError("The comment was deleted while it was edited.", status=404)
-            oldest = now
-        body = render(change.apply(_rows_in((oldest, *others))), self._key)
+            oldest, rows = now, _rows_in((now, *others))
+        body = render(change.apply(rows), self._key)
         if body != oldest.body:
             github.edit_comment(self._number, oldest.id, body)
         for comment in others:
@@ -285,7 +286,15 @@ class PullRequestComment:
         return tuple(sorted(pull_request.number for pull_request in found))
 
 
-def _rows_in(comments: tuple[Comment, ...]) -> tuple[Row, ...]:
+def _turns(deadline: Deadline) -> Iterator[int]:
+    for turn in range(MAX_TURNS):
+        # Reading and rendering take time too, and a lot of it where comments are forged.
+        if turn and deadline.over:
+            return
+        yield turn
+
+
+def _rows_in(comments: Iterable[Comment]) -> tuple[Row, ...]:
     return union(read_rows(comment.body) for comment in comments)[:MAX_ROWS]
 
 

@@ -17,7 +17,7 @@ from stormkit_action.github_api.connection import PAGE_SIZE
 from stormkit_action.github_api.models import GitHubDeployment
 from stormkit_action.inputs import Command, Inputs, Switch
 from stormkit_action.plan import Plan
-from stormkit_action.reporting.rows import REMOVING, Row, State, ended_ids
+from stormkit_action.reporting.rows import REMOVING, Row, State, ended_ids, is_kept
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.text import one_line
 
@@ -150,7 +150,7 @@ class GitHubDeployments:
 
     def _state_of(self, result: DeploymentResult) -> tuple[str, str]:
         """Its state on GitHub, and a description."""
-        state = _STATES.get(result.status, "inactive")
+        state = "success" if is_kept(result) else _STATES.get(result.status, "inactive")
         if self._production and state == "success" and not result.live:
             state = "inactive"
         said = result.reason or result.warning or f"Stormkit deployment {result.deployment_id}: {result.status}"
@@ -225,7 +225,8 @@ class GitHubDeployments:
                 if is_mine and self._is_of_environment(deployment, result):
                     self.ids[result.name] = deployment.id
                     return deployment.id
-        if self._resumed or not result.deployment_id or result.status in (Outcome.CANCELLED, Outcome.SKIPPED):
+        has_ended = result.status in (Outcome.CANCELLED, Outcome.SKIPPED) and not is_kept(result)
+        if self._resumed or not result.deployment_id or has_ended:
             return None
         if not result.env_id:
             self.problem = "Stormkit did not say which environment was deployed."

@@ -22,6 +22,7 @@ from stormkit_action.event import Run
 from stormkit_action.fields import web_url
 from stormkit_action.inputs import Command
 from stormkit_action.result import DeploymentResult, Outcome, Result
+from stormkit_action.stormkit.models import Status
 from stormkit_action.text import one_line, tail
 
 VERSION = 1
@@ -223,7 +224,7 @@ def row_of(
     return Row(
         label=one_line(result.label or environment, 100),
         provisional=not result.label,
-        state=State.REMOVED if result.removed else STATES[result.status],
+        state=State.REMOVED if result.removed else State.READY if is_kept(result) else STATES[result.status],
         began=began,
         run_id=run.id,
         attempt=run.attempt,
@@ -246,6 +247,13 @@ def row_of(
         step=one_line(step.title, 100) if step else "",
         tail=tail(step.message, lines=MAX_TAIL_LINES, characters=MAX_TAIL_CHARACTERS) if step else "",
     )
+
+
+def is_kept(result: DeploymentResult) -> bool:
+    """Whether the job was cancelled when the deployment was there already, and nothing was stopped."""
+    deployment = result.deployment
+    is_there = deployment is not None and deployment.status is Status.SUCCESS and not result.deleted
+    return result.status is Outcome.CANCELLED and is_there
 
 
 def change_of(result: Result, *, command: Command, run: Run, now: datetime, began: int = 0) -> Change:
@@ -327,6 +335,8 @@ def _gives_way(row: Row, mine: Row) -> bool:
 
 
 def _newest(one: Row, other: Row) -> Row:
+    if one == other:
+        return one
     newest, before = (one, other) if is_newer(one, other) else (other, one)
     return _with_good(replace(newest, env_id=newest.env_id or before.env_id), before)
 

@@ -1,5 +1,6 @@
 """The sticky comment on a local GitHub: found, written, read back and repaired. Nobody waits: the clock is a fake."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ from stormkit_action.reporting.comment import (
     StickyComment,
 )
 from stormkit_action.reporting.comment_body import marker, read_rows, render
-from stormkit_action.reporting.rows import Change, Row, State
+from stormkit_action.reporting.rows import Change, Row, State, encode
 
 BOT = "github-actions[bot]"
 NOW = int(TODAY.timestamp())
@@ -299,3 +300,16 @@ def test_a_permission_that_is_missing_is_an_error_at_once(github, clock):
     with pytest.raises(GitHubError, match="pull-requests: write"):
         comment(github, clock, "ghs_reader").write(CHANGE, deadline=Deadline.after(clock, 45))
     assert methods(github) == ["GET", "POST"]
+
+
+def test_forged_comments_full_of_rows_hold_nothing_up(github, clock):
+    """Whoever has the bot's account can write comments with our marker."""
+    forged = [replace(OLD, label=f"{number:x}") for number in range(1000)]
+    word = encode(forged)
+    for _ in range(50):
+        github.state.add_comment(login=BOT, body=f"{marker('stormkit')}\n\n<!-- stormkit-action state {word} -->")
+    began = time.process_time()
+    write(github, clock)
+    assert time.process_time() - began < 10
+    assert clock.passed <= 45
+    assert any(row.label == "docs" for row in read_rows(github.state.comments()[0].body))
