@@ -76,11 +76,6 @@ class Run:
         """Newer runs compare greater: ids grow, and a re-run keeps its id and counts its attempts."""
         return (self.id, self.attempt)
 
-    @property
-    def is_rerun(self) -> bool:
-        """Whether it repeats an earlier attempt: it began later than its id says, and its payload is the old one."""
-        return self.attempt > 1
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
