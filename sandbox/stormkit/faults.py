@@ -1,5 +1,6 @@
 """Faults to order: what Stormkit, a proxy or the network sometimes does instead of answering."""
 
+import json
 import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,6 +17,9 @@ from sandbox.web import Reply
 HTML = {"content-type": "text/html"}
 TEXT = {"content-type": "text/plain; charset=utf-8"}
 
+# What a gateway asks for.
+GATEWAY_RETRY_AFTER_S = 60
+
 # A status that no client knows.
 UNKNOWN = "verifying"
 
@@ -23,8 +27,9 @@ UNKNOWN = "verifying"
 class FaultKind(StrEnum):
     """What goes wrong.
 
-    The request is carried out with `ANSWER_LOST`, `SLOW`, `EARLY_HINTS`, and those that spoil the answer: `GARBAGE`,
-    `EMPTY_OBJECT` and `UNKNOWN_STATUS`; with `LATE` only after the connection is gone. Three are for the trigger only:
+    The request is carried out with `ANSWER_LOST`, `SLOW`, `EARLY_HINTS`, `GATEWAY_DONE`, and those that spoil the
+    answer: `GARBAGE`, `EMPTY_OBJECT` and `UNKNOWN_STATUS`; with `LATE` only after the connection is gone, and with
+    `GATEWAY_LATE` so many `seconds` after the error. Three are for the trigger only:
     `GHOST` stores a deployment that never builds, and answers 500; `GHOST_404` answers 404 about the repository
     instead; `QUEUED_LATE` answers 500 and stores a deployment that begins to build `seconds` later.
     """
@@ -47,6 +52,8 @@ class FaultKind(StrEnum):
     QUEUED_LATE = "500-queued-late"
     GHOST_404 = "404-ghost"
     GATEWAY_JSON = "502-json"
+    GATEWAY_DONE = "502-json-done"
+    GATEWAY_LATE = "502-json-late"
     TIMEOUT_503 = "503-timeout"
     INGRESS_404 = "404-ingress"
     WRONG_HOST_404 = "404-html"
@@ -67,22 +74,21 @@ CARRIED_OUT = (
     FaultKind.EMPTY_OBJECT,
     FaultKind.UNKNOWN_STATUS,
     FaultKind.EARLY_HINTS,
+    FaultKind.GATEWAY_DONE,
 )
 TRIGGER_ONLY = (FaultKind.GHOST, FaultKind.GHOST_404, FaultKind.QUEUED_LATE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """A fault. `seconds` is how long to wait: for the server, or, with 429, 503 and a gateway's JSON, for the client.
+    """A fault. `seconds` is how long to wait: for the server, or, with 429 and 503, for the client.
 
-    `hidden` is a request that is carried out behind an error that says otherwise, as a proxy that loses patience does;
-    `later` one that is carried out so many seconds after that error.
+    `hidden` is a request that is carried out behind an error that says otherwise, as a proxy that loses patience does.
     """
 
     kind: FaultKind
     seconds: float = 0.0
     hidden: bool = False
-    later: float | None = None
 
 
 def instead(fault: Fault, generation: Generation, now: float) -> Reply:
@@ -134,8 +140,8 @@ def _from_between(fault: Fault, wait: int) -> Reply:
         case FaultKind.UNAVAILABLE_503:
             body = _page("503 Service Temporarily Unavailable")
             return Reply(status=503, body=body, headers={**HTML, **retry_after})
-        case FaultKind.GATEWAY_JSON:
-            return Reply(status=502, body=_gateway_error(wait), headers=retry_after)
+        case FaultKind.GATEWAY_JSON | FaultKind.GATEWAY_LATE:
+            return _gateway_error()
         case FaultKind.INGRESS_404:
             return Reply(status=404, body="default backend - 404", headers=TEXT)
         case FaultKind.WRONG_HOST_404:
@@ -166,25 +172,29 @@ def spoiled(fault: Fault, reply: Reply) -> Reply:
     match fault.kind:
         case FaultKind.ANSWER_LOST:
             return replace(reply, dropped=True, delay=fault.seconds)
-        case FaultKind.GARBAGE:
+        case FaultKind.GARBAGE if reply.status < 400:
             return replace(reply, body=reply.content[: len(reply.content) // 2], delay=fault.seconds)
         case FaultKind.EMPTY_OBJECT:
             return replace(reply, body=b"{}", delay=fault.seconds)
+        case FaultKind.GATEWAY_DONE:
+            return _gateway_error()
         case FaultKind.EARLY_HINTS:
             return replace(reply, early_hints=True, delay=fault.seconds)
     return replace(reply, delay=fault.seconds)
 
 
-def _gateway_error(wait: int) -> dict[str, Any]:
-    """A gateway's error for clients that accept JSON, as problem details (RFC 9457)."""
-    return {
+def _gateway_error() -> Reply:
+    """A gateway's error for clients that accept JSON, as problem details (RFC 9457), and a wish of a minute."""
+    body = {
         "type": "about:blank",
         "title": "Error 502: Bad gateway",
         "status": 502,
         "detail": "The origin web server returned an invalid or incomplete response.",
         "retryable": True,
-        "retry_after": wait,
+        "retry_after": GATEWAY_RETRY_AFTER_S,
     }
+    headers = {"content-type": "application/json", "retry-after": str(GATEWAY_RETRY_AFTER_S)}
+    return Reply(status=502, body=json.dumps(body), headers=headers)
 
 
 def with_unknown_status(body: Any) -> Any:

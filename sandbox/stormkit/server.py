@@ -228,7 +228,6 @@ class Stormkit(Server):
         after: int = 0,
         seconds: float = 0.0,
         hidden: bool = False,
-        later: float | None = None,
     ) -> None:
         """Order a fault: for that operation, not the first `after` times, but the next `times`. See Fault.
 
@@ -237,8 +236,7 @@ class Stormkit(Server):
         kind = FaultKind(kind)
         if kind in TRIGGER_ONLY and operation != "trigger":
             raise ValueError(f"only a trigger leaves what {kind} does: a ghost, or a build that begins late")
-        fault = Fault(kind=kind, seconds=seconds, hidden=hidden, later=later)
-        self._faults.add(_known(operation), fault, times=times, after=after)
+        self._faults.add(_known(operation), Fault(kind=kind, seconds=seconds, hidden=hidden), times=times, after=after)
 
     def mend(self) -> None:
         """Let no fault happen any more."""
@@ -271,8 +269,8 @@ class Stormkit(Server):
                 self._reply("ghost", "", request)
             elif fault.kind is FaultKind.QUEUED_LATE:
                 self._queue_late(fault.seconds, request)
-            elif fault.later is not None:
-                due = self.state.clock() + fault.later
+            elif fault.kind is FaultKind.GATEWAY_LATE:
+                due = self.state.clock() + fault.seconds
                 self._late.append((due, lambda: self._reply(operation, deployment_id, request)))
             elif fault.kind is FaultKind.LATE:
                 threading.Thread(target=self._later, args=(fault, operation, deployment_id, request)).start()

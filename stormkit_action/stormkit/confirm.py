@@ -12,6 +12,7 @@ from stormkit_action.errors import (
     NoAnswer,
     NotFound,
     Refused,
+    Rejected,
     ServerFault,
     StormkitError,
 )
@@ -59,7 +60,7 @@ def publish(
         return deployment
     for attempt in range(1, PUBLISH_TRIES + 1):
         lost = _send_publish(client, deployment, deadline, log)
-        seen = _wait_until_live(client, deployment, deadline, log)
+        seen = _wait_until_live(client, deployment, deadline, log, acknowledged=lost is None)
         if seen.published:
             return seen
         if lost is None:
@@ -89,9 +90,17 @@ def _send_publish(
 
 
 def _wait_until_live(
-    client: StormkitClient, deployment: Deployment, deadline: Deadline, log: Callable[[str], None]
+    client: StormkitClient,
+    deployment: Deployment,
+    deadline: Deadline,
+    log: Callable[[str], None],
+    *,
+    acknowledged: bool,
 ) -> Deployment:
-    """Read it back until it is live, or has certainly not come up. Errors are endured until the deadline."""
+    """Read it back until it is live, or has certainly not come up. Errors are endured until the deadline.
+
+    A publish that was not `acknowledged` may still be on its way, on older servers too.
+    """
     clock = deadline.clock
     warmed_up, began = False, clock.monotonic()
     while True:
@@ -109,7 +118,8 @@ def _wait_until_live(
                 log(f"Deployment {seen.id} is warming up.")
                 warmed_up = True
             # Older servers publish before they answer and do not report warming up.
-            ended = warmed_up or seen.warming_up is None or clock.monotonic() - began >= WARM_UP_GRACE_S
+            at_once = acknowledged and seen.warming_up is None
+            ended = warmed_up or at_once or clock.monotonic() - began >= WARM_UP_GRACE_S
             if ended and not seen.warming_up:
                 return seen
         if deadline.over:
@@ -211,12 +221,14 @@ def _still_running(deployment_id: str, error: StormkitError | None) -> CommandEr
 def restart(client: StormkitClient, deployment: Deployment, *, deadline: Deadline) -> None:
     """Build a failed deployment again, under its id.
 
-    A lost answer is settled by reading back: a restart that took is `running` again, or has a new `createdAt`. Real
+    A lost answer is settled by reading back: a restart that took is `running` again, or has a new `createdAt`. One that
+    a gateway passes on late shows when the next try is refused, because a running deployment can't be restarted. Real
     servers reset the row to `running` before they queue it, so after their own refusal it is stopped: nobody builds it.
     """
     give_up = deadline.within(RESTART_PATIENCE_S)
     _wait_for_old_runner(deployment, give_up)
     retries = Retries(give_up, floor=1.0)
+    unacknowledged = False
     while True:
         try:
             client.restart(deployment.id)
@@ -225,8 +237,11 @@ def restart(client: StormkitClient, deployment: Deployment, *, deadline: Deadlin
                 with contextlib.suppress(ActionError):
                     stop(client, deployment.id, give_up.within(TIMEOUT_STOP_S))
                 raise
-            if error.retryable and not isinstance(error, Busy) and _was_restarted(client, deployment, give_up):
+            lost = error.retryable and not isinstance(error, Busy)
+            refused_late = unacknowledged and isinstance(error, Rejected)
+            if (lost or refused_late) and _was_restarted(client, deployment, give_up):
                 return
+            unacknowledged = unacknowledged or lost
             retries.wait(error)
         else:
             return

@@ -21,6 +21,8 @@ STATUS = {
     FaultKind.QUEUED_LATE: 500,
     FaultKind.GHOST_404: 404,
     FaultKind.GATEWAY_JSON: 502,
+    FaultKind.GATEWAY_DONE: 502,
+    FaultKind.GATEWAY_LATE: 502,
     FaultKind.TIMEOUT_503: 503,
     FaultKind.INGRESS_404: 404,
     FaultKind.WRONG_HOST_404: 404,
@@ -40,6 +42,7 @@ CARRIED_OUT = {
     FaultKind.EMPTY_OBJECT,
     FaultKind.UNKNOWN_STATUS,
     FaultKind.EARLY_HINTS,
+    FaultKind.GATEWAY_DONE,
 }
 ONLY_FOR_TRIGGERS = {FaultKind.GHOST, FaultKind.GHOST_404, FaultKind.QUEUED_LATE}
 
@@ -83,7 +86,7 @@ def test_what_is_carried_out(stormkit, operation):
     status, done = EFFECTS[operation]
     for kind in set(FaultKind) - ONLY_FOR_TRIGGERS:
         deployment_id = stormkit.add_deployment(status=status, warm_up=60.0).id
-        stormkit.fault(operation, kind, seconds=9.0 if kind is FaultKind.LATE else 0.0)
+        stormkit.fault(operation, kind, seconds=9.0 if kind in (FaultKind.LATE, FaultKind.GATEWAY_LATE) else 0.0)
         if kind in LOST:
             with pytest.raises(requests.ConnectionError):
                 send(stormkit, operation, deployment_id)
@@ -217,7 +220,7 @@ def test_what_somebody_in_between_answers(stormkit, kind, status, content_type, 
 def test_a_gateways_error_whose_request_is_carried_out_later():
     clock = FakeClock()
     with Stormkit(clock=clock.monotonic) as stormkit:
-        stormkit.fault("trigger", FaultKind.GATEWAY_JSON, seconds=60, later=20.0)
+        stormkit.fault("trigger", FaultKind.GATEWAY_LATE, seconds=20)
         assert send(stormkit, "trigger").headers["Retry-After"] == "60"
         clock.advance(19)
         assert send(stormkit, "list").json()["deployments"] == []

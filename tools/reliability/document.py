@@ -26,6 +26,22 @@ FAULTS: Mapping[FaultKind, tuple[str, str]] = {
     FaultKind.UNKNOWN_STATUS: ("unknown status", "carried out; the status is a word that nobody knows"),
     FaultKind.LATE: ("late", "the connection breaks, then it is carried out"),
     FaultKind.GHOST: ("ghost", "500, and a deployment is stored that never builds"),
+    FaultKind.QUEUED_LATE: ("500, queued late", "500, and a deployment is stored that begins to build after 30 s"),
+    FaultKind.GHOST_404: ("404, ghost", "404 about the repository, and a deployment is stored that never builds"),
+    FaultKind.GATEWAY_JSON: ("502, JSON", "nothing is carried out; a gateway's JSON, `Retry-After: 60`"),
+    FaultKind.GATEWAY_DONE: ("502, JSON, done", "carried out; the same answer"),
+    FaultKind.GATEWAY_LATE: ("502, JSON, late", "carried out after 10 s; the same answer"),
+    FaultKind.TIMEOUT_503: ("503, timeout", "nothing is carried out; the server's own text"),
+    FaultKind.INGRESS_404: ("404, ingress", "nothing is carried out; an ingress's text"),
+    FaultKind.WRONG_HOST_404: ("404, HTML", "nothing is carried out; the page of a host that is not the API's"),
+    FaultKind.FIREWALL_403: ("403, HTML", "nothing is carried out; a firewall's page"),
+    FaultKind.PROXY_407: ("407", "nothing is carried out; a proxy's page"),
+    FaultKind.BUSY_DATE: ("429, date", "nothing is carried out; `Retry-After` is a date, 3 s after the answer's own"),
+    FaultKind.BUSY_TEXT: ("429, text", "nothing is carried out; text, `X-RateLimit-Reset` in 3 s"),
+    FaultKind.EARLY_HINTS: ("103", "carried out; an informational response comes before the answer"),
+    FaultKind.TIMEOUT_408: ("408", "nothing is carried out; a proxy's page"),
+    FaultKind.MISDIRECTED_421: ("421", "nothing is carried out; a proxy's page"),
+    FaultKind.TOO_EARLY_425: ("425", "nothing is carried out; a proxy's page"),
 }
 
 BEGINNING = """\
@@ -45,7 +61,8 @@ program over HTTP against the sandbox's Stormkit; it fails when a cell differs f
   branch's deployment touched.
 
 Each fault is run twice: **once** strikes the first such call, **always** every one. All three generations of servers
-come to the same end in every cell; the figures are the newest one's. A build takes 20 s, `timeout` is 5 minutes.
+come to the same end in every cell, where a heading does not say otherwise; the figures are the newest one's. A build
+takes 20 s, `timeout` is 5 minutes.
 
 The program runs in one process with the server and on one clock, which is moved on instead of waited for: the seconds
 are what it would have taken. Pauses are random in use; here they are the same in each run. Processes, signals and kills
@@ -78,6 +95,8 @@ Nothing in a deployment tells which request it came from. So:
   the same branch one `concurrency` group.
 - Where more has appeared than the triggers in doubt explain, nothing is stopped afterwards; the log names the
   candidates.
+- A trigger that is carried out more than 12 seconds after an error was answered to it starts a second build. It is
+  stopped as soon as it is found, which is when the build that was waited for has ended at the latest.
 - A proxy that repeats a trigger and passes one of the answers on as if nothing had happened is not noticed.
 - A server whose database clock is more than a second behind its web server's hides a lost trigger's deployment: it is
   then triggered again.

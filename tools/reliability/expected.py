@@ -6,19 +6,19 @@ A row is the end and the builds that were started, first where the fault strikes
 Row = tuple[str, int, str, int]
 
 # The request is carried out, and its answer is lost, late or unreadable.
-CARRIED_OUT = ("answer-lost", "slow", "garbage", "empty-object", "unknown-status", "late")
-# It is not, and a later try may be.
-NOT_CARRIED_OUT = ("never-arrived", "500", "502-html", "503", "429-header", "429-body")
+CARRIED_OUT = ("answer-lost", "slow", "garbage", "empty-object", "unknown-status", "late", "502-json-done", "103")
 # It is not, and no repetition mends that.
-REFUSED = ("403", "404")
+REFUSED = ("403", "404", "407")
 
 USUAL: dict[str, Row] = {
     "trigger": ("success", 1, "failed", 0),
     "lost-list": ("success", 1, "failed", 1),
     "poll": ("success", 1, "timed-out", 1),
     "read": ("success", 1, "timed-out", 1),
-    "publish": ("success, live", 1, "success, live", 1),
-    "restart": ("success", 2, "success", 2),
+    "publish": ("success, live", 1, "failed", 1),
+    "retry": ("success", 2, "failed", 1),
+    "restart": ("success", 1, "failed", 0),
+    "restart-loses": ("failed", 1, "failed", 0),
     "timeout-stop": ("timed-out", 1, "timed-out, still building", 1),
     "stop": ("stopped", 0, "failed, still building", 0),
     "delete": ("success, 1 deleted", 0, "failed", 0),
@@ -29,43 +29,51 @@ USUAL: dict[str, Row] = {
 
 EXCEPTIONS: dict[str, dict[tuple[str, ...], Row]] = {
     "trigger": {
-        CARRIED_OUT: ("success", 1, "success", 1),
-        REFUSED: ("failed", 0, "failed", 0),
+        (*CARRIED_OUT, "502-json-late"): ("success", 1, "success", 1),
+        (*REFUSED, "404-html", "403-html", "404-ghost"): ("failed", 0, "failed", 0),
     },
     "lost-list": {
-        REFUSED: ("failed, still building", 1, "failed, still building", 1),
+        (*REFUSED, "404-html", "403-html"): ("failed, still building", 1, "failed, still building", 1),
         ("unknown-status",): ("success", 1, "success", 1),
     },
     "poll": {
         ("403",): ("failed, still building", 1, "failed, still building", 1),
-        ("404", "unknown-status"): ("success", 1, "success", 1),
+        ("404", "unknown-status", "404-ingress", "404-html"): ("success", 1, "success", 1),
     },
     "read": {
         ("403",): ("failed, still building", 1, "failed, still building", 1),
         ("404",): ("success", 1, "stopped, still building", 1),
     },
     "publish": {
-        NOT_CARRIED_OUT: ("success, live", 1, "failed", 1),
+        (*CARRIED_OUT, "502-json-late"): ("success, live", 1, "success, live", 1),
+        REFUSED: ("failed", 1, "failed", 1),
+    },
+    "retry": {
+        (*CARRIED_OUT, "502-json-late"): ("success", 2, "success", 2),
         REFUSED: ("failed", 1, "failed", 1),
     },
     "restart": {
-        NOT_CARRIED_OUT: ("success", 2, "failed", 1),
-        REFUSED: ("failed", 1, "failed", 1),
+        (*CARRIED_OUT, "502-json-late"): ("success", 1, "success", 1),
+        REFUSED: ("failed", 0, "failed", 0),
+    },
+    "restart-loses": {
+        (*CARRIED_OUT, "502-json-late"): ("failed", 1, "failed", 1),
+        REFUSED: ("failed", 0, "failed", 0),
     },
     "timeout-stop": {
         CARRIED_OUT: ("timed-out", 1, "timed-out", 1),
-        ("403",): ("timed-out, still building", 1, "timed-out, still building", 1),
+        ("403", "502-json", "502-json-late", "407"): ("timed-out, still building", 1, "timed-out, still building", 1),
     },
     "stop": {
-        CARRIED_OUT: ("stopped", 0, "stopped", 0),
-        ("403",): ("failed, still building", 0, "failed, still building", 0),
+        (*CARRIED_OUT, "502-json-late"): ("stopped", 0, "stopped", 0),
+        ("403", "407"): ("failed, still building", 0, "failed, still building", 0),
     },
     "delete": {
         REFUSED: ("failed", 0, "failed", 0),
         ("garbage", "empty-object", "unknown-status"): ("success, 1 deleted", 0, "success, 1 deleted", 0),
     },
     "cleanup-list": {
-        REFUSED: ("failed", 0, "failed", 0),
+        (*REFUSED, "404-html", "403-html"): ("failed", 0, "failed", 0),
         ("unknown-status",): ("success, 1 deleted", 0, "success, 1 deleted", 0),
     },
     "cleanup-delete": {
@@ -73,8 +81,7 @@ EXCEPTIONS: dict[str, dict[tuple[str, ...], Row]] = {
         ("garbage", "empty-object", "unknown-status"): ("success, 1 deleted", 0, "success, 1 deleted", 0),
     },
     "cleanup-read": {
-        ("403",): ("failed", 0, "failed", 0),
-        ("404",): ("success", 0, "success", 0),
+        REFUSED: ("failed", 0, "failed", 0),
         ("unknown-status",): ("success, 1 deleted", 0, "success, 1 deleted", 0),
     },
 }

@@ -21,7 +21,18 @@ from sandbox.web import Recorded, Reply
 from stormkit_action.main import main
 from stormkit_action.reporting.console import PlainConsole
 from stormkit_action.reporting.outputs import OUTPUTS
-from tools.reliability.scenarios import BRANCH, BUSY, GATEWAY, LIVE, OLD, OTHER_BRANCH, QUEUE_BACK, SLOW, Cell, prepare
+from tools.reliability.scenarios import (
+    BRANCH,
+    BUSY,
+    GATEWAY_LATENESS,
+    LIVE,
+    OLD,
+    OTHER_BRANCH,
+    QUEUE_BACK,
+    SLOW,
+    Cell,
+    prepare,
+)
 
 EXIT_CODES = {"success": 0, "skipped": 0, "running": 0, "failed": 1, "stopped": 1, "timed-out": 1, "cancelled": 130}
 
@@ -34,7 +45,7 @@ SECONDS = {
     FaultKind.BUSY_BODY: BUSY,
     FaultKind.BUSY_DATE: BUSY,
     FaultKind.BUSY_TEXT: BUSY,
-    FaultKind.GATEWAY_JSON: GATEWAY,
+    FaultKind.GATEWAY_LATE: GATEWAY_LATENESS,
     FaultKind.QUEUED_LATE: QUEUE_BACK,
 }
 
@@ -134,6 +145,7 @@ def run(cell: Cell, generation: Generation = Generation.NEWER) -> Ran:
             cell.scenario.operation,
             cell.kind,
             times=FOR_EVER if cell.always else 1,
+            after=cell.scenario.after,
             seconds=SECONDS.get(cell.kind, 0.0),
         )
         inputs = {
@@ -174,12 +186,12 @@ def violations(cell: Cell, ran: Ran, stormkit: Stormkit) -> list[str]:
 def _builds(cell: Cell, ran: Ran, stormkit: Stormkit) -> list[str]:
     """One build a step, and none that outlives it unsaid."""
     found = []
-    deploys = cell.scenario.inputs["command"] == "deploy"
+    deploys = cell.scenario.inputs["command"] in ("deploy", "restart")
     # What was stopped in the queue was no build.
     ours = [each for each in stormkit.deployments if int(each.id) > int(OLD) and not each.ghost and not _unbuilt(each)]
-    if deploys and len(ours) > 1:
-        found.append(f"{len(ours)} deployments for one step")
     allowed = 1 + int(cell.scenario.inputs.get("retries", "0")) if deploys else 0
+    if deploys and len(ours) > allowed:
+        found.append(f"{len(ours)} deployments for one step")
     if ran.builds > allowed:
         found.append(f"{ran.builds} builds, where {allowed} are allowed")
     if ran.left_running and not (SAYS_STILL_RUNNING.search(ran.outputs.get("reason", "")) or _called_gone(cell)):
@@ -203,7 +215,7 @@ def _verdict(cell: Cell, ran: Ran, stormkit: Stormkit) -> list[str]:
     found = []
     status, told_id = ran.outputs.get("status", ""), ran.outputs.get("deployment-id", "")
     told = next((each for each in stormkit.deployments if each.id == told_id), None)
-    if cell.scenario.inputs["command"] == "deploy":
+    if cell.scenario.inputs["command"] in ("deploy", "restart"):
         if status == "success" and (told is None or told.status != "success"):
             found.append("told of a success that was none")
         if status == "stopped" and not _called_gone(cell) and not (told and (told.stopped_manually or told.deleted)):

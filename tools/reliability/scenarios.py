@@ -3,12 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from sandbox.stormkit.server import Build, FaultKind, Stormkit
+from sandbox.stormkit.faults import TRIGGER_ONLY
+from sandbox.stormkit.server import Build, FaultKind, Generation, Stormkit
 
 BRANCH = "feature/preview-links"
 
 # Ids of the history that every run finds: see prepare().
 LIVE, OTHER_BRANCH, OLD = "8241", "8242", "8243"
+
+# Id of what is restarted.
+FAILED = "8244"
 
 # Seconds that a build takes.
 BUILD = 20.0
@@ -16,9 +20,11 @@ BUILD = 20.0
 # Seconds that a slow answer takes: longer than anybody waits for one.
 SLOW = 45.0
 
-# Seconds that a busy server asks to wait, and a gateway.
+# Seconds that a busy server asks to wait.
 BUSY = 3.0
-GATEWAY = 60.0
+
+# Seconds until a gateway passes a request on that it has answered with an error.
+GATEWAY_LATENESS = 10.0
 
 # Seconds until the queue of a server is back that could not queue a build.
 QUEUE_BACK = 30.0
@@ -33,7 +39,8 @@ def _nothing(stormkit: Stormkit) -> None:
 class Scenario:
     """A command whose calls of `operation` go wrong.
 
-    `title` is the heading in the document, `about` what it shows, and `stays` why a build is left running in some rows.
+    The first `after` of them do not. `title` is the heading in the document, `about` what it shows, and `stays` why a
+    build is left running in some rows. `generations` are the servers that it is about, the last one's in the document.
     """
 
     name: str
@@ -43,6 +50,8 @@ class Scenario:
     inputs: Mapping[str, str]
     prepare: Callable[[Stormkit], object] = _nothing
     kinds: tuple[FaultKind, ...] = ()
+    after: int = 0
+    generations: tuple[Generation, ...] = tuple(Generation)
     stays: str = ""
 
 
@@ -58,22 +67,11 @@ def _running(stormkit: Stormkit) -> None:
     stormkit.add_deployment(BRANCH, "running", created_at=stormkit.now() - 60)
 
 
-KINDS: tuple[FaultKind, ...] = (
-    FaultKind.ANSWER_LOST,
-    FaultKind.NEVER_ARRIVED,
-    FaultKind.ERROR_500,
-    FaultKind.HTML_502,
-    FaultKind.UNAVAILABLE_503,
-    FaultKind.BUSY_HEADER,
-    FaultKind.BUSY_BODY,
-    FaultKind.FORBIDDEN_403,
-    FaultKind.NOT_FOUND_404,
-    FaultKind.SLOW,
-    FaultKind.GARBAGE,
-    FaultKind.EMPTY_OBJECT,
-    FaultKind.UNKNOWN_STATUS,
-    FaultKind.LATE,
-)
+def _failed(stormkit: Stormkit) -> None:
+    stormkit.add_deployment(BRANCH, "failed", created_at=stormkit.now() - 60, duration=BUILD)
+
+
+KINDS: tuple[FaultKind, ...] = tuple(kind for kind in FaultKind if kind not in TRIGGER_ONLY)
 _DEPLOY = {"command": "deploy"}
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -84,7 +82,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         about="One build, whatever becomes of the request and its answer. A ghost is a deployment that Stormkit stored"
         " and could not queue: it would be shown as running for ever.",
         inputs=_DEPLOY,
-        kinds=(*KINDS, FaultKind.GHOST),
+        kinds=(*KINDS, *TRIGGER_ONLY),
     ),
     Scenario(
         name="lost-list",
@@ -120,12 +118,32 @@ SCENARIOS: tuple[Scenario, ...] = (
         inputs={**_DEPLOY, "publish": "true"},
     ),
     Scenario(
-        name="restart",
-        operation="restart",
-        title="Restarting (`deploy` with `retries: 1`, whose first build fails)",
-        about="A restart is repeated only when reading back shows that it had no effect.",
+        name="retry",
+        operation="trigger",
+        after=1,
+        title="Building again (`deploy` with `retries: 1`, whose first build fails)",
+        about="A failed build is triggered again, as a deployment of its own, and only one more is built.",
         inputs={**_DEPLOY, "retries": "1"},
         prepare=lambda stormkit: stormkit.next_build(outcome="failed"),
+    ),
+    Scenario(
+        name="restart",
+        operation="restart",
+        title="`restart`, on a server that keeps the environment's configuration",
+        about="A restart is repeated only when reading back shows that it had no effect.",
+        inputs={"command": "restart", "deployment-id": FAILED, "branch": "", "sha": ""},
+        prepare=_failed,
+        generations=(Generation.OLDER, Generation.NEWER),
+    ),
+    Scenario(
+        name="restart-loses",
+        operation="restart",
+        title="`restart`, on a server that loses the environment's configuration",
+        about="What is built without its configuration is stopped, and never called good. These are the figures of"
+        " Stormkit v2026.04.17.",
+        inputs={"command": "restart", "deployment-id": FAILED, "branch": "", "sha": ""},
+        prepare=_failed,
+        generations=(Generation.APRIL,),
     ),
     Scenario(
         name="timeout-stop",
