@@ -6,9 +6,10 @@ import re
 import tomllib
 
 import pytest
+import yaml
 
 import stormkit_action
-from sandbox.runner import action_yml
+from sandbox.runner import runner
 from sandbox.runner.runner import ACTION
 from stormkit_action.errors import InputError
 from stormkit_action.inputs import INPUTS, BuildLog, Command, Inputs, OnGivingUp, Switch, read
@@ -50,28 +51,26 @@ CONTRACT_OUTPUTS = [
     *("status", "reason", "deployment-id", "branch", "commit-sha", "duration", "commit-matches", "preview-url"),
     *("details-url", "published", "deleted", "comment-url", "github-deployment-id", "result"),
 ]
-ACTION_YML = action_yml.load(ACTION / "action.yml")
+ACTION_YML = yaml.safe_load((ACTION / "action.yml").read_text(encoding="utf-8"))
 
 
 def test_inputs_and_their_defaults():
     assert {spec.name: spec.default for spec in INPUTS} == CONTRACT_INPUTS
-    assert {name: spec.default for name, spec in ACTION_YML.inputs.items()} == CONTRACT_INPUTS
-    assert [name for name, spec in ACTION_YML.inputs.items() if spec.required] == ["api-key"]
+    assert {name: spec.get("default", "") for name, spec in ACTION_YML["inputs"].items()} == CONTRACT_INPUTS
+    assert runner.INPUT_DEFAULTS == CONTRACT_INPUTS
+    assert [name for name, spec in ACTION_YML["inputs"].items() if spec["required"]] == ["api-key"]
     assert [spec.field for spec in INPUTS] == [field.name for field in dataclasses.fields(Inputs)]
 
 
 def test_inputs_are_described_in_action_yml_as_in_the_code():
-    assert {name: spec.description for name, spec in ACTION_YML.inputs.items()} == {
+    assert {name: spec["description"] for name, spec in ACTION_YML["inputs"].items()} == {
         spec.name: spec.help for spec in INPUTS
     }
 
 
 def test_outputs():
     assert list(OUTPUTS) == CONTRACT_OUTPUTS
-    text = (ACTION / "action.yml").read_text(encoding="utf-8")
-    outputs = text[text.index("\noutputs:\n") : text.index("\nruns:\n")]
-    described = re.findall(r"^  ([a-z-]+):\n    description: '(.*)'$", outputs, flags=re.MULTILINE)
-    assert {name: words.replace("''", "'") for name, words in described} == dict(OUTPUTS)
+    assert {name: spec["description"] for name, spec in ACTION_YML["outputs"].items()} == dict(OUTPUTS)
 
 
 def test_values():
@@ -104,8 +103,7 @@ def test_entry_points_can_be_run(name):
 
 
 def test_the_post_entry_point_is_where_the_image_has_it():
-    text = (ACTION / "action.yml").read_text(encoding="utf-8")
-    assert re.search(r"^  post-entrypoint: /app/post_entrypoint\.py$", text, flags=re.MULTILINE)
+    assert ACTION_YML["runs"]["post-entrypoint"] == runner.POST_ENTRYPOINT == "/app/post_entrypoint.py"
 
 
 def test_there_is_one_version():

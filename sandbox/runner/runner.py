@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import events
-from sandbox.runner import action_yml
-from sandbox.runner.action_yml import ActionYml
 from sandbox.runner.directory import JobDirectory
 from sandbox.runner.files import FileCommand, create_files
 from sandbox.runner.log import Level, StepLog
 from sandbox.runner.masks import SecretMasker
 from sandbox.runner.step import Finished, Step
+from stormkit_action.inputs import INPUTS
 
 ACTION = Path(__file__).parents[2]
+
+# What action.yml says; a test compares them.
+INPUT_DEFAULTS = {spec.name: spec.default for spec in INPUTS}
+POST_ENTRYPOINT = "/app/post_entrypoint.py"
 """Directory of the action itself."""
 
 NOWHERE = "http://127.0.0.1:9"
@@ -31,7 +34,7 @@ class Runner:
     """Runs one step of a job, and what it leaves for after the job.
 
     `event` is a name in `sandbox/events`, or a payload with its `event_name`. `inputs` are those that the
-    workflow gives; the others have action.yml's defaults. `env` is added last and overrides everything.
+    workflow gives; the others have their `defaults`, by their names. `env` is added last and overrides everything.
     `token` and `secrets` are masked from the start, like a workflow's secrets.
     """
 
@@ -47,12 +50,14 @@ class Runner:
         secrets: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         entrypoint: Path = ACTION / "entrypoint.py",
-        metadata: Path = ACTION / "action.yml",
+        defaults: Mapping[str, str] = INPUT_DEFAULTS,
+        post_entrypoint: str = POST_ENTRYPOINT,
         python: str = sys.executable,
     ) -> None:
         self.payload = events.load(event) if isinstance(event, str) else dict(event)
         self.event_name = event_name or (event if isinstance(event, str) else "")
-        self.action = action_yml.load(metadata)
+        self.defaults = defaults
+        self._post_entrypoint = post_entrypoint
         self.directory = JobDirectory(root=directory)
         self.state: dict[str, str] = {}
         self._inputs = dict(inputs)
@@ -75,9 +80,7 @@ class Runner:
 
     def start_post(self, state: Mapping[str, str] | None = None) -> Step:
         """Start what runs after the job, with the state of the last `run` or another one."""
-        if not self.action.post_entrypoint:
-            raise ValueError("action.yml has no post-entrypoint")
-        return self._start(self.action.post_entrypoint, self.state if state is None else state)
+        return self._start(self._post_entrypoint, self.state if state is None else state)
 
     def post(self, timeout: float = 60.0, state: Mapping[str, str] | None = None) -> Finished:
         """Run what runs after the job, for at most `timeout` seconds."""
@@ -92,7 +95,7 @@ class Runner:
         self.directory.event.write_text(json.dumps(self.payload), encoding="utf-8")
         files = create_files(self.directory.file_commands, str(uuid.uuid4()))
         environment = step_environment(
-            action=self.action,
+            defaults=self.defaults,
             inputs=self._inputs,
             token=self._token,
             github=events.environment_for(self.event_name, self.payload),
@@ -109,9 +112,9 @@ class Runner:
         for secret in self._secrets:
             masker.add(secret)
         log = StepLog(masker, debug=self._env.get("RUNNER_DEBUG") == "1")
-        unknown = sorted(set(self._inputs) - set(self.action.inputs))
+        unknown = sorted(set(self._inputs) - set(self.defaults))
         if unknown:
-            valid = ", ".join(f"'{name}'" for name in self.action.inputs)
+            valid = ", ".join(f"'{name}'" for name in self.defaults)
             names = ", ".join(f"'{name}'" for name in unknown)
             log.issue(Level.WARNING, f"Unexpected input(s) {names}, valid inputs are [{valid}]")
         return log, masker
@@ -135,7 +138,7 @@ class Runner:
 
 def step_environment(
     *,
-    action: ActionYml,
+    defaults: Mapping[str, str],
     inputs: Mapping[str, str],
     token: str,
     github: Mapping[str, str],
@@ -167,13 +170,13 @@ def step_environment(
         "RUNNER_TOOL_CACHE": str(directory.tools),
         "RUNNER_WORKSPACE": str(directory.workspace.parent),
         **{f"STATE_{name}": value for name, value in state.items()},
-        **input_variables(action, inputs, token),
+        **input_variables(defaults, inputs, token),
     }
 
 
-def input_variables(action: ActionYml, inputs: Mapping[str, str], token: str) -> dict[str, str]:
+def input_variables(defaults: Mapping[str, str], inputs: Mapping[str, str], token: str) -> dict[str, str]:
     """INPUT_* for every input: as given, else its default, in which `${{ github.token }}` is evaluated."""
-    values = {name: _evaluated(entry.default, token) for name, entry in action.inputs.items()} | dict(inputs)
+    values = {name: _evaluated(default, token) for name, default in defaults.items()} | dict(inputs)
     # Spaces become underscores, hyphens stay: INPUT_API-KEY.
     return {f"INPUT_{name.replace(' ', '_').upper()}": value for name, value in values.items()}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.runner import action_yml
+from sandbox.runner import runner
 from sandbox.runner.container import docker
 from sandbox.runner.runner import ACTION
 
@@ -35,7 +35,7 @@ def test_it_starts_as_github_wants_it(image):
 
 
 def test_the_post_entrypoint_is_an_executable_that_the_venv_runs(python):
-    post = action_yml.load(ACTION / "action.yml").post_entrypoint
+    post = runner.POST_ENTRYPOINT
     seen = python(f"import os; print(os.access({post!r}, os.X_OK), open({post!r}).readline(), end='')")
     assert seen == "True #!/opt/venv/bin/python -Eu\n"
 

@@ -12,38 +12,23 @@ from sandbox.runner.log import Level
 from sandbox.runner.runner import NOWHERE, Runner, input_variables
 from sandbox.runner.step import Finished
 
-METADATA = """\
-name: Greet
-inputs:
-  who-to-greet:
-    required: true
-  how often:
-    default: 1
-  token:
-    default: ${{ github.token }}
-outputs:
-  greeting:
-    description: What was said.
-runs:
-  using: docker
-  image: Dockerfile
-  post-entrypoint: /app/post.py
-"""
+DEFAULTS = {"who-to-greet": "", "how often": "1", "token": "${{ github.token }}"}
 
 
 @pytest.fixture
 def runner(tmp_path):
     """Makes a runner for a script."""
 
-    def make(script: str = "", *, post: str = "", metadata: str = METADATA, **options) -> Runner:
-        for name, text in (("action.yml", metadata), ("entrypoint.py", script), ("post.py", post)):
+    def make(script: str = "", *, post: str = "", defaults=DEFAULTS, **options) -> Runner:
+        for name, text in (("entrypoint.py", script), ("post.py", post)):
             (tmp_path / name).write_text(textwrap.dedent(text), encoding="utf-8")
         options.setdefault("event", "pull_request_opened")
         options.setdefault("inputs", {"who-to-greet": "Mona"})
         return Runner(
             directory=tmp_path / "job",
             entrypoint=tmp_path / "entrypoint.py",
-            metadata=tmp_path / "action.yml",
+            defaults=defaults,
+            post_entrypoint="/app/post.py",
             **options,
         )
 
@@ -196,9 +181,9 @@ def test_unknown_inputs_are_a_warning_and_are_passed_on(runner):
 
 
 def test_defaults_that_are_other_expressions_are_refused(runner):
-    made = runner(metadata="name: a\ninputs:\n  b:\n    default: ${{ github.sha }}\n")
+    made = runner(defaults={"b": "${{ github.sha }}"})
     with pytest.raises(ValueError, match=r"github\.sha"):
-        input_variables(made.action, {}, "token")
+        input_variables(made.defaults, {}, "token")
 
 
 def test_the_post_step_gets_the_state_and_files_of_its_own(runner):
@@ -212,11 +197,6 @@ def test_the_post_step_gets_the_state_and_files_of_its_own(runner):
     assert post.log.startswith("7 ")
     assert Path(post.log.split()[1]).read_text() == ""
     assert made.post(state={"Deployment-Id": "8"}).log.startswith("8 ")
-
-
-def test_an_action_without_a_post_step(runner):
-    with pytest.raises(ValueError, match="no post-entrypoint"):
-        runner(metadata="name: a\n").post()
 
 
 STUBBORN = """
