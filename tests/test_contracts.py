@@ -99,7 +99,9 @@ def test_entry_points_can_be_run(name):
     path = ACTION / name
     assert os.access(path, os.X_OK)
     # GitHub passes no arguments to a post-entrypoint, so the file names its interpreter itself.
-    assert path.read_text(encoding="utf-8").startswith("#!/opt/venv/bin/python -Eu\n")
+    assert path.read_text(encoding="utf-8").startswith(
+        "#!/usr/bin/env -S -u PYTHONEXECUTABLE -u __PYVENV_LAUNCHER__ /opt/venv/bin/python -Eu\n"
+    )
 
 
 def test_the_post_entry_point_is_where_the_image_has_it():

@@ -64,6 +64,9 @@ HOSTILE = {
     "PYTHONINSPECT": "1",
     "PYTHONIOENCODING": "ascii",
     "PYTHONMALLOC": "nonsense",
+    # Neither -E nor -I ignores these: they name the virtual environment that a pyvenv.cfg beside them describes.
+    "PYTHONEXECUTABLE": "/github/workspace/bin/python",
+    "__PYVENV_LAUNCHER__": "/github/workspace/bin/python",
 }
 
 
@@ -76,6 +79,11 @@ def test_neither_the_checkout_nor_the_job_s_variables_reach_its_python(job):
     for name in ("usercustomize.py", "requests.py"):
         (environment / name).write_text("raise SystemExit('imported from HOME')\n", encoding="utf-8")
     assert (made.directory.workspace / "requests.py").exists()
+    foreign = made.directory.workspace / "lib/python3.13/site-packages"
+    foreign.mkdir(parents=True)
+    (made.directory.workspace / "pyvenv.cfg").write_text("home = /usr/local/bin\n", encoding="utf-8")
+    program = "import os; os.write(1, b'owned by the checkout'); os._exit(9)\n"
+    (foreign / "owned.pth").write_text(program, encoding="utf-8")
     finished = made.run()
     assert_deployed(finished)
     after_a_kill = made.post(state={"started": finished.state["started"]})

@@ -27,7 +27,8 @@ def test_it_adds_less_than_40_megabytes(built_image, builder):
 
 def test_it_starts_as_github_wants_it(image):
     config = inspect(image)["Config"]
-    assert config["Entrypoint"] == ["/opt/venv/bin/python", "-Eu", "/app/entrypoint.py"]
+    without = ["/usr/bin/env", "-u", "PYTHONEXECUTABLE", "-u", "__PYVENV_LAUNCHER__"]
+    assert config["Entrypoint"] == [*without, "/opt/venv/bin/python", "-Eu", "/app/entrypoint.py"]
     assert not config["Cmd"]
     assert not config["User"], "GitHub: a container action runs as root"
     assert not config["WorkingDir"], "GitHub sets the working directory"
@@ -37,7 +38,7 @@ def test_it_starts_as_github_wants_it(image):
 def test_the_post_entrypoint_is_an_executable_that_the_venv_runs(python):
     post = runner.POST_ENTRYPOINT
     seen = python(f"import os; print(os.access({post!r}, os.X_OK), open({post!r}).readline(), end='')")
-    assert seen == "True #!/opt/venv/bin/python -Eu\n"
+    assert seen == "True #!/usr/bin/env -S -u PYTHONEXECUTABLE -u __PYVENV_LAUNCHER__ /opt/venv/bin/python -Eu\n"
 
 
 def test_the_venv_holds_what_is_locked_and_nothing_else(python):
