@@ -54,11 +54,11 @@ EXCEPTIONS: dict[str, dict[tuple[str, ...], Row]] = {
     },
     "restart": {
         (*CARRIED_OUT, "502-json-late"): ("success", 1, "success", 1),
-        REFUSED: ("failed", 0, "failed", 0),
+        (*REFUSED, "500"): ("failed", 0, "failed", 0),
     },
     "restart-loses": {
         (*CARRIED_OUT, "502-json-late"): ("failed", 1, "failed", 1),
-        REFUSED: ("failed", 0, "failed", 0),
+        (*REFUSED, "500"): ("failed", 0, "failed", 0),
     },
     "timeout-stop": {
         CARRIED_OUT: ("timed-out", 1, "timed-out", 1),

@@ -130,7 +130,8 @@ SCENARIOS: tuple[Scenario, ...] = (
         name="restart",
         operation="restart",
         title="`restart`, on a server that keeps the environment's configuration",
-        about="A restart is repeated only when reading back shows that it had no effect.",
+        about="A restart is repeated only when reading back shows that it had no effect. After Stormkit's own 500 it is"
+        " stopped, because the row may say `running` although nothing builds it.",
         inputs={"command": "restart", "deployment-id": FAILED, "branch": "", "sha": ""},
         prepare=_failed,
         generations=(Generation.OLDER, Generation.NEWER),
