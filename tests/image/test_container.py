@@ -11,6 +11,7 @@ from sandbox.events import HEAD_BRANCH
 from sandbox.runner.container import RUNNER_UID, docker
 from sandbox.runner.directory import JobDirectory
 from sandbox.runner.runner import ACTION
+from stormkit_action.reporting.outputs import OUTPUTS
 from tests.image.conftest import KEY
 
 pytestmark = pytest.mark.docker
@@ -26,7 +27,7 @@ def test_a_deploy_leaves_its_results_in_the_runner_s_files(job, github):
     made = job()
     finished = made.run()
     assert_deployed(finished)
-    assert set(finished.outputs) == set(made.action.outputs)
+    assert set(finished.outputs) == set(OUTPUTS)
     assert finished.outputs["preview-url"] in finished.summary
     assert finished.state["finished"] == "true"
     assert len(github.state.comments()) == 1
