@@ -6,6 +6,7 @@ import time
 import pytest
 
 from sandbox.runner.container import docker
+from stormkit_action.reporting.outputs import OUTPUTS
 
 pytestmark = pytest.mark.docker
 
