@@ -51,7 +51,8 @@ def cleanup(context: Context) -> DeploymentResult:
     """Stop what runs of the branch, and delete all but the published and the `keep-latest` newest successful ones."""
     branch = context.plan.branch
     # Collect first, then act: rows move while they are paged, and one that came late may be the newest.
-    found = [each for each in context.client.all_deployments(branch=branch) if each.branch == branch]
+    listed = context.client.all_deployments(branch=branch)
+    found = [deployment for deployment in listed if deployment.branch == branch]
     for deployment in found:
         context.check_environment(deployment)
     found.sort(key=_created_at, reverse=True)

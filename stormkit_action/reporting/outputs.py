@@ -26,8 +26,8 @@ OUTPUTS: Mapping[str, str] = {
 }
 
 
-# GitHub takes 1 MB of outputs a job, counted in UTF-16, and other steps have theirs.
-MOST_CHARACTERS = 400_000
+# Linux passes at most 131,072 bytes in one environment variable: a step that takes `result` as one must be able to start.
+MAX_RESULT_BYTES = 120_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,25 +52,29 @@ def values(result: Result, written: GitHubWrites) -> dict[str, str]:
         "comment-url": written.comment_url,
     }
     entries = [
-        {**_fields(each, result, written), "name": one_line(each.name or each.label), "env-id": each.env_id}
-        for each in result.deployments
+        {
+            **_fields(deployment, result, written),
+            "name": one_line(deployment.name or deployment.label),
+            "env-id": deployment.env_id,
+        }
+        for deployment in result.deployments
     ]
     document = {"status": scalars["status"], "reason": scalars["reason"], "deployments": entries}
     texts = {name: _as_text(scalars[name]) for name in OUTPUTS if name != "result"}
-    # Half a character, as JSON may hold one, can be written to no file.
+    # Lone surrogates (legal in JSON) can't be encoded as UTF-8.
     return {name: redact_json(text, ()) for name, text in {**texts, "result": _json(document)}.items()}
 
 
 def _json(document: dict[str, Any]) -> str:
-    """`document` as JSON, without the oldest deployments where it would be longer than a job's outputs may be."""
+    """`document` as JSON of at most MAX_RESULT_BYTES, without the oldest deployments where it would be longer."""
     text = json.dumps(document, ensure_ascii=False)
-    while len(text) > MOST_CHARACTERS and document["deployments"]:
-        fitting = len(document["deployments"]) * MOST_CHARACTERS // len(text)
-        document = {
-            **document,
-            "deployments": document["deployments"][: min(fitting, len(document["deployments"]) - 1)],
-        }
-        text = json.dumps(document, ensure_ascii=False)
+    deployments = document["deployments"]
+    count = len(deployments)
+    while count and len(text.encode("utf-8", "replace")) > MAX_RESULT_BYTES:
+        fitting = count * MAX_RESULT_BYTES // len(text.encode("utf-8", "replace"))
+        count = min(fitting, count - 1)
+        shortened = {**document, "deployments": deployments[:count], "left-out": len(deployments) - count}
+        text = json.dumps(shortened, ensure_ascii=False)
     return text
 
 
@@ -87,22 +91,22 @@ _EMPTY: Mapping[str, Any] = {
 }
 
 
-def _fields(each: DeploymentResult, result: Result, written: GitHubWrites) -> dict[str, Any]:
+def _fields(deployment: DeploymentResult, result: Result, written: GitHubWrites) -> dict[str, Any]:
     """One deployment's values as JSON has them: numbers, booleans, null for what is not known."""
     return {
-        "status": str(each.status),
-        "reason": one_line(each.reason, 1000),
-        "deployment-id": each.deployment_id,
-        "branch": one_line(each.branch, 300),
-        "commit-sha": one_line(each.commit_sha, 64),
-        "duration": None if each.duration is None else round(each.duration),
-        "commit-matches": each.commit_matches,
-        "preview-url": each.preview_url,
-        "details-url": each.details_url,
-        "published": each.live,
+        "status": str(deployment.status),
+        "reason": one_line(deployment.reason, 1000),
+        "deployment-id": deployment.deployment_id,
+        "branch": one_line(deployment.branch, 300),
+        "commit-sha": one_line(deployment.commit_sha, 64),
+        "duration": None if deployment.duration is None else round(deployment.duration),
+        "commit-matches": deployment.commit_matches,
+        "preview-url": deployment.preview_url,
+        "details-url": deployment.details_url,
+        "published": deployment.live,
         "deleted": result.deleted,
         "comment-url": written.comment_url,
-        "github-deployment-id": written.github_deployment_ids.get(each.name, ""),
+        "github-deployment-id": written.github_deployment_ids.get(deployment.name, ""),
     }
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sandbox.runner.files import FileCommand, create_files, read_files
 from stormkit_action import result as results
 from stormkit_action.errors import ActionError
-from stormkit_action.reporting.outputs import MOST_CHARACTERS, OUTPUTS, GitHubWrites, values
+from stormkit_action.reporting.outputs import MAX_RESULT_BYTES, OUTPUTS, GitHubWrites, values
 from stormkit_action.reporting.step_files import JsonOutput, RunnerFiles
 from stormkit_action.result import DeploymentResult, Outcome, Result
 from stormkit_action.stormkit.models import Commit, Deployment, Status
@@ -150,15 +150,17 @@ def test_foreign_text_is_one_line_of_whole_characters():
     assert json.loads(texts["result"])["deployments"][0]["name"] == ""
 
 
-def test_a_list_of_thousands_stays_below_what_github_takes():
+def test_a_list_of_thousands_fits_into_a_variable_and_says_how_many_are_left_out():
     many = tuple(
         DeploymentResult(status=Outcome.SUCCESS, deployment_id=str(number), reason="😀" * 200) for number in range(5000)
     )
     texts = values(results.of_listing(many), GitHubWrites())
-    entries = json.loads(texts["result"])["deployments"]
-    assert len(texts["result"]) <= MOST_CHARACTERS
+    document = json.loads(texts["result"])
+    entries = document["deployments"]
+    assert len(texts["result"].encode()) <= MAX_RESULT_BYTES
+    assert document["left-out"] == 5000 - len(entries)
     assert [entry["deployment-id"] for entry in entries] == [str(number) for number in range(len(entries))]
-    assert len(entries) > 100
+    assert len(entries) > 80
 
 
 @pytest.fixture(name="files")
