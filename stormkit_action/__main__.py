@@ -1,5 +1,6 @@
 """One process from its start to its exit: signals first, then the program, then out."""
 
+import contextlib
 import gc
 import os
 import sys
@@ -39,8 +40,10 @@ def _listen_to_signals() -> Cancellation:
 
 
 def _exit(code: int) -> NoReturn:
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        # What could not be written changes nothing of what was done.
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
     # Not sys.exit: it would wait for threads that a cancel left in a slow request.
     os._exit(code)
 

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM become one cancellation that ends every wait at once, also inside a slow request."""
+"""SIGINT, SIGTERM and SIGHUP become one cancellation that ends every wait at once, also inside a slow request."""
 
 import queue
 import signal
@@ -36,12 +36,12 @@ class Cancellation:
                 waker.set()
 
     def listen_to_signals(self) -> None:
-        """Make SIGINT and SIGTERM request the cancel.
+        """Make SIGINT, SIGTERM and SIGHUP (a terminal that is closed) request the cancel.
 
-        Both need a handler: as PID 1 of a container Python would otherwise ignore SIGTERM.
+        They need a handler: as PID 1 of a container Python would otherwise ignore SIGTERM.
         """
         threading.Thread(target=self._watch, name="signals", daemon=True).start()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._handle)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:

@@ -1,9 +1,12 @@
 """One step: environment in, exit code out. The one place where errors become text."""
 
+import contextlib
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from stormkit_action import __version__, troubleshooting
 from stormkit_action import event as events
@@ -32,7 +35,7 @@ from stormkit_action.stormkit.session import StormkitSession
 
 def run_step(environ: Mapping[str, str], cancellation: Cancellation) -> int:
     """Run a step of a GitHub workflow. The exit code."""
-    allow_any_character()
+    prepare_streams()
     return main(environ, console=GitHubConsole(), files=RunnerFiles(), clock=SystemClock(cancellation))
 
 
@@ -41,7 +44,7 @@ def run_command_line(arguments: Sequence[str], environ: Mapping[str, str], cance
     # argparse costs a GitHub step, which has no arguments, more than all of our own code.
     from stormkit_action import cli  # noqa: PLC0415
 
-    allow_any_character()
+    prepare_streams()
     cli.run_program(arguments)
     given = cli.read(arguments, environ)
     return main(
@@ -53,10 +56,18 @@ def run_command_line(arguments: Sequence[str], environ: Mapping[str, str], cance
     )
 
 
-def allow_any_character() -> None:
-    """Let a log hold any character: the container's locale may know none of them."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+def prepare_streams() -> None:
+    """Let the log hold any character, whatever the locale, and go on where a stream was closed before the start."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            # Open for as long as the process lives.
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+            continue
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+        with contextlib.suppress(OSError, ValueError):
+            # A pipe that its reader has made non-blocking would cut a long text off.
+            os.set_blocking(stream.fileno(), True)
 
 
 def main(

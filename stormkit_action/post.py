@@ -18,7 +18,7 @@ from stormkit_action.context import Context, Reporter
 from stormkit_action.errors import ActionError, Cancelled, CommandError, NotFound
 from stormkit_action.event import Event
 from stormkit_action.inputs import Environment, Inputs, OnGivingUp
-from stormkit_action.main import allow_any_character, github_api, report_bug, stormkit_client
+from stormkit_action.main import github_api, prepare_streams, report_bug, stormkit_client
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.console import Console, GitHubConsole
 from stormkit_action.reporting.github_report import BUDGET_S, GitHubReport, guarded
@@ -43,7 +43,7 @@ LOOK_S = 6.0
 
 def run_post_step(environ: Mapping[str, str], cancellation: Cancellation) -> int:
     """Finish a step that was killed. The exit code: also 3 for a bug, 130 when the post step was cancelled itself."""
-    allow_any_character()
+    prepare_streams()
     console = GitHubConsole()
     try:
         return finish(environ, console=console, files=RunnerFiles(), clock=SystemClock(cancellation))

@@ -9,6 +9,7 @@ A build step in the log of a GitHub step, and the same outside GitHub:
     ::endgroup::
 """
 
+import contextlib
 import re
 import secrets
 import sys
@@ -200,8 +201,10 @@ class PlainConsole(Console):
         """The next line without indentation ends it."""
 
     def _write(self, lines: str) -> None:
-        sys.stderr.write(f"{lines}\n")
-        sys.stderr.flush()
+        # A reader that went away or a full disk ends the log, not the deployment.
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"{lines}\n")
+            sys.stderr.flush()
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -26,7 +26,7 @@ OUTPUTS: Mapping[str, str] = {
 }
 
 
-# Linux passes at most 131,072 bytes in one environment variable: a step that takes `result` as one must be able to start.
+# Linux passes at most 131,072 bytes in one environment variable, and a step that takes `result` as one has to start.
 MAX_RESULT_BYTES = 120_000
 
 

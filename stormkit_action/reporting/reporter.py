@@ -127,7 +127,9 @@ class StepReporter:
         # What a cancel left no time for is done by the post step.
         is_unfinished = may_still_run or (is_cancelled and not written.settled)
         state.save_finished(self._files, finished=not is_unfinished)
-        return unwritable or result.exit_code
+        if self._step.event.on_github and unwritable:
+            return unwritable
+        return result.exit_code
 
     def _write_summary(self, result: Result) -> None:
         try:
@@ -141,8 +143,9 @@ class StepReporter:
         try:
             self._files.write(texts)
         except ActionError as error:
-            for name, text in texts.items():
-                self._console.log(f"{name}={text}")
+            if self._step.event.on_github:
+                for name, text in texts.items():
+                    self._console.log(f"{name}={text}")
             self._console.error(error.text)
             return 1
         return 0

@@ -70,11 +70,11 @@ class JsonOutput:
         self._dotenv = dotenv
 
     def write(self, texts: Mapping[str, str]) -> None:
-        """Print and write the result. Raises ActionError when a file can't be written."""
+        """Print and write the result. Raises ActionError when some of it can't be written."""
         document = f"{texts['result']}\n"
-        if self._as_json:
-            sys.stdout.write(document)
         problems = [_write(path, text) for path, text in ((self._output, document), (self._dotenv, _dotenv(texts)))]
+        if self._as_json:
+            problems.append(_print(document))
         if any(problems):
             raise ActionError(" ".join(filter(None, problems)))
 
@@ -93,6 +93,16 @@ def _dotenv(texts: Mapping[str, str]) -> str:
         if name != "result"
     )
     return "".join(lines)
+
+
+def _print(text: str) -> str:
+    """Write to standard output. What went wrong; empty when nothing did."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        return f"The result could not be written to standard output ({error.strerror})."
+    return ""
 
 
 def _write(path: str, text: str) -> str:
