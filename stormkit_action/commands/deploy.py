@@ -16,6 +16,9 @@ from stormkit_action.stormkit.models import Deployment, Status
 from stormkit_action.stormkit.session import PATIENCE_S
 from stormkit_action.stormkit.trigger import Trigger
 
+# How long GitHub is asked whether the pull request is still open: a GitHub that is away must not hold up the verdict.
+GITHUB_PATIENCE_S = 5.0
+
 
 def deploy(context: Context) -> DeploymentResult:
     """Deploy one environment. Never raises an ActionError: that is in the result."""
@@ -132,7 +135,7 @@ class Deploy:
         if context.github is None or number is None or context.event.name == "merge_group" or context.inputs.branch:
             return None
         try:
-            pull_request = context.github.pull_request(number)
+            pull_request = context.github.within(context.deadline.within(GITHUB_PATIENCE_S)).pull_request(number)
         except GitHubError:
             return None
         if pull_request is None or pull_request.state != "closed" or not built.deployment_id or built.live:

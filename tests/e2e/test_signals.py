@@ -11,6 +11,7 @@ import pytest
 from sandbox.runner.runner import ACTION
 from sandbox.stormkit.server import Generation
 from stormkit_action.reporting.comment_body import read_rows
+from stormkit_action.reporting.outputs import OUTPUTS
 from stormkit_action.reporting.rows import State
 
 SEQUENCE = 0
@@ -64,7 +65,7 @@ def test_before_the_trigger(stormkit, step, number):
     until(lambda: stormkit.received("GET", "/v1/deployments"))
     finished = cancelled(running, number)
     assert "before anything was triggered" in finished.outputs["reason"]
-    assert set(finished.outputs) == set(runner.action.outputs)
+    assert set(finished.outputs) == set(OUTPUTS)
     nothing_goes_on(stormkit, builds=0)
     assert stormkit.received("POST") == []
     assert runner.post(state=finished.state).log == ""

@@ -27,7 +27,7 @@ def test_a_success_draws_its_steps_and_reads_the_log_for_nothing_else(tmp_path: 
         with_logs = [request for request in stormkit.requests if request.query.get("logs")]
     assert finished.exit_code == 0
     drawn = job_summary == "true"
-    assert ("```mermaid\ngantt\n" in finished.summary) == drawn
+    assert ("| Steps of " in finished.summary) == drawn
     assert ("| <b>hello-world / production</b> | 205 kB | none | none |" in finished.summary) == drawn
     assert len(with_logs) == drawn
 
@@ -37,7 +37,7 @@ def test_a_failure_shows_its_step_in_the_timeline_and_its_last_lines(tmp_path: P
         stormkit.next_build(seconds=0.2, outcome="failed", reported=42)
         finished = _run(stormkit, tmp_path).run()
     assert finished.exit_code == 1
-    assert ", failed) :crit, " in finished.summary
+    assert "| ❌ failed: npm run build | " in finished.summary
     assert "npm error code 1" in finished.summary
 
 

@@ -47,7 +47,7 @@ def test_what_it_says_to_run_works_until_it_is_interrupted(serve):
     )
     assert deployed.returncode == 0, deployed.stderr
     server.send_signal(signal.SIGINT)
-    assert server.wait(10) == 0
+    assert server.wait(30) == 0
 
 
 def test_a_port_that_is_taken_is_named_as_the_problem(serve):
