@@ -37,7 +37,7 @@ LIVE = ("🟢", "Live")
 # Of a state's reason or warning.
 MAX_REASON_CHARACTERS = 300
 
-# A list shows this many. The `result` output has more.
+# A list shows this many.
 MAX_LISTED = 500
 
 _REPOSITORY = re.compile(r"(https?://[^/]+/[^/]+/[^/]+)/actions/")
@@ -185,4 +185,4 @@ def _not_listed(deployments: Sequence[DeploymentResult]) -> list[str]:
     count = len(deployments)
     if count <= MAX_LISTED:
         return []
-    return [f"{count - MAX_LISTED} older deployments are not shown. The output `result` has all {count}."]
+    return [f"{count - MAX_LISTED} older deployments are not shown. Name a branch to list fewer."]

@@ -78,7 +78,7 @@ def test_a_thousand_listed_deployments_are_a_table_in_the_log_too() -> None:
         "feature/greeting",
         "https://hello-world--8241.stormkit.dev",
     ]
-    assert lines[-1] == "500 older deployments are not shown. The output `result` has all 1000."
+    assert lines[-1] == "500 older deployments are not shown. Name a branch to list fewer."
     assert f"\n\n{lines[-1]}" in summary.render(results.of_listing(_many(1000, pattern)))
 
 
