@@ -8,7 +8,7 @@ from pathlib import Path
 _SHA = re.compile(r"[0-9a-f]{40}")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Pipeline:
     """A pipeline of the CI called `name`. What the CI does not say is empty.
 

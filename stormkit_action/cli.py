@@ -63,7 +63,7 @@ exit codes:
 _MAX_KEY_FILE_BYTES = 65_536
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class CommandLine:
     """What was asked for: `environ` with the flags as inputs, and where the result goes.
 

@@ -64,7 +64,7 @@ class SystemClock:
         return SystemClock(Cancellation())
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Deadline:
     """A moment on a clock; `at` is in the clock's monotonic seconds."""
 

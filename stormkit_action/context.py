@@ -43,7 +43,7 @@ class Reporter(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Context:
     """Everything a command gets: what was asked for, whom to ask, until when, and who listens.
 

@@ -26,7 +26,7 @@ _NO_EVENT_FILE = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Repository:
     """A repository: its id (None where it is not known) and "owner/name". A fork that was deleted has neither."""
 
@@ -40,7 +40,7 @@ class Repository:
         return self.name.lower() == other.name.lower()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PullRequest:
     """A pull request. `head_repository` is "owner/name", empty when the fork was deleted."""
 
@@ -62,7 +62,7 @@ class PullRequest:
         return Repository(id=self.head_repository_id, name=self.head_repository)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """The workflow run: `order` grows from run to run and from attempt to attempt of a workflow."""
 
@@ -77,7 +77,7 @@ class Run:
         return (self.id, self.attempt)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Event:
     """The event that started the workflow.
 

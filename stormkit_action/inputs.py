@@ -56,7 +56,7 @@ class BuildLog(StrEnum):
     NEVER = "never"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Environment:
     """A Stormkit environment. `name` is what the workflow's author calls it; both are empty where none was named."""
 
@@ -64,7 +64,7 @@ class Environment:
     env_id: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Input:
     """The description of an input. `parse` raises ValueError with what is valid instead."""
 
@@ -108,7 +108,7 @@ def _environments(text: str) -> tuple[Environment, ...]:
     return tuple(Environment(name=name, env_id=env_id) for name, env_id in parsers.environments(text))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Inputs:
     """The inputs, parsed. Secrets are not in its repr."""
 

@@ -272,7 +272,7 @@ def optional_origin(text: str) -> str:
     return origin(text) if text else ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StatusCodes:
     """Accepted HTTP status codes, as inclusive ranges."""
 

@@ -25,7 +25,7 @@ _DEFAULT_BRANCH_STAYS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What this run does.
 

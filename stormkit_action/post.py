@@ -96,7 +96,7 @@ def finish(environ: Mapping[str, str], *, console: Console, files: StepFiles, cl
     return 1 if any(result.may_still_run for result in results) else 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PostStep:
     """Finishes the deployments of a killed step."""
 

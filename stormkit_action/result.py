@@ -20,7 +20,7 @@ class Outcome(StrEnum):
     RUNNING = "running"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class DeploymentResult:
     """The result in one environment. `Context.result` makes it.
 
@@ -96,7 +96,7 @@ class DeploymentResult:
         return LogStep(title="the build", message=text, ok=False, duration=0.0) if text else None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """The whole step's result.
 

@@ -25,7 +25,7 @@ class StateFile(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class StartedDeployment:
     """A deployment that the step began. Without an id only its trigger is known, sent at `sent_at` (Unix seconds)."""
 

@@ -45,7 +45,7 @@ def check(context: Context) -> DeploymentResult:
     )
 
 
-@dataclass(slots=True)
+@dataclass
 class Checks:
     """The questions, each of which leaves a line in the log or a sentence in `problems`."""
 

@@ -19,7 +19,7 @@ POOL_SIZE = 8
 STOP_PATIENCE_S = 55.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Stopped:
     """What came of stopping several: the deployments as read back, and a sentence for each failure."""
 

@@ -61,7 +61,7 @@ class Retry(Enum):
         return refusal.retryable if self is Retry.TRANSIENT else refusal.retry_after > 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Page(Generic[T]):
     """An answer's content, and whether the list that it belongs to goes on."""
 
@@ -77,7 +77,7 @@ class _Sender(Protocol):
     ) -> tuple[int, Mapping[str, str], str]: ...
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(kw_only=True)
 class SharedClients:
     """What all connections with one token share.
 
@@ -91,7 +91,7 @@ class SharedClients:
     repository_path: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Connection:
     """GitHub's API under one token. With a `deadline` every call ends by it."""
 

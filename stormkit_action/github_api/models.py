@@ -12,7 +12,7 @@ UNSPECIFIED_LIMIT_S = 60.0
 _TRANSIENT = (429, 500, 502, 503, 504)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Account:
     """A person's or a bot's account. `id` is 0 where GitHub did not say, as it may for an account that is gone."""
 
@@ -41,7 +41,7 @@ def _full_login(account: Account) -> str:
     return f"{account.login}[bot]" if is_short else account.login
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Comment:
     """A comment on a pull request."""
 
@@ -57,7 +57,7 @@ class Comment:
         return cls(id=_id(data), author=author, body=_text(data, "body"), url=_text(data, "html_url"))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class GitHubDeployment:
     """A GitHub Deployment. `payload` is what its creator put there, empty when that was no object."""
 
@@ -82,7 +82,7 @@ class GitHubDeployment:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Refusal:
     """Why a call failed.
 

@@ -21,7 +21,7 @@ def show(deployment: Deployment, console: Console, *, prefix: str = "") -> None:
         console.group(f"{prefix}{name}{_outcome(step)}", _lines(step.message))
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(kw_only=True)
 class _PrintedStep:
     """What of one step is in the log already. `text` ends in a line end."""
 

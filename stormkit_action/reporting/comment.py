@@ -64,7 +64,7 @@ _COMMANDS = frozenset(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class CommentWrite:
     """What became of a write: the comment's URL (empty when there is none), and whether it was seen to hold.
 
@@ -80,7 +80,7 @@ class CommentWrite:
     superseded_by: tuple[Row, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class _Snapshot:
     """Our comments as they were at `at`, oldest first, and their rows.
 

@@ -37,7 +37,7 @@ _STATE = re.compile(r"<!-- stormkit-action state (?P<word>[A-Za-z0-9+/=]*) -->")
 _ORDER = ("Failed", "Timed out", "Stopped", "Cancelled", "Building", "Live", "Ready", "Skipped", "Removed")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Detail:
     """How much a comment shows: characters of a log excerpt and of a reason, and whether a row is brief."""
 

@@ -40,7 +40,7 @@ CLOSE_S = 20.0
 _SLICE_S = 0.2
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """What could not be shown on GitHub, and whether that deserves a warning."""
 

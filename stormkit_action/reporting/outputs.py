@@ -30,7 +30,7 @@ OUTPUTS: Mapping[str, str] = {
 MAX_RESULT_BYTES = 120_000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class GitHubWrites:
     """What was written to GitHub: the comment's URL, and the GitHub Deployments' ids by the environment's name.
 

@@ -67,7 +67,7 @@ STATES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """One environment's line.
 
@@ -116,7 +116,7 @@ class Row:
         return self.run_id, self.attempt
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class EndedDeployment:
     """A deployment that a command stopped or, if `is_deleted`, removed at `updated` (Unix seconds)."""
 
@@ -141,7 +141,7 @@ class EndedDeployment:
         return row
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Change:
     """What a step changes in the comment.
 

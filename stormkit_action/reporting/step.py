@@ -8,7 +8,7 @@ from stormkit_action.plan import Plan
 from stormkit_action.reporting.github_report import GitHubReport
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(kw_only=True)
 class Step:
     """Filled in as the step goes on. `github` reports to GitHub; None outside of it."""
 

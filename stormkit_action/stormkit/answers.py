@@ -32,7 +32,7 @@ MAX_TEXT_CHARACTERS = 1000
 WHERE_KEYS_ARE = "Your App → Environment → Config → Other → API Keys"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Response:
     """What came back for a request, redacted of secrets.
 
@@ -60,7 +60,7 @@ class Response:
         return self.headers.get("Content-Type", "").lower().startswith("application/json")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """A successful answer: the JSON object, and the server's clock where it is known."""
 

@@ -9,7 +9,7 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NetworkProblem:
     """Why there was no answer. `may_have_arrived`: the request may have; `retryable`: it may go through later."""
 

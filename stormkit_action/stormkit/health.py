@@ -48,7 +48,7 @@ class Health(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class HealthResult:
     """The result of a health check. `reason` is what is wrong, as it reads after a colon; empty when healthy.
 

@@ -45,7 +45,7 @@ class Status(StrEnum):
             return cls.RUNNING
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Commit:
     """The commit that was built; None until the build has checked it out. `sha` may be abbreviated."""
 
@@ -54,7 +54,7 @@ class Commit:
     message: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class LogStep:
     """One step of a build, or one status check: `message` is its output, `duration` is in seconds."""
 
@@ -64,7 +64,7 @@ class LogStep:
     duration: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class UploadSize:
     """What was uploaded, in bytes."""
 
@@ -73,7 +73,7 @@ class UploadSize:
     serverless: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Deployment:
     """One deployment of an environment.
 
@@ -181,7 +181,7 @@ class Deployment:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Page:
     """One page of the deployments list, newest first; `server_date` is the server's clock, where it is known."""
 
@@ -190,7 +190,7 @@ class Page:
     server_date: datetime | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PolledStatus:
     """A status, and the server's own word for it where this program does not know it."""
 

@@ -40,7 +40,7 @@ TIME_LIMIT_PAUSE_S = 5.0
 MAX_BUILD_S = 7 * 24 * 3600.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class UsualDuration:
     """How long this environment's builds usually take: `seconds` is the median of `count` builds.
 

@@ -74,7 +74,7 @@ class KeyAuth(AuthBase):
         return request
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """One request. `action` is what it does, as it reads after "while": "reading deployment 8241".
 

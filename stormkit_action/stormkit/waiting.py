@@ -31,7 +31,7 @@ RESTART_LAG_S = 30.0
 _MIN_SLEEP_S = 0.001
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Progress:
     """The state of a build `elapsed` seconds after it was triggered; `usual` once known.
 
