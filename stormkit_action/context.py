@@ -7,7 +7,7 @@ from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import CommandError
 from stormkit_action.event import Event
 from stormkit_action.github_api.api import GitHubApi
-from stormkit_action.inputs import Environment, Inputs
+from stormkit_action.inputs import BuildLog, Environment, Inputs
 from stormkit_action.plan import Plan
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit.client import StormkitClient
@@ -81,6 +81,8 @@ class Context:
         The only constructor of results. `deployment` is None where nothing was read; `deployment_id` names one that
         could not be read. `elapsed` is how many seconds this step has waited for it.
         """
+        if deployment and self.inputs.build_log is BuildLog.NEVER:
+            deployment = deployment.without_output()
         status_read = Outcome(deployment.status.value) if deployment else Outcome.SUCCESS
         branch = (deployment.branch if deployment else "") or self.plan.branch
         return DeploymentResult(

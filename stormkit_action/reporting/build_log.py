@@ -7,7 +7,7 @@
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from stormkit_action.reporting.console import Console
@@ -17,8 +17,8 @@ from stormkit_action.text import duration, one_line
 
 def show(deployment: Deployment, console: Console, *, prefix: str = "") -> None:
     """Print the whole log of a deployment."""
-    for name, step in _named_steps(deployment):
-        console.group(f"{prefix}{name}{_outcome(step)}", _lines(step.message))
+    for step in steps_of(deployment):
+        console.group(f"{prefix}{step.title}{_outcome(step)}", _lines(step.message))
 
 
 @dataclass(kw_only=True)
@@ -48,11 +48,12 @@ class LiveBuildLog:
         if build != self._build:
             # A restart keeps the id, sets createdAt and clears the log.
             self._build, self._printed = build, []
-        steps = list(_named_steps(deployment))
-        for place, (name, step) in enumerate(steps):
-            self._show_step(place, name, step, ended=complete or place < len(steps) - 1)
+        steps = list(steps_of(deployment))
+        for place, step in enumerate(steps):
+            self._show_step(place, step, ended=complete or place < len(steps) - 1)
 
-    def _show_step(self, place: int, name: str, step: LogStep, *, ended: bool) -> None:
+    def _show_step(self, place: int, step: LogStep, *, ended: bool) -> None:
+        name = step.title
         is_new = place == len(self._printed) or self._printed[place].name != name
         if is_new:
             self._printed[place:] = [_PrintedStep(name=name)]
@@ -73,12 +74,16 @@ class LiveBuildLog:
         self._console.section((self._prefix, *self._build, place, name), f"{self._prefix}{title}", fresh)
 
 
-def _named_steps(deployment: Deployment) -> Iterator[tuple[str, LogStep]]:
-    """Steps and status checks with their names."""
+def steps_of(deployment: Deployment) -> Iterator[LogStep]:
+    """The steps of a build and then its status checks, each with a title of one line."""
+    checks_s = sum(check.duration for check in deployment.status_checks)
     for step in deployment.logs:
-        yield one_line(step.title, 120) or "step", step
+        title = one_line(step.title, 120) or "step"
+        # Real servers count the status checks into the step "deploy". What that took itself is not known then.
+        includes_checks = title == "deploy" and deployment.status_checks and step.duration >= checks_s
+        yield replace(step, title=title, duration=0.0 if includes_checks else step.duration)
     for check in deployment.status_checks:
-        yield f"Status check: {one_line(check.title, 120) or 'check'}", check
+        yield replace(check, title=f"Status check: {one_line(check.title, 120) or 'check'}")
 
 
 def _outcome(step: LogStep) -> str:

@@ -1,10 +1,27 @@
-"""The job summary: what happened, for whoever opens the run. Pure."""
+"""The job summary: what happened, for whoever opens the run. Pure.
+
+    ### Stormkit deployment
+
+    | Site | Status | Commit |
+    | docs | ✅ Ready in 42s, Open preview, Build log | 16ab41e, branch feature/greeting |
+
+    | Steps of docs                | Time | 42s                  |
+    | ✅ checkout feature/greeting | 2s   | █··················· |
+    | ✅ npm ci                    | 12s  | ·██████············· |
+    | ✅ npm run build             | 21s  | ·······██████████··· |
+
+    | Uploaded | Client | Server | Serverless |
+    | docs     | 205 kB | 1.5 MB |       none |
+
+A failure adds the last lines of its step.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from stormkit_action.event import Run
 from stormkit_action.reporting import markdown
+from stormkit_action.reporting.build_log import steps_of
 from stormkit_action.reporting.rows import STATES, row_of
 from stormkit_action.reporting.table import HEAD, WORDS, cells, list_as_markdown
 from stormkit_action.result import DeploymentResult, Result
@@ -41,7 +58,7 @@ def render(result: Result) -> str:
         rows = [row_of(deployment, run=Run(), now=_NO_TIME) for deployment in result.deployments[:MAX_ENVIRONMENTS]]
         blocks.append(markdown.table(HEAD, [cells(row, branch=True) for row in rows]))
         blocks += _left_out(len(result.deployments), MAX_ENVIRONMENTS, "deployments")
-    blocks += _first(map(_timeline, result.deployments), MAX_TIMELINES, "timelines")
+    blocks += _timelines(result.deployments)
     blocks += _uploads(result.deployments[:MAX_ENVIRONMENTS])
     blocks += _first(map(_failure, result.deployments), MAX_FAILURES, "failures")
     return _fitting(blocks)
@@ -69,30 +86,46 @@ def _left_out(there: int, shown: int, what: str) -> list[str]:
     return [f"{there - shown} more {what} are not shown."] if there > shown else []
 
 
-def _timeline(result: DeploymentResult) -> str:
-    """The build's steps as a table, with bars of one scale; empty when their durations are not known."""
-    if result.deployment is None:
-        return ""
-    steps = _merged((*result.deployment.logs, *result.deployment.status_checks))
-    total = sum(step.duration for step in steps)
-    if not 0 < total <= MAX_TIMELINE_S:
-        return ""
+def _timelines(results: Iterable[DeploymentResult]) -> list[str]:
+    """A table of each build's steps. All bars have one scale, so that builds can be compared."""
+    builds = [(result, steps) for result in results if (steps := _timed_steps(result))]
+    shown = builds[:MAX_TIMELINES]
+    scale_s = max((_total(steps) for _, steps in shown), default=0.0)
+    tables = [_timeline(result, steps, scale_s) for result, steps in shown]
+    return [*tables, *_left_out(len(builds), MAX_TIMELINES, "timelines")]
+
+
+def _timeline(result: DeploymentResult, steps: Sequence[LogStep], scale_s: float) -> str:
+    """A row a step. Its bar begins where the one before ended."""
     rows = []
-    begin = 0.0
+    begin_s = 0.0
     for step in steps:
         mark = "✅" if step.ok else "❌ failed:"
-        title = markdown.text(step.title, 60) or "step"
-        rows.append([f"{mark} {title}", duration(step.duration), _bar(begin / total, step.duration / total)])
-        begin += step.duration
+        time = duration(step.duration) if step.duration else ""
+        rows.append([f"{mark} {markdown.text(step.title, 60)}", time, _bar(begin_s, step.duration, scale_s)])
+        begin_s += step.duration
     name = markdown.text(result.label or result.deployment_id, 100)
-    return markdown.table([f"Steps of {name}", "Time", duration(total)], rows)
+    return markdown.table([f"Steps of {name}", "Time", duration(_total(steps))], rows)
 
 
-def _bar(begin: float, share: float) -> str:
-    """When in the build a step ran: `··███·····`. `begin` and `share` are parts of the whole time."""
-    first = min(BAR_CHARACTERS - 1, round(BAR_CHARACTERS * begin))
-    length = max(1, min(BAR_CHARACTERS - first, round(BAR_CHARACTERS * share)))
-    return f"<code>{'·' * first}{'█' * length}{'·' * (BAR_CHARACTERS - first - length)}</code>"
+def _bar(begin_s: float, length_s: float, scale_s: float) -> str:
+    """When in `scale_s` seconds a step ran: `··███·····`. A screen reader skips it: the time stands beside it."""
+    first = min(BAR_CHARACTERS - 1, round(BAR_CHARACTERS * begin_s / scale_s))
+    length = 0
+    if length_s:
+        length = max(1, min(BAR_CHARACTERS - first, round(BAR_CHARACTERS * length_s / scale_s)))
+    bar = "·" * first + "█" * length + "·" * (BAR_CHARACTERS - first - length)
+    return f'<code aria-hidden="true">{bar}</code>'
+
+
+def _timed_steps(result: DeploymentResult) -> Sequence[LogStep]:
+    """The steps of a build, the last ones as one when there are too many; none where their durations are not known."""
+    steps = _merged(list(steps_of(result.deployment))) if result.deployment else ()
+    return steps if 0 < _total(steps) <= MAX_TIMELINE_S else ()
+
+
+def _total(steps: Iterable[LogStep]) -> float:
+    return sum(step.duration for step in steps)
 
 
 def _merged(steps: Sequence[LogStep]) -> Sequence[LogStep]:
@@ -104,7 +137,7 @@ def _merged(steps: Sequence[LogStep]) -> Sequence[LogStep]:
         title=f"{len(rest)} more steps",
         message="",
         ok=all(step.ok for step in rest),
-        duration=sum(step.duration for step in rest),
+        duration=_total(rest),
     )
     return (*steps[: MAX_STEPS - 1], last)
 

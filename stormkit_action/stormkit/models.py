@@ -6,7 +6,7 @@ for "not reported". Texts are foreign: whoever shows one escapes it.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -140,6 +140,10 @@ class Deployment:
     def has_failed_checks(self) -> bool:
         """Whether the build itself succeeded, but its status checks failed or were stopped."""
         return self.status_checks_passed is False and not self.error and all(step.ok for step in self.logs)
+
+    def without_output(self) -> "Deployment":
+        """The deployment without any line of build output, for `build-log: never`."""
+        return replace(self, logs=(), status_checks=(), failure_summary="")
 
     @classmethod
     def from_api(cls, data: Mapping[str, Any]) -> "Deployment":

@@ -1,6 +1,7 @@
 """The build log in the step's log: every line once, whatever the server does with its text in between."""
 
 import re
+import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,7 +13,7 @@ from sandbox.runner.log import StepLog
 from sandbox.runner.masks import SecretMasker
 from stormkit_action.reporting import build_log
 from stormkit_action.reporting.build_log import LiveBuildLog
-from stormkit_action.reporting.console import GitHubConsole
+from stormkit_action.reporting.console import PIECE_CHARACTERS, GitHubConsole, PlainConsole
 from stormkit_action.stormkit.models import Deployment, LogStep, Status
 
 RUNNING = Deployment(id="8241", status=Status.RUNNING)
@@ -140,6 +141,57 @@ def test_a_restart_begins_anew_although_the_log_is_the_same():
         created = datetime(2026, 3, 14, 9, minute, tzinfo=UTC)
         live.show(replace(RUNNING, logs=logs, created_at=created), complete=True)
     assert paper.text == ["▸ npm ci ✗ failed", "one"] * 2
+
+
+def test_a_step_that_includes_the_status_checks_shows_no_duration():
+    """Real servers count the status checks into the step before them."""
+    checked = replace(
+        RUNNING,
+        logs=(step("npm ci", "a", duration=3), step("deploy", "b", duration=8)),
+        status_checks=(step("e2e", "c", duration=8),),
+    )
+    paper = Paper()
+    build_log.show(checked, paper)  # type: ignore[arg-type]
+    assert [line for line in paper.text if line.startswith("▸")] == [
+        "▸ npm ci (3s)",
+        "▸ deploy",
+        "▸ Status check: e2e (8s)",
+    ]
+
+
+def test_blank_lines_at_the_end_wait_for_what_follows():
+    """A running step's text ends in one line break more than later."""
+    assert stages(
+        (step("build", "one\n\n"),),
+        (step("build", "one\ntwo\n\n\n"),),
+        (step("build", "one\ntwo\n\n\nthree\n\n"),),
+        complete=False,
+    ) == ["▸ build", "one", "two", "", "", "three"]
+
+
+def test_a_log_of_line_ends_is_printed_in_few_pieces_and_little_memory():
+    """30 MB of them are 30 million lines, each of which would be a string of its own."""
+    size = 30_000_000
+    logs = (step("build", "a\n" + "\n" * size + "b\n"),)
+    pieces = []
+
+    class Counting(PlainConsole):
+        def _write(self, lines):
+            pieces.append(len(lines))
+
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        live = LiveBuildLog(Counting())
+        live.show(replace(RUNNING, logs=logs), complete=False)
+        live.show(replace(RUNNING, logs=logs), complete=True)
+        build_log.show(replace(RUNNING, logs=logs), Counting())
+        peak = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+    assert len(pieces) <= 2 * size // PIECE_CHARACTERS + 10
+    assert sum(pieces) >= 2 * size
+    assert peak < 5 * size
 
 
 def test_status_checks_are_groups_of_their_own():
