@@ -215,7 +215,7 @@ LOOP_NAME = "documentation's 5-second loop"
 STRATEGIES: dict[str, Strategy] = {
     LOOP_NAME: polling_at(lambda: every(LOOP)),
     "exponential backoff, 1 s to 30 s": polling_at(backoff),
-    "this action, `poll-interval: 2s` (default)": this_action(2.0),
+    "this action, `poll-interval: 0.5s` (default)": this_action(0.5),
     "this action, `poll-interval: 0.2s`": this_action(0.2),
 }
 
@@ -269,8 +269,8 @@ def _introduction() -> Iterable[str]:
         " knows the usual duration and the spread exactly: pauses of c·sqrt(S/f), where f is the density of the"
         " duration and S the probability of a longer one, give a mean lag of (∫sqrt(f·S))²/2 over the number of polls,"
         " with one c for short and long builds. This action only knows the durations of earlier builds, and keeps some"
-        " polls for builds that fail early or take longer than ever. With the default `poll-interval` of 2 s no"
-        " schedule can be less than about 1 s late on average.",
+        " polls for builds that fail early or take longer than ever. With the default `poll-interval` of 0.5 s no"
+        " schedule can be less than about 0.25 s late on average.",
     )
 
 
