@@ -1,6 +1,7 @@
 """`python -m sandbox`: a local Stormkit and a local GitHub until Ctrl+C, to try the action without an account."""
 
 import argparse
+import signal
 import threading
 from contextlib import ExitStack
 
@@ -46,6 +47,8 @@ def main() -> None:
             ),
             flush=True,
         )
+        # A shell's background job ignores SIGINT.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             threading.Event().wait()
         except KeyboardInterrupt:

@@ -1,6 +1,6 @@
 """SIGINT, SIGTERM and SIGHUP become one cancellation that ends every wait at once, also inside a slow request."""
 
-import queue
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -19,9 +19,6 @@ class Cancellation:
         self._requested = threading.Event()
         self._lock = threading.Lock()
         self._wakers: set[threading.Event] = set()
-        # SimpleQueue.put is the one hand-over that is safe inside a signal handler: setting an Event
-        # there can deadlock with the main thread that waits on it.
-        self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     @property
     def requested(self) -> bool:
@@ -40,15 +37,17 @@ class Cancellation:
 
         They need a handler: as PID 1 of a container Python would otherwise ignore SIGTERM.
         """
-        threading.Thread(target=self._watch, name="signals", daemon=True).start()
+        # Python runs a handler in the main thread alone, and not before that leaves a lock it waits for. The wakeup
+        # descriptor is written at once, whatever the main thread does.
+        read_end, write_end = os.pipe()
+        os.set_blocking(write_end, False)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        threading.Thread(target=self._watch, args=(read_end,), name="signals", daemon=True).start()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._handle)
+            signal.signal(number, _do_nothing)
 
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        self._signals.put(number)
-
-    def _watch(self) -> None:
-        self._signals.get()
+    def _watch(self, read_end: int) -> None:
+        os.read(read_end, 1)
         self.request()
 
     def check(self) -> None:
@@ -76,6 +75,10 @@ class Cancellation:
     def _forget(self, waker: threading.Event) -> None:
         with self._lock:
             self._wakers.discard(waker)
+
+
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    """The handler of a signal that was noticed by its wakeup descriptor."""
 
 
 class Pending(Generic[T]):
