@@ -109,13 +109,13 @@ def _timeline(result: DeploymentResult, steps: Sequence[LogStep], scale_s: float
 
 
 def _bar(begin_s: float, length_s: float, scale_s: float) -> str:
-    """When in `scale_s` seconds a step ran: `··███·····`. A screen reader skips it: the time stands beside it."""
+    """When in `scale_s` seconds a step ran: `··███·····`. The time stands beside it, for a screen reader."""
     first = min(BAR_CHARACTERS - 1, round(BAR_CHARACTERS * begin_s / scale_s))
     length = 0
     if length_s:
         length = max(1, min(BAR_CHARACTERS - first, round(BAR_CHARACTERS * length_s / scale_s)))
     bar = "·" * first + "█" * length + "·" * (BAR_CHARACTERS - first - length)
-    return f'<code aria-hidden="true">{bar}</code>'
+    return f"<code>{bar}</code>"
 
 
 def _timed_steps(result: DeploymentResult) -> Sequence[LogStep]:

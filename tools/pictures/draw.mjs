@@ -42,7 +42,7 @@ async function html(name) {
   const left = await markdown().use(rehypeSanitize).use(rehypeStringify).process(text);
   if (String(written) !== String(left)) throw new Error(`GitHub's allowlist removes something from ${name}.md`);
   if (/href="[^"]*evil/.test(left)) throw new Error(`foreign text became a link in ${name}.md`);
-  return String(left).replaceAll(/<pre><code class="language-(mermaid)">(.*?)<\/code><\/pre>/gs, '<pre class="$1">$2</pre>');
+  return String(left);
 }
 
 function withoutComments() {
@@ -53,25 +53,21 @@ function withoutComments() {
   return prune;
 }
 
-function page(name, content, scheme) {
+function page(name, content) {
   const head = name.startsWith("comment") ? "<b>github-actions</b> <i>bot</i> <span>commented</span>" : "<b>preview</b> <span>summary</span>";
   return `<!doctype html>
 <html lang="en"><meta charset="utf-8">
 <link rel="stylesheet" href="node_modules/github-markdown-css/github-markdown.css">
 <link rel="stylesheet" href="frame.css">
 <section><header>${head}</header><article class="markdown-body">${content}</article></section>
-<script src="node_modules/mermaid/dist/mermaid.min.js"></script>
-<script>
-  mermaid.initialize({ startOnLoad: false, theme: "${scheme === "dark" ? "dark" : "default"}", securityLevel: "strict" });
-  window.drawn = document.fonts.ready.then(() => mermaid.run());
-</script>`;
+<script>window.drawn = document.fonts.ready;</script>`;
 }
 
-/** A screenshot of a golden file. Throws when a diagram can't be drawn. */
+/** A screenshot of a golden file. */
 async function render(browser, name, { scheme = "light", width = DESKTOP, scale = 1, open = false }) {
   const content = await html(name);
   const source = join(here, "page.html");
-  await writeFile(source, page(name, open ? content.replaceAll("<details>", "<details open>") : content, scheme));
+  await writeFile(source, page(name, open ? content.replaceAll("<details>", "<details open>") : content));
   const tab = await browser.newPage({ viewport: { width, height: 100 }, colorScheme: scheme, deviceScaleFactor: scale });
   await tab.goto(pathToFileURL(source).href);
   await tab.evaluate("drawn");
