@@ -1,6 +1,5 @@
 """The sticky comment on a local GitHub: found, written, read back and repaired. Nobody waits: the clock is a fake."""
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -19,7 +18,7 @@ from stormkit_action.reporting.comment import (
     StickyComment,
 )
 from stormkit_action.reporting.comment_body import marker, read_rows, render
-from stormkit_action.reporting.rows import Change, Row, State, encode
+from stormkit_action.reporting.rows import MAX_ROWS, Change, Row, State, encode
 
 BOT = "github-actions[bot]"
 NOW = int(TODAY.timestamp())
@@ -309,14 +308,13 @@ def test_a_permission_that_is_missing_is_an_error_at_once(github, clock):
     assert methods(github) == ["GET", "POST"]
 
 
-def test_forged_comments_full_of_rows_hold_nothing_up(github, clock):
+def test_of_forged_comments_full_of_rows_only_so_many_are_taken_over(github, clock):
     """Whoever has the bot's account can write comments with our marker."""
-    forged = [replace(OLD, label=f"{number:x}") for number in range(1000)]
-    word = encode(forged)
+    word = encode([replace(OLD, label=f"{number:x}") for number in range(1000)])
     for _ in range(50):
         github.state.add_comment(login=BOT, body=f"{marker('stormkit')}\n\n<!-- stormkit-action state {word} -->")
-    began = time.process_time()
     write(github, clock)
-    assert time.process_time() - began < 10
     assert clock.passed <= 45
-    assert any(row.label == "docs" for row in read_rows(github.state.comments()[0].body))
+    rows = read_rows(github.state.comments()[0].body)
+    assert "docs" in {row.label for row in rows}
+    assert len(rows) <= MAX_ROWS + 1
