@@ -6,6 +6,7 @@
   npm error code 1
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,6 +14,9 @@ from datetime import datetime
 from stormkit_action.reporting.console import Console
 from stormkit_action.stormkit.models import Deployment, LogStep
 from stormkit_action.text import duration, one_line
+
+# Behind another carriage return it can't begin, so that a long run of them is read once.
+_LINE_END = re.compile(r"(?<!\r)\r+\n")
 
 
 def show(deployment: Deployment, console: Console, *, prefix: str = "") -> None:
@@ -93,7 +97,7 @@ def _outcome(step: LogStep) -> str:
 
 def _lines(message: str) -> str:
     """`message` without blank lines at its end: while a step runs, its text ends in one more than later."""
-    return message.replace("\r\n", "\n").rstrip("\r\n")
+    return _LINE_END.sub("\n", message).rstrip("\r\n")
 
 
 def _fresh(text: str, printed: str) -> str:
