@@ -15,11 +15,9 @@ from sandbox.runner.runner import ACTION, Runner
 from sandbox.runner.step import Finished
 from sandbox.stormkit.server import ENV_KEY, Stormkit
 from tests.recipes.expressions import as_text, condition, evaluate, filled
-from tests.workflows.linting import STAND_IN, load
+from tests.workflows.linting import is_own_action, load, own_workflow
 
 Known = Mapping[str, Any]
-
-OURS = (f"{STAND_IN}@v1", "$/")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -86,7 +84,9 @@ class Recipe:
 
     def _call(self, name: str, job: Mapping[str, Any], known: Known) -> None:
         """Run a reusable workflow of this repository."""
-        called = load(ACTION / job["uses"].removeprefix(f"{STAND_IN}/").removesuffix("@v1"))
+        path = own_workflow(job["uses"])
+        assert path, f"{job['uses']} is another repository's"
+        called = load(path)
         interface = called["on"]["workflow_call"]
         inputs = {each: spec["default"] for each, spec in interface["inputs"].items()}
         inputs |= {each: _typed(value, known) for each, value in job.get("with", {}).items()}
@@ -107,7 +107,7 @@ class Recipe:
             self.jobs[name] = {output: filled(value, here) for output, value in job.get("outputs", {}).items()}
 
     def _run_step(self, step: Mapping[str, Any], known: Known, directory: JobDirectory) -> None:
-        if step.get("uses") in OURS:
+        if is_own_action(step.get("uses", "")):
             finished = self._runner(step, known, directory).run()
             known["steps"][step.get("id", "")] = {"outputs": finished.outputs}
             self.finished.append(finished)

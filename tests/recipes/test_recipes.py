@@ -100,6 +100,28 @@ def test_a_comment_deploys(recipe, github):
 
 
 @pytest.mark.parametrize(
+    ("name", "event", "changes"),
+    [("chatops", "issue_comment_created", {"comment": COMMENT}), ("after-ci", "workflow_run_completed", {})],
+)
+def test_what_was_deployed_by_another_event_is_removed_when_the_pull_request_closes(
+    recipe, stormkit, name, event, changes
+):
+    (finished,) = recipe(name, event=event, changes=changes).run()
+    assert deployed(finished)
+    (closed,) = recipe(name, event="pull_request_closed").run()
+    assert (closed.exit_code, closed.outputs["deleted"]) == (0, "1"), closed.log
+    assert all(deployment.deleted for deployment in stormkit.deployments)
+
+
+def test_a_comment_on_a_closed_pull_request_starts_nothing(recipe):
+    asked = recipe("chatops", event="issue_comment_created")
+    issue = asked._github()["event"]["issue"] | {"state": "closed"}
+    asked.changes = {"comment": COMMENT, "issue": issue}
+    assert asked.run() == []
+    assert asked.skipped == ["deploy"]
+
+
+@pytest.mark.parametrize(
     ("event", "comment"),
     [
         ("issue_comment_created", COMMENT | {"author_association": "NONE"}),
@@ -142,6 +164,7 @@ def test_after_ci_that_failed_or_was_not_a_pull_request_s(recipe, changes):
         ("pull_request_target_fork", {"action": "labeled", "label": {"name": "bug"}}, ["take-over", "clean-up"]),
         ("pull_request_target_opened", {"action": "labeled", "label": {"name": "preview"}}, ["take-over", "clean-up"]),
         ("pull_request_target_fork", {"action": "closed"}, ["take-over", "clean-up"]),
+        ("pull_request_target_fork", {"action": "unlabeled", "label": {"name": "bug"}}, ["take-over", "clean-up"]),
     ],
 )
 def test_only_the_label_takes_a_fork_s_commit_over(recipe, stormkit, event, changes, left_out):
@@ -151,10 +174,17 @@ def test_only_the_label_takes_a_fork_s_commit_over(recipe, stormkit, event, chan
     assert stormkit.requests == []
 
 
-def test_a_labeled_fork_that_closes_is_cleaned_up(recipe):
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"action": "closed", "label": {}, "labels": [{"name": "preview"}]},
+        {"action": "unlabeled", "label": {"name": "preview"}, "labels": []},
+    ],
+)
+def test_a_labeled_fork_that_closes_or_loses_its_label_is_cleaned_up(recipe, changes):
     asked = recipe("fork-label", event="pull_request_target_fork")
-    pull_request = asked._github()["event"]["pull_request"] | {"labels": [{"name": "preview"}]}
-    asked.changes = {"action": "closed", "pull_request": pull_request}
+    pull_request = asked._github()["event"]["pull_request"] | {"labels": changes["labels"]}
+    asked.changes = {"action": changes["action"], "label": changes["label"], "pull_request": pull_request}
     asked.run()
     assert asked.skipped == ["take-over"]
 

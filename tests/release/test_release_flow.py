@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from sandbox.runner.runner import ACTION
-from tests.workflows.linting import load
+from tests.workflows.linting import is_own_action, load, uses
 from tools.release import set_version
 
 STEPS = {
@@ -46,7 +46,7 @@ class Repository:
         (self.root / ".github/workflows").mkdir(parents=True)
         for name in set_version.REUSABLE_WORKFLOWS:
             shutil.copy(ACTION / name, self.root / name)
-        for package in ("tools", "stormkit_action"):
+        for package in ("tools", "stormkit_action", "templates", "examples"):
             shutil.copytree(ACTION / package, self.root / package, ignore=shutil.ignore_patterns("__pycache__"))
         (self.root / "CHANGELOG.md").write_text(CHANGELOG, encoding="utf-8")
         set_version.main(["1.2.3", "2026-01-02"], self.root)
@@ -149,6 +149,27 @@ def test_the_released_reusable_workflows_use_the_action_at_their_own_tag(reposit
     for name in set_version.REUSABLE_WORKFLOWS:
         released = repository.at_origin("show", f"v1.2.3:{name}")
         assert released.count("uses: octocat/stormkit_action@v1.2.3\n") == 1
+
+
+def test_a_prepared_release_passes_its_own_linters(repository):
+    for name in set_version.REUSABLE_WORKFLOWS:
+        [used] = uses(load(repository.root / name))
+        assert used.endswith("@v1.2.3")
+        assert is_own_action(used)
+
+
+def test_a_release_names_itself_wherever_an_image_or_a_template_is_named(repository):
+    files = {path: set_version.pins_in(path.read_text("utf-8")) for path in set_version.pinned_files(repository.root)}
+    named = {str(path.relative_to(repository.root)): tags for path, tags in files.items() if tags}
+    assert {"templates/preview.yml", "examples/gitlab-ci.yml", "examples/Jenkinsfile"} <= named.keys()
+    assert set().union(*named.values()) == {"v1.2.3"}
+
+
+def test_a_template_of_another_version_is_not_released(repository):
+    path = repository.root / "templates/preview.yml"
+    path.write_text(set_version.with_pins(path.read_text(encoding="utf-8"), "v1.2.2"), encoding="utf-8")
+    printed = repository.fails("The tag, the package and the changelog say the same")
+    assert "templates/preview.yml names v1.2.2, not v1.2.3." in printed
 
 
 @pytest.mark.parametrize("name", set_version.REUSABLE_WORKFLOWS)

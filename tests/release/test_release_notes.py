@@ -69,7 +69,24 @@ def test_a_version_that_stands_there_twice_is_refused():
 
 
 def test_a_version_that_fits_has_no_problems():
-    assert problems("v1.1.0", "1.1.0", TEXT, {"preview.yml": "      uses: octocat/stormkit_action@v1.1.0\n"}) == []
+    workflows = {"preview.yml": "      uses: octocat/stormkit_action@v1.1.0\n"}
+    pinned = {"README.md": "Deploys.\n", "gitlab-ci.yml": "  image: ghcr.io/octocat/stormkit_action:v1.1.0\n"}
+    assert problems("v1.1.0", "1.1.0", TEXT, workflows, pinned) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("image: ghcr.io/octocat/stormkit_action:v1.0.0\n", "PAGE names v1.0.0, not v1.1.0."),
+        (
+            "remote: https://example.com/octocat/stormkit_action/v1.0.0/templates/a.yml",
+            "PAGE names v1.0.0, not v1.1.0.",
+        ),
+        ("> Nothing is released yet, and so on.\n", 'PAGE says "Nothing is released yet".'),
+    ],
+)
+def test_a_page_that_is_of_another_version_keeps_a_tag_from_being_released(text, found):
+    assert problems("v1.1.0", "1.1.0", TEXT, {}, {"PAGE": text}) == [found]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +109,7 @@ def test_a_version_that_fits_has_no_problems():
     ],
 )
 def test_everything_wrong_with_a_tag_is_said_at_once(tag, package, found):
-    assert problems(tag, package, TEXT, {}) == found
+    assert problems(tag, package, TEXT, {}, {}) == found
 
 
 def test_the_commands_print_and_exit(tmp_path, monkeypatch, capsys):

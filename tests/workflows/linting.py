@@ -17,7 +17,21 @@ EXAMPLES = [path for path in sorted((ACTION / "examples").glob("*.yml")) if path
 WORKFLOWS = [*OWN, *TEMPLATES, *EXAMPLES]
 
 STAND_IN = "octocat/stormkit_action"
-"""What the documentation calls the action's repository, until CONTRIBUTING.md's release step replaces it."""
+"""What the documentation calls the action's repository, until the owner's own name replaces it."""
+
+_OWN_ACTION = re.compile(rf"{STAND_IN}@v\d+(\.\d+\.\d+)?")
+_OWN_WORKFLOW = re.compile(rf"{STAND_IN}(?P<path>/\.github/workflows/\w+\.yml)@v\d+(\.\d+\.\d+)?")
+
+
+def is_own_action(used: str) -> bool:
+    """Whether a step's `uses` is this action, at a tag of a major version or of a release."""
+    return bool(_OWN_ACTION.fullmatch(used))
+
+
+def own_workflow(used: str) -> Path | None:
+    """The reusable workflow of this repository that a job's `uses` names; None for another repository's."""
+    match = _OWN_WORKFLOW.fullmatch(used)
+    return ACTION / match["path"][1:] if match else None
 
 
 def name_of(path: Path) -> str:
@@ -27,8 +41,11 @@ def name_of(path: Path) -> str:
 
 def load(path: Path) -> dict[str, Any]:
     """The file as YAML 1.1 has it, but with `on` as a text and not as a boolean."""
-    data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return {"on" if key is True else key: value for key, value in data.items()}
+    return _loaded(path.read_text(encoding="utf-8"))
+
+
+def _loaded(text: str) -> dict[str, Any]:
+    return {"on" if key is True else key: value for key, value in yaml.safe_load(text).items()}
 
 
 def steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
@@ -49,6 +66,21 @@ def scripts(workflow: dict[str, Any]) -> list[str]:
 def comments(path: Path) -> dict[str, str]:
     """What is said beside each `uses`."""
     return dict(re.findall(r"uses: (\S+)(?: +# (.*))?$", path.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def quick_starts() -> dict[str, dict[str, Any]]:
+    """The workflows that are shown elsewhere: README's, and the callers above the reusable workflows."""
+    return {name: _loaded(text) for name, text in quick_start_texts().items()}
+
+
+def quick_start_texts() -> dict[str, str]:
+    """The text of these workflows, by where they are shown."""
+    readme = re.findall(r"^```yaml\n(.*?)^```$", (ACTION / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.M)
+    shown = {f"README.md {index}": text for index, text in enumerate(readme, start=1)}
+    for path in OWN:
+        if lines := re.findall(r"^#   (.*\n)", path.read_text(encoding="utf-8"), re.MULTILINE):
+            shown[name_of(path)] = "".join(lines)
+    return shown
 
 
 def tool(name: str, *arguments: str) -> str:

@@ -16,8 +16,11 @@ from tests.workflows.linting import (
     TEMPLATES,
     WORKFLOWS,
     comments,
+    is_own_action,
     load,
     name_of,
+    own_workflow,
+    quick_start_texts,
     scripts,
     steps,
     tool,
@@ -62,6 +65,14 @@ def test_actionlint():
     assert tool("actionlint", *options, *map(str, WORKFLOWS)) == ""
 
 
+@pytest.mark.parametrize("name", quick_start_texts())
+def test_a_quick_start_is_a_workflow(tmp_path, name):
+    path = tmp_path / "workflow.yml"
+    path.write_text(quick_start_texts()[name], encoding="utf-8")
+    assert tool("actionlint", "-shellcheck=", "-pyflakes=", str(path)) == ""
+    assert tool("check-jsonschema", "--builtin-schema", "vendor.github-workflows", str(path)) == ""
+
+
 def test_actionlint_rejects_the_root_of_the_repository_as_an_action(tmp_path):
     """GitHub's runner does too: the rest after `$/` must not be empty."""
     bad = tmp_path / "bad.yml"
@@ -94,7 +105,7 @@ def test_no_expression_in_a_shell_script(path):
 def test_actions_are_pinned_by_their_whole_sha_with_the_version_beside_it(path):
     beside = comments(path)
     for used in uses(load(path)):
-        if re.fullmatch(rf"{STAND_IN}(/\.github/workflows/\w+\.yml)?@v1", used):
+        if is_own_action(used) or own_workflow(used):
             continue
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", used)
         assert re.fullmatch(r"v\d+\.\d+\.\d+", beside[used])
@@ -105,7 +116,8 @@ def test_one_version_of_each_action():
     for path in WORKFLOWS:
         for used in uses(load(path)):
             name, _, version = used.partition("@")
-            versions.setdefault(name, set()).add(version)
+            # The reusable workflows use this action at the last release's tag, everything else at the major version's.
+            versions.setdefault(name, set()).add(version.partition(".")[0] if name == STAND_IN else version)
     assert {name: found for name, found in versions.items() if len(found) > 1} == {}
 
 
@@ -119,7 +131,7 @@ def test_checkouts_keep_no_credentials(path):
 @every_workflow
 def test_only_inputs_and_outputs_that_exist_are_used(path):
     workflow = load(path)
-    ours = [step for step in steps(workflow) if step.get("uses") == f"{STAND_IN}@v1"]
+    ours = [step for step in steps(workflow) if is_own_action(step.get("uses", ""))]
     for step in ours:
         assert set(step["with"]) <= {each.name for each in INPUTS}
         assert "api-key" in step["with"]
@@ -187,7 +199,7 @@ def test_callers_of_the_reusable_workflows_give_what_these_take():
         for job in load(path)["jobs"].values():
             if "uses" not in job:
                 continue
-            called = load(ACTION / job["uses"].removeprefix(f"{STAND_IN}/").removesuffix("@v1"))
+            called = load(own_workflow(job["uses"]))
             assert set(job.get("with", {})) <= set(called["on"]["workflow_call"]["inputs"])
             assert set(job["secrets"]) == set(called["on"]["workflow_call"]["secrets"])
             (inner,) = called["jobs"].values()

@@ -1,4 +1,4 @@
-"""Checks that everything names the version to release: `python -m tools.release.release_check v1.2.3`."""
+"""Checks that everything names the version to be released: `python -m tools.release.release_check v1.2.3`."""
 
 import re
 import sys
@@ -6,13 +6,21 @@ from collections.abc import Mapping
 
 from stormkit_action import __version__
 from tools.release.release_notes import CHANGELOG, notes
-from tools.release.set_version import REUSABLE_WORKFLOWS, ROOT, tag_in
+from tools.release.set_version import REUSABLE_WORKFLOWS, ROOT, pinned_files, pins_in, tag_in
+
+UNRELEASED = "Nothing is released yet"
+"""How README.md begins its note that has to go with the first release."""
 
 _TAG = re.compile(r"v(?P<version>(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*))")
 
 
-def problems(tag: str, package_version: str, changelog: str, workflows: Mapping[str, str]) -> list[str]:
-    """What keeps `tag` from being released, a sentence each. `workflows` are the reusable ones, by their paths."""
+def problems(
+    tag: str, package_version: str, changelog: str, workflows: Mapping[str, str], pinned: Mapping[str, str]
+) -> list[str]:
+    """What keeps `tag` from being released, a sentence each.
+
+    `workflows` are the reusable ones and `pinned` the other files that may name a version, both by their paths.
+    """
     match = _TAG.fullmatch(tag)
     if not match:
         return [f"The tag {tag!r} is not vX.Y.Z."]
@@ -26,6 +34,10 @@ def problems(tag: str, package_version: str, changelog: str, workflows: Mapping[
     for path, workflow in workflows.items():
         if tag_in(workflow) != tag:
             found.append(f"{path} uses the action at {tag_in(workflow) or 'no tag'}, not at {tag}.")
+    for path, text in pinned.items():
+        found += [f"{path} names {other}, not {tag}." for other in sorted(pins_in(text) - {tag})]
+        if UNRELEASED in text:
+            found.append(f'{path} says "{UNRELEASED}".')
     return found
 
 
@@ -33,7 +45,8 @@ def main(arguments: list[str]) -> None:
     """Exit with what is wrong."""
     (tag,) = arguments
     workflows = {path: (ROOT / path).read_text(encoding="utf-8") for path in REUSABLE_WORKFLOWS}
-    found = problems(tag, __version__, CHANGELOG.read_text(encoding="utf-8"), workflows)
+    pinned = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in pinned_files(ROOT)}
+    found = problems(tag, __version__, CHANGELOG.read_text(encoding="utf-8"), workflows, pinned)
     if found:
         sys.exit("\n".join(found))
 

@@ -1,8 +1,9 @@
 """Prepares a release on a branch: `python -m tools.release.set_version 1.2.3 2026-01-31`.
 
-It writes the version into the package, its date into the changelog, and the version's tag into the reusable workflows,
-which name the action as their callers do. The release itself can't write those: GitHub refuses a workflow's own token
-every push that changes a workflow file.
+It writes the version into the package, its date into the changelog, and the version's tag wherever the repository pins
+itself: in the reusable workflows, which name the action as their callers do, and in the templates, examples and pages
+that name an image. The release itself can't write workflows: GitHub refuses a workflow's own token every push that
+changes a workflow file.
 """
 
 import re
@@ -11,10 +12,14 @@ from datetime import date
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+REPOSITORY = "octocat/stormkit_action"
 REUSABLE_WORKFLOWS = (".github/workflows/preview.yml", ".github/workflows/production.yml")
+PINNED = ("templates/*.yml", "examples/*", "docs/*.md", "README.md", "SECURITY.md")
+"""Where an image or a file of the repository is named at a version."""
 
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
-_USES = re.compile(r"^(?P<uses> +uses: [\w.-]+/stormkit_action)@(?P<tag>\S+)$", re.MULTILINE)
+_USES = re.compile(rf"^(?P<uses> +uses: {re.escape(REPOSITORY)})@(?P<tag>\S+)$", re.MULTILINE)
+_PIN = re.compile(rf"(?P<name>{re.escape(REPOSITORY)}[:/])(?P<tag>v\d+\.\d+\.\d+)\b")
 
 
 def with_tag(workflow: str, tag: str) -> str:
@@ -29,6 +34,21 @@ def tag_in(workflow: str) -> str:
     """The tag at which a reusable workflow uses the action; empty when it does not use it."""
     match = _USES.search(workflow)
     return match["tag"] if match else ""
+
+
+def with_pins(text: str, tag: str) -> str:
+    """`text` with every image and file of the repository named at `tag`."""
+    return _PIN.sub(rf"\g<name>{tag}", text)
+
+
+def pins_in(text: str) -> set[str]:
+    """The tags at which `text` names an image or file of the repository."""
+    return {match["tag"] for match in _PIN.finditer(text)}
+
+
+def pinned_files(root: Path) -> list[Path]:
+    """The files that may name an image or file of the repository."""
+    return sorted(path for pattern in PINNED for path in root.glob(pattern))
 
 
 def with_version(changelog: str, version: str, day: date) -> str:
@@ -52,6 +72,8 @@ def main(arguments: list[str], root: Path = ROOT) -> None:
     for name in REUSABLE_WORKFLOWS:
         path = root / name
         path.write_text(with_tag(path.read_text(encoding="utf-8"), f"v{version}"), encoding="utf-8")
+    for path in pinned_files(root):
+        path.write_text(with_pins(path.read_text(encoding="utf-8"), f"v{version}"), encoding="utf-8")
 
 
 if __name__ == "__main__":
