@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from stormkit_action import __version__, ci, parsers
-from stormkit_action.inputs import INPUTS, Command, Input
+from stormkit_action.inputs import INPUTS, Command, Input, variable_elsewhere
 
 COMMANDS = tuple(command.value for command in Command if command is not Command.AUTO)
 
@@ -116,8 +116,10 @@ def read(arguments: Sequence[str], environ: Mapping[str, str]) -> CommandLine:
     """Read arguments and variables. Ends the process only where help or the version is asked for."""
     kept = {name: value for name, value in environ.items() if not name.startswith(("GITHUB_", "INPUT_"))}
     # Where the result goes counts for wrong usage as well.
-    output, dotenv = (_early(arguments, name) or environ.get(_variable(name), "") for name in ("output", "dotenv"))
-    as_json = "--json" in arguments or environ.get(_variable("json"), "").lower() == "true"
+    output, dotenv = (
+        _early(arguments, name) or environ.get(variable_elsewhere(name), "") for name in ("output", "dotenv")
+    )
+    as_json = "--json" in arguments or environ.get(variable_elsewhere("json"), "").lower() == "true"
     try:
         flags = _flags(arguments)
         inputs = _inputs(flags, environ)
@@ -135,10 +137,6 @@ def _early(arguments: Sequence[str], name: str) -> str:
         if argument.startswith(f"--{name}="):
             return argument.partition("=")[2]
     return ""
-
-
-def _variable(name: str) -> str:
-    return f"STORMKIT_{name.upper().replace('-', '_')}"
 
 
 def _flags(arguments: Sequence[str]) -> dict[str, Any]:
@@ -167,7 +165,7 @@ def _no_such_flag(argument: str, known: Sequence[str]) -> str:
     flag = argument.partition("=")[0]
     name = flag.removeprefix("--")
     if name in _BY_NAME and _BY_NAME[name].secret:
-        return f"There is no flag {flag}: arguments are visible to everybody. Set {_variable(name)}."
+        return f"There is no flag {flag}: arguments are visible to everybody. Set {variable_elsewhere(name)}."
     if not re.fullmatch(r"--[a-z-]{1,40}", flag):
         return f"There is no flag {flag[:2]}…; --help lists all flags."
     if name in _BY_NAME:
@@ -186,7 +184,7 @@ def _inputs(flags: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, s
     for spec in (_BY_NAME[name] for names in _GROUPS.values() for name in names):
         given = flags[spec.field]
         text = "\n".join(given) if isinstance(given, list) else given
-        values[spec.variable] = environ.get(_variable(spec.name), "") if text is None else text
+        values[spec.variable] = environ.get(variable_elsewhere(spec.name), "") if text is None else text
     values[_BY_NAME["command"].variable] = flags["command"] or environ.get("STORMKIT_COMMAND") or "deploy"
     values[_BY_NAME["api-key"].variable] = _api_key(environ)
     return values

@@ -64,6 +64,11 @@ class Environment:
     env_id: str
 
 
+def variable_elsewhere(name: str) -> str:
+    """The environment variable of an input or an output outside GitHub, such as STORMKIT_ENV_ID."""
+    return f"STORMKIT_{name.upper().replace('-', '_')}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Input:
     """The description of an input. `parse` raises ValueError with what is valid instead."""
@@ -95,7 +100,7 @@ class Input:
         """What a message calls it: an input on GitHub; a flag or, for a secret, a variable on the command line."""
         if on_github:
             return f"Input {self.name}"
-        return f"STORMKIT_{self.name.upper().replace('-', '_')}" if self.secret else f"--{self.name}"
+        return variable_elsewhere(self.name) if self.secret else f"--{self.name}"
 
 
 def _input(parse: Callable[[str], Any], meaning: str, *, default: str = "", secret: bool = False) -> Any:

@@ -23,7 +23,7 @@ from stormkit_action.github_api.api import GitHubApi
 from stormkit_action.inputs import Environment, Inputs, WrongInputs
 from stormkit_action.parsers import bare_key, insecure
 from stormkit_action.plan import Plan
-from stormkit_action.reporting.console import Console, GitHubConsole, PlainConsole
+from stormkit_action.reporting.console import Console, GitHubConsole, PlainConsole, shows_colours
 from stormkit_action.reporting.github_report import GitHubReport
 from stormkit_action.reporting.reporter import StepReporter
 from stormkit_action.reporting.step import Step
@@ -49,7 +49,7 @@ def run_command_line(arguments: Sequence[str], environ: Mapping[str, str], cance
     given = cli.read(arguments, environ)
     return main(
         given.environ,
-        console=PlainConsole(),
+        console=PlainConsole(colours=shows_colours(sys.stderr, environ)),
         files=JsonOutput(as_json=given.json, output=given.output, dotenv=given.dotenv),
         clock=SystemClock(cancellation),
         problems=given.problems,

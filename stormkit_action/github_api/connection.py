@@ -5,6 +5,7 @@ send retired media types, and hide whether a list has another page.
 """
 
 import json
+import logging
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -246,6 +247,10 @@ def _connect(token: str, api_url: str) -> _Sender:
     from github import Auth, Github  # noqa: PLC0415
     from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass  # noqa: PLC0415
 
+    # PyGithub adds a handler of its own when it is imported, which prints on standard error.
+    logger = logging.getLogger("github")
+    logger.handlers = [logging.NullHandler()]
+    logger.propagate = False
     # PyGithub's own defaults wait between requests, repeat a POST whose answer was lost (two comments) and may sleep an
     # hour on a rate limit: all of that is off, and the connection repeats what is safe.
     requester = Github(

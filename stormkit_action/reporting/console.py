@@ -15,7 +15,8 @@ import secrets
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
+from typing import TextIO
 
 from actions_toolkit.command import issue, issue_command
 
@@ -205,6 +206,11 @@ class PlainConsole(Console):
         with contextlib.suppress(OSError):
             sys.stderr.write(f"{lines}\n")
             sys.stderr.flush()
+
+
+def shows_colours(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Whether `stream` is a terminal that shows colours, and nobody has turned them off."""
+    return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Where a step's outputs, summary and state go: the files of a GitHub step, or a terminal."""
 
 import contextlib
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,12 @@ from typing import Protocol
 from actions_toolkit.file_command import issue_file_command, prepare_key_value_message
 
 from stormkit_action.errors import ActionError
+from stormkit_action.inputs import variable_elsewhere
 from stormkit_action.text import one_line
+
+# In a dotenv file it stands for a space, after which a shell would run the rest of the line.
+NO_BREAK_SPACE = "\u00a0"
+_SHELL_SYNTAX = re.compile(r"[;&|<>()$`\\'\"]")
 
 
 class StepFiles(Protocol):
@@ -86,12 +92,15 @@ class JsonOutput:
 
 
 def _dotenv(texts: Mapping[str, str]) -> str:
-    """The scalar outputs as GitLab's dotenv reports take them: one line each, without quotes, 5 kB at most."""
-    lines = (
-        f"STORMKIT_{name.upper().replace('-', '_')}={one_line(text, 300)}\n"
-        for name, text in texts.items()
-        if name != "result"
-    )
+    """The scalar outputs as GitLab's dotenv reports take them: one line each, without quotes or spaces, 5 kB at most.
+
+    A shell may source the file too: nothing in it is run.
+    """
+    lines = []
+    for name, text in texts.items():
+        if name != "result":
+            value = _SHELL_SYNTAX.sub("_", one_line(text, 300)).replace(" ", NO_BREAK_SPACE)
+            lines.append(f"{variable_elsewhere(name)}={value}\n")
     return "".join(lines)
 
 

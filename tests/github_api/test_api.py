@@ -1,5 +1,6 @@
 """What the action asks of GitHub, over real HTTP and through PyGithub."""
 
+import logging
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -394,3 +395,9 @@ def test_a_branch_that_was_renamed_is_not_there(clock, status):
 
     with Gone() as github:
         assert connect(github, clock).branch_tip("old") is None
+
+
+def test_pygithub_prints_nothing_of_its_own(api, capfd):
+    api.pull_request(42)
+    logging.getLogger("github.Requester").error("Following Github server redirection")
+    assert capfd.readouterr() == ("", "")

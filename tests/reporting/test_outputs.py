@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,6 +124,13 @@ def test_what_is_not_known_is_empty_and_null():
     assert (entry["duration"], entry["commit-matches"], entry["published"]) == (None, None, False)
 
 
+def test_each_environment_counts_its_own_deletions_and_the_step_all_of_them():
+    removed = [DeploymentResult(status=Outcome.SUCCESS, name=name, deleted=n) for name, n in (("web", 2), ("docs", 3))]
+    texts = values(results.of_deployments(removed), GitHubWrites())
+    assert texts["deleted"] == "5"
+    assert [entry["deleted"] for entry in json.loads(texts["result"])["deployments"]] == [2, 3]
+
+
 def test_the_first_that_did_not_succeed_is_described():
     assert values(RESULTS["several"], GitHubWrites())["deployment-id"] == "9"
     assert values(RESULTS["several"], GitHubWrites())["status"] == "failed"
@@ -233,3 +242,21 @@ def test_a_terminal_gets_the_document_and_nothing_else(capsys):
         files.save_state("a", "b")
     out, err = capsys.readouterr()
     assert (out, err) == (f"{texts['result']}{os.linesep}", "")
+
+
+def test_a_dotenv_file_is_data_for_every_reader(tmp_path):
+    """GitLab allows no spaces and no quotes, and a shell that sources the file runs nothing of it."""
+    path = tmp_path / "stormkit.env"
+    hostile = replace(BUILT, reason="The build failed; touch owned", branch="a$(touch owned)`touch owned`|&'\"\\b")
+    JsonOutput(as_json=False, dotenv=str(path)).write(values(results.of_deployments((hostile,)), GitHubWrites()))
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert [line.partition("=")[0] for line in lines] == [
+        f"STORMKIT_{name.upper().replace('-', '_')}" for name in SCALARS
+    ]
+    assert "STORMKIT_PREVIEW_URL=https://8241--hello.stormkit.dev" in lines
+    assert "STORMKIT_REASON=The\u00a0build\u00a0failed_\u00a0touch\u00a0owned" in lines
+    assert not any(" " in line for line in lines)
+    script = 'set -eu; . ./stormkit.env; printf %s "$STORMKIT_BRANCH"'
+    shell = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=10, check=True)
+    assert shell.stdout == "a__touch\u00a0owned__touch\u00a0owned______b"
+    assert list(tmp_path.iterdir()) == [path]

@@ -5,8 +5,9 @@ import pytest
 from sandbox.events import HEAD_BRANCH, HEAD_SHA
 from sandbox.github.server import TOKEN
 from sandbox.runner.runner import Runner
-from sandbox.stormkit.server import ENV_KEY
+from sandbox.stormkit.server import ENV_KEY, Step
 from sandbox.web import Recorded, Reply, Server
+from stormkit_action.text import strip_controls
 
 HOSTILE = (
     "@monalisa <!-- stormkit --> | `x` <script>alert(1)</script>\r::set-output name=status::hacked\n##[error]boo %0A"
@@ -133,6 +134,32 @@ def test_a_server_that_says_the_key_back_makes_nobody_see_it(run, github, reply)
         seen = seen.replace(command, "")
     assert ENV_KEY not in seen
     assert TOKEN not in seen
+
+
+@pytest.mark.parametrize("between", ["\x1b[31m", "\u200b", "\x00", "\x9b", "\u202e"], ids=ascii)
+@pytest.mark.parametrize("build_log", ["failure", "stream"])
+def test_a_key_that_a_build_prints_with_controls_inside_is_shown_nowhere(run, stormkit, github, between, build_log):
+    printed = f"{ENV_KEY[:5]}{between}{ENV_KEY[5:]}"
+    stormkit.next_build(
+        seconds=0.2, outcome="failed", steps=[Step(title=f"echo {printed}", message=f"{printed}\n", ok=False)]
+    )
+    finished = run(**{"build-log": build_log})
+    assert finished.exit_code == 1
+    seen = everything(finished, github).replace(f"::add-mask::{ENV_KEY}\n", "")
+    assert "***" in seen
+    assert ENV_KEY not in strip_controls(seen)
+
+
+def test_a_log_that_is_never_to_be_shown_is_shown_nowhere(run, stormkit, github):
+    stormkit.next_build(
+        seconds=0.2, outcome="failed", steps=[Step(title="npm run build", message="a line of output\n", ok=False)]
+    )
+    stormkit.answers.overrides = {"failureSummary": "a line of output"}
+    finished = run(**{"build-log": "never"})
+    assert finished.exit_code == 1
+    assert finished.outputs["status"] == "failed"
+    assert "line of output" not in everything(finished, github)
+    assert not [request for request in stormkit.requests if "logs" in request.query]
 
 
 def test_the_secrets_are_masked_before_anything_else_is_printed(run):
