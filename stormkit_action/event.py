@@ -56,25 +56,15 @@ class PullRequest:
         """Whether it is closed, merged or not."""
         return self.state == "closed"
 
-    @property
-    def head(self) -> Repository:
-        """The repository its branch lives in."""
-        return Repository(id=self.head_repository_id, name=self.head_repository)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """The workflow run: `order` grows from run to run and from attempt to attempt of a workflow."""
+    """The workflow run. Ids grow from run to run; a re-run keeps its id and counts its attempts."""
 
     id: int = 0
     attempt: int = 1
     job: str = ""
     url: str = ""
-
-    @property
-    def order(self) -> tuple[int, int]:
-        """Newer runs compare greater: ids grow, and a re-run keeps its id and counts its attempts."""
-        return (self.id, self.attempt)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +100,6 @@ class Event:
     run: Run = Run()
     pipeline: Pipeline | None = None
     checked_out: str = ""
-    server_url: str = "https://github.com"
     api_url: str = "https://api.github.com"
 
     @property
@@ -162,7 +151,6 @@ def read(environ: Mapping[str, str]) -> Event:
         default_branch=_text(payload.get("repository"), "default_branch"),
         actor=environ.get("GITHUB_ACTOR", ""),
         run=_run(environ, server_url, repository),
-        server_url=server_url,
         api_url=environ.get("GITHUB_API_URL") or "https://api.github.com",
     )
     return _READERS.get(name, _ref_event)(event, payload, environ)

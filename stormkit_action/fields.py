@@ -7,6 +7,9 @@ from urllib.parse import quote, urlsplit
 
 MAX_URL_LENGTH = 2000
 
+# 9999-12-31T23:59:59Z, the largest datetime, in Unix seconds.
+LATEST_S = 253_402_300_799
+
 
 def text(value: object) -> str:
     """A string; empty for anything else."""

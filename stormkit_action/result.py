@@ -134,7 +134,7 @@ def cancelled_after_the_work(result: Result) -> Result:
     """The result when the job is cancelled after everything but reporting was done; a failure stays one."""
     if result.exit_code:
         return result
-    reason = "The job was cancelled after the work was done; nothing was stopped."
+    reason = "The job was cancelled after the work was done; nothing was undone."
     deployments = tuple(
         replace(deployment, status=Outcome.CANCELLED, reason=reason) for deployment in result.deployments
     )

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stormkit_action import parsers
+from stormkit_action.fields import LATEST_S
 
 STARTED, FINISHED = "started", "finished"
-
-# 9999-12-31T23:59:59Z, the largest datetime, in Unix seconds.
-LATEST_S = 253_402_300_799
 
 
 class StateFile(Protocol):

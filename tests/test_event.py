@@ -96,8 +96,7 @@ def test_the_run(read):
         job="preview",
         url="https://ghe.example.com/octocat/hello-world/actions/runs/9876543210/attempts/3",
     )
-    assert event.run.order > Run(id=9876543210, attempt=2).order > Run(id=9876543209, attempt=9).order
-    assert (event.server_url, event.api_url) == ("https://ghe.example.com", "https://api.github.com")
+    assert event.api_url == "https://api.github.com"
     assert read("push", {}, GITHUB_API_URL="https://ghe.example.com/api/v3").api_url == "https://ghe.example.com/api/v3"
 
 

@@ -37,7 +37,7 @@ def get_comment(call: Call) -> Answer:
 def edit_comment(call: Call) -> Answer:
     """A new text for a comment."""
     comment = _comment(call, writing=True)
-    comment.history.append(Edit(body=_body(call), by=call.caller.account.login, at=now()))
+    comment.history.append(Edit(body=_body(call), at=now()))
     return Answer(body=call.objects.comment(call.repository, comment))
 
 

@@ -66,7 +66,6 @@ class Edit:
     """One version of a comment."""
 
     body: str
-    by: str
     at: datetime
 
 
@@ -278,7 +277,7 @@ class GitHubState:
     ) -> Comment:
         """Comment on a pull request. `user_type` is "Bot" for logins that end in `[bot]`, else "User"."""
         account = self.account(login, user_type)
-        first = Edit(body=body, by=login, at=now())
+        first = Edit(body=body, at=now())
         with self.lock:
             comment = Comment(id=self.next_id(), number=number, author=account, history=[first])
             self.repository(repository).comments.append(comment)

@@ -18,18 +18,11 @@ def check(context: Context) -> DeploymentResult:
     result = context.result(newest, Outcome.SUCCESS)
     checks = Checks(context)
     checks.passed("Stormkit accepts the API key.")
-    if newest is not None:
-        checks.environment(newest)
     environment = result.label or (f"environment {result.env_id}" if result.env_id else "the key's own environment")
-    checks.passed(f"Environment: {environment}.")
-    if context.github is None:
-        checks.unknown(
-            f"Branch {one_line(context.plan.branch)} was not looked up: this is not a step of a GitHub workflow."
-        )
-    else:
-        checks.branch(context.github)
-        checks.comment(context.github)
-        checks.github_deployment(context.github)
+    checks.environment(newest, environment)
+    # Branch and token are everybody's: of several environments the first asks about them.
+    if context.environment not in context.inputs.environments[1:]:
+        checks.repository()
     context.reporter.log(_intention(context, environment))
     for problem in checks.problems:
         context.reporter.warning(problem)
@@ -64,12 +57,26 @@ class Checks:
         """Log what a deploy would leave out."""
         self.context.reporter.log(f"- {text}")
 
-    def environment(self, newest: Deployment) -> None:
-        """Whether the key belongs to the environment that the inputs name."""
+    def environment(self, newest: Deployment | None, name: str) -> None:
+        """Whether the key belongs to the environment that the inputs name; `newest` is its newest deployment."""
         try:
-            self.context.check_environment(newest)
+            if newest is not None:
+                self.context.check_environment(newest)
         except CommandError as error:
             self.problems.append(error.text)
+        else:
+            self.passed(f"Environment: {name}.")
+
+    def repository(self) -> None:
+        """Whether the branch is there, and what the token may do."""
+        github = self.context.github
+        if github is None:
+            branch = one_line(self.context.plan.branch)
+            self.unknown(f"Branch {branch} was not looked up: this is not a step of a GitHub workflow.")
+            return
+        self.branch(github)
+        self.comment(github)
+        self.github_deployment(github)
 
     def branch(self, github: GitHubApi) -> None:
         """Whether the branch exists and is at the expected commit."""

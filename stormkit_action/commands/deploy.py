@@ -76,13 +76,14 @@ class Deploy:
         """
         context = self._context
         known = self._stop_superseded() if context.inputs.stop_superseded else frozenset[str]()
-        for left in range(context.inputs.retries, -1, -1):
-            result = self._build_once(known)
-            if not left or result.status is not Outcome.FAILED or context.deadline.over:
-                return result
+        result = self._build_once(known)
+        for left in range(context.inputs.retries, 0, -1):
+            if result.status is not Outcome.FAILED or context.deadline.over:
+                break
             context.reporter.warning(f"{result.reason}. Building it again as a new deployment ({left} left).")
             known |= {result.deployment_id}
-        raise AssertionError("the last try returns")
+            result = self._build_once(known)
+        return result
 
     def _stop_superseded(self) -> frozenset[str]:
         return stop_superseded(self._context, self._context.deadline.within(PATIENCE_S))
@@ -154,7 +155,7 @@ class Deploy:
         if built.status is not Outcome.SUCCESS or deployment is None:
             return built
         built = replace(built, warning=_warning(built))
-        refusal = _why_not_published(built) if context.inputs.publish else ""
+        refusal = _why_not_published(built, deployment) if context.inputs.publish else ""
         if refusal or built.warning:
             context.reporter.warning(refusal or built.warning)
         if context.inputs.health_check:
@@ -258,11 +259,8 @@ def _warning(built: DeploymentResult) -> str:
     return ""
 
 
-def _why_not_published(built: DeploymentResult) -> str:
+def _why_not_published(built: DeploymentResult, deployment: Deployment) -> str:
     """Why a successful build must not be published; empty when it may be."""
-    deployment = built.deployment
-    if deployment is None or deployment.status is not Status.SUCCESS:
-        return "Not published: the build did not succeed."
     if built.warning:
         return f"Not published: {built.warning}"
     if built.expected_sha and built.commit_matches is None:

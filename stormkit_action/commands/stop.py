@@ -12,11 +12,10 @@ from stormkit_action.result import DeploymentResult
 from stormkit_action.stormkit import confirm
 from stormkit_action.stormkit.client import PAGE_SIZE
 from stormkit_action.stormkit.models import Deployment, Status
+from stormkit_action.stormkit.session import PATIENCE_S
 
 # How many deployments are worked on at once.
 POOL_SIZE = 8
-
-STOP_PATIENCE_S = 55.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,9 +80,7 @@ def stop_all(context: Context, deployments: list[Deployment]) -> Stopped:
 
     def stop_one(deployment: Deployment) -> None:
         try:
-            stopped[deployment.id] = confirm.stop(
-                context.client, deployment.id, context.deadline.within(STOP_PATIENCE_S)
-            )
+            stopped[deployment.id] = confirm.stop(context.client, deployment.id, context.deadline.within(PATIENCE_S))
         except NotFound:
             stopped[deployment.id] = replace(deployment, status=Status.STOPPED, preview_url="")
             context.reporter.log(f"Deployment {deployment.id} was deleted meanwhile.")

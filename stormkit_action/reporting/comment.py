@@ -69,8 +69,7 @@ class CommentWrite:
     """What became of a write: the comment's URL (empty when there is none), and whether it was seen to hold.
 
     `is_new` is whether it created the comment. `before` are the rows that it is about, as they were before;
-    `superseded_by` are those that it left as they are,
-    because a step wrote them that began later.
+    `superseded_by` are those that it left as they are, because a step wrote them that began later.
     """
 
     url: str = ""

@@ -33,7 +33,7 @@ def code(foreign: str, limit: int = 100) -> str:
 
 
 def link(label: str, url: str) -> str:
-    """A link with ready markdown `label`; the label alone without a URL. `url` has passed models.web_url."""
+    """A link with ready markdown `label`; the label alone without a URL. `url` has passed fields.web_url."""
     if not url:
         return label
     safe = url.replace("&", "&amp;").replace('"', "%22").replace("<", "%3C").replace(">", "%3E").replace("|", "%7C")

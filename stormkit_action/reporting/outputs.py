@@ -45,15 +45,16 @@ class GitHubWrites:
 def values(result: Result, written: GitHubWrites) -> dict[str, str]:
     """Every output as text."""
     main = result.main
-    scalars: dict[str, Any] = _fields(main, result, written) if main else {**_EMPTY, "deleted": result.deleted}
+    scalars: dict[str, Any] = _fields(main, written) if main else dict(_EMPTY)
     scalars |= {
+        "deleted": result.deleted,
         "status": str(result.status),
         "reason": one_line(result.reason, 1000),
         "comment-url": written.comment_url,
     }
     entries = [
         {
-            **_fields(deployment, result, written),
+            **_fields(deployment, written),
             "name": one_line(deployment.name or deployment.label),
             "env-id": deployment.env_id,
         }
@@ -91,7 +92,7 @@ _EMPTY: Mapping[str, Any] = {
 }
 
 
-def _fields(deployment: DeploymentResult, result: Result, written: GitHubWrites) -> dict[str, Any]:
+def _fields(deployment: DeploymentResult, written: GitHubWrites) -> dict[str, Any]:
     """One deployment's values as JSON has them: numbers, booleans, null for what is not known."""
     return {
         "status": str(deployment.status),
@@ -104,7 +105,7 @@ def _fields(deployment: DeploymentResult, result: Result, written: GitHubWrites)
         "preview-url": deployment.preview_url,
         "details-url": deployment.details_url,
         "published": deployment.live,
-        "deleted": result.deleted,
+        "deleted": deployment.deleted,
         "comment-url": written.comment_url,
         "github-deployment-id": written.github_deployment_ids.get(deployment.name, ""),
     }

@@ -19,15 +19,12 @@ from enum import StrEnum
 from typing import Any
 
 from stormkit_action.event import Run
-from stormkit_action.fields import web_url
+from stormkit_action.fields import LATEST_S, web_url
 from stormkit_action.inputs import Command
 from stormkit_action.result import DeploymentResult, Outcome, Result
 from stormkit_action.text import one_line, tail
 
 VERSION = 1
-
-# 9999-12-31T23:59:59Z, the largest datetime in Unix seconds, and more than any run's id.
-LARGEST = 253_402_300_799
 
 # Rows of a comment that are read. GitHub starts at most 256 jobs of a matrix, and takes no comment with many more rows.
 MAX_ROWS = 400
@@ -38,6 +35,9 @@ MAX_TAIL_CHARACTERS = 4000
 
 # Bounded: int() refuses more than 4,300 digits.
 _DEPLOYMENT_ID = re.compile(r"[A-Za-z0-9_, -]{0,1000}")
+
+# Commands that end deployments, and bring none into being.
+REMOVING = frozenset({Command.STOP, Command.DELETE, Command.CLEANUP})
 
 # How a row is called before Stormkit has told the app's name.
 PROVISIONAL_LABEL = "Stormkit"
@@ -237,7 +237,7 @@ def row_of(
         warning=one_line(result.warning, 300),
         live=result.live,
         updated=updated,
-        duration=min(round(result.duration or 0.0), LARGEST),
+        duration=min(round(result.duration or 0.0), LATEST_S),
         usual=round(usual),
         ready_at=round(updated + usual - elapsed) if usual > elapsed else 0,
         step=one_line(step.title, 100) if step else "",
@@ -265,10 +265,6 @@ def change_of(result: Result, *, command: Command, run: Run, now: datetime, bega
         elif command not in REMOVING and deployment.deployment_id not in gone:
             rows.append(row)
     return Change(rows=tuple(rows), removed=tuple(removed), ended=tuple(ended))
-
-
-# Commands that end deployments, and bring none into being.
-REMOVING = frozenset({Command.STOP, Command.DELETE, Command.CLEANUP})
 
 
 def ended_ids(result: DeploymentResult, command: Command) -> tuple[str, ...]:
@@ -452,7 +448,8 @@ def _row(entry: object) -> Row | None:
         expected: type = {"int": int, "bool": bool}.get(str(getattr(field.type, "__name__", field.type)), str)
         if type(value) is not expected:
             return None
-        if isinstance(value, int) and not 0 <= value <= (LARGEST * 1000 if field.name == "began" else LARGEST):
+        # More than any run's id, too.
+        if isinstance(value, int) and not 0 <= value <= (LATEST_S * 1000 if field.name == "began" else LATEST_S):
             return None
         if isinstance(value, str):
             if field.name == "deployment_id" and not _DEPLOYMENT_ID.fullmatch(value):

@@ -19,6 +19,7 @@ from stormkit_action.errors import (
 from stormkit_action.retry import Retries
 from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.models import Deployment, Status
+from stormkit_action.stormkit.session import PATIENCE_S
 
 # Pauses between two reads while a published deployment warms up: the first, and the longest.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 2.0
@@ -33,9 +34,6 @@ PUBLISH_TRIES = 3
 # The shortest pause between two tries of a stop, and the time that a stop without an answer leaves for reading back.
 STOP_PAUSE_S = 0.25
 READ_BACK_S = 1.0
-
-# A restart is given up after as long as a trigger is.
-RESTART_PATIENCE_S = 55.0
 
 # How long the runner of a stopped build may still be at work, and what stopping a row that nobody builds may take.
 OLD_RUNNER_S = 6.0
@@ -225,7 +223,7 @@ def restart(client: StormkitClient, deployment: Deployment, *, deadline: Deadlin
     a gateway passes on late shows when the next try is refused, because a running deployment can't be restarted. Real
     servers reset the row to `running` before they queue it, so after their own refusal it is stopped: nobody builds it.
     """
-    give_up = deadline.within(RESTART_PATIENCE_S)
+    give_up = deadline.within(PATIENCE_S)
     _wait_for_old_runner(deployment, give_up)
     retries = Retries(give_up, floor=1.0)
     unacknowledged = False

@@ -98,7 +98,6 @@ class Deployment:
     status_checks_passed: bool | None = None
     preview_url: str = ""
     details_path: str = ""
-    logs_url: str = ""
     failure_summary: str = ""
     duration: float = 0.0
     created_at: datetime | None = None
@@ -171,7 +170,6 @@ class Deployment:
             status_checks_passed=fields.flag(data.get("statusChecksPassed")),
             preview_url=fields.web_url(data.get("previewUrl")),
             details_path=fields.url_path(data.get("detailsUrl")),
-            logs_url=fields.web_url(data.get("logsUrl")),
             failure_summary=_without_values(fields.text(data.get("failureSummary")), variables),
             duration=max(0.0, fields.number(data.get("duration"))),
             created_at=fields.unix_time(data.get("createdAt")),

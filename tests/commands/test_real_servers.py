@@ -119,6 +119,7 @@ def test_a_key_of_another_environment_is_found_out_before_anything_is_changed(ap
     assert "This API key belongs to environment 305, not to 306." in result.reason
     assert {each.id: (each.status, each.deleted) for each in april.stormkit.deployments if each.id in before} == before
     assert april.stormkit.live() == "8241"
+    assert not any("✓ Environment" in line for line in april.reporter.lines)
 
 
 def test_a_build_in_another_environment_than_the_one_asked_for_is_stopped_and_not_published(april):

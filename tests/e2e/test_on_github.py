@@ -232,6 +232,17 @@ def test_check_finds_out_what_the_token_may_do(github, step):
     assert github.state.deployments == []
 
 
+def test_check_asks_about_branch_and_token_once_for_all_environments(stormkit, github, step):
+    stormkit.add_environment("306", name="docs")
+    one = step(command="check", api_key="SK_user", environments="web: 305").run()
+    asked = len(github.requests)
+    both = step(command="check", api_key="SK_user", environments="web: 305\ndocs: 306").run()
+    assert (one.exit_code, both.exit_code) == (0, 0)
+    assert len(github.requests) == 2 * asked
+    assert "✓ Environment: web." in both.log
+    assert "✓ Environment: docs." in both.log
+
+
 def test_the_jobs_of_a_matrix_share_one_comment(stormkit, github, step):
     github.latency, github.jitter = 0.05, 0.1
     numbers = [str(number) for number in range(306, 310)]

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from stormkit_action.reporting.rows import (
-    LARGEST,
+    LATEST_S,
     MAX_ROWS,
     VERSION,
     Change,
@@ -279,7 +279,7 @@ def test_a_broken_state_is_no_rows(word):
         {"label": "docs", "state": "ready", "live": 1},
         {"label": "docs", "state": "ready", "run_id": True},
         {"label": "docs", "state": "ready", "updated": -1},
-        {"label": "docs", "state": "ready", "updated": LARGEST + 1},
+        {"label": "docs", "state": "ready", "updated": LATEST_S + 1},
         {"label": "docs", "state": "ready", "updated": 1.5},
         # Longer than Python reads as a number.
         {"label": "docs", "state": "ready", "deployment_id": "9" * 5000},

@@ -95,7 +95,7 @@ def test_an_older_servers_deployment():
 def test_a_newer_servers_deployment():
     deployment = Deployment.from_api(NEWER)
     assert (deployment.published, deployment.warming_up) == (True, False)
-    assert (deployment.failure_summary, deployment.logs_url) == ("npm ERR!", "https://api.stormkit.io/logs/8241")
+    assert deployment.failure_summary == "npm ERR!"
     assert deployment.logs[0] == LogStep(title="npm ci", message="ok\n", ok=True, duration=12.0)
     assert deployment.failing_step == deployment.logs[1]
     assert deployment.name == "my-app / production"
@@ -333,7 +333,7 @@ def test_nothing_but_a_value_error(fields, whole):
 @given(st.dictionaries(FIELDS.filter(lambda name: name not in ("id", "status")), JSON))
 def test_whatever_the_other_fields_hold_it_is_a_deployment(fields):
     deployment = parsed(**fields)
-    json.dumps([deployment.preview_url, deployment.details_path, deployment.logs_url]).encode("ascii")
+    json.dumps([deployment.preview_url, deployment.details_path]).encode("ascii")
 
 
 def test_a_number_too_long_to_write_is_no_id():
