@@ -29,66 +29,49 @@ class Step:
         return self.message if isinstance(self.message, str) else self.message.decode("utf-8", "surrogateescape")
 
 
-CHECKOUT = Step(
-    title="checkout {branch}",
-    message="Cloning into '/stormkit/app'...\nBranch '{branch}' set up to track 'origin/{branch}'.\n",
-)
-INSTALL = Step(
-    title="npm ci",
-    message="npm warn deprecated inflight@1.0.6: This module is not supported.\n\n"
-    "added 412 packages, and audited 413 packages in 12s\n\n89 packages are looking for funding\n"
-    "found 0 vulnerabilities\n",
-    share=3.0,
-)
-BUILD = Step(
-    title="npm run build",
-    message="> hello-world@1.0.0 build\n> vite build\n\nvite v6.0.3 building for production...\n"
-    "transforming...\n✓ 214 modules transformed.\nrendering chunks...\ncomputing gzip size...\n"
-    "dist/index.html                   0.46 kB │ gzip:  0.30 kB\n"
-    "dist/assets/index-BPvgi06w.js   187.21 kB │ gzip: 59.12 kB\n✓ built in 3.04s\n",
-    share=4.0,
-)
-FAILING_BUILD = Step(
-    title="npm run build",
-    message="> hello-world@1.0.0 build\n> vite build\n\nvite v6.0.3 building for production...\n"
-    "transforming...\n✗ Build failed in 812ms\nerror during build:\n"
-    'src/main.ts (3:9): "greet" is not exported by "src/greet.ts", imported by "src/main.ts".\n'
-    "    at getRollupError (node_modules/rollup/dist/es/shared/parseAst.js:395:41)\n"
-    "npm error Lifecycle script `build` failed with error:\nnpm error code 1\n",
-    ok=False,
-    share=4.0,
-)
-HANGING_BUILD = Step(
-    title="npm run build",
-    message="> hello-world@1.0.0 build\n> vite build\n\nvite v6.0.3 building for production...\ntransforming...\n",
-    ok=False,
-    share=8.0,
-)
-DEFAULT_STEPS: Mapping[Outcome, tuple[Step, ...]] = {
-    Outcome.SUCCESS: (CHECKOUT, INSTALL, BUILD),
-    Outcome.FAILED: (CHECKOUT, INSTALL, FAILING_BUILD),
-    Outcome.TIMEOUT: (CHECKOUT, INSTALL, HANGING_BUILD),
-}
-
-# What v2026.04.17 really logs (recorded: deploy-success, deploy-failed). `{build}` is the environment's build command.
-_REMOTE = "remote: Enumerating objects: 4, done.        \nremote: Counting objects: 100% (4/4), done.        \n"
-_REMOTE += "Receiving objects: 100% (4/4), 543 bytes | 543.00 KiB/s, done.\n"
+# The log of v2026.04.17. `{build}` is the environment's build command, `{script}` what npm prints before its own.
+# Recorded: deploy-success.
 _BEFORE = (
-    Step(title="checkout {branch}", message="Cloning into '/tmp/deployment-{id}/repo'...\n" + _REMOTE),
+    Step(
+        title="checkout {branch}",
+        message="Cloning into '/tmp/deployment-{id}/repo'...\n"
+        "remote: Enumerating objects: 4, done.        \nremote: Counting objects: 100% (4/4), done.        \n"
+        "Receiving objects: 100% (4/4), 543 bytes | 543.00 KiB/s, done.\n",
+    ),
     Step(title="mise install", message="mise all tools are installed\n"),
     Step(title="node --version", message="v20.20.2\n", share=0.5),
     Step(title="environment variables", message="{variables}", share=0.5),
     Step(title="npm install", message="up to date in 333ms\n", share=3.0),
 )
-RECORDED_STEPS: Mapping[Outcome, tuple[Step, ...]] = {
-    Outcome.SUCCESS: (*_BEFORE, Step(title="{build}", message=BUILD.message, share=4.0)),
+DEFAULT_STEPS: Mapping[Outcome, tuple[Step, ...]] = {
+    # Recorded: deploy-success.
+    Outcome.SUCCESS: (
+        *_BEFORE,
+        Step(
+            title="{build}",
+            message="{script}building for production at {branch} ({sha})\ndone\n\n",
+            share=4.0,
+        ),
+    ),
+    # Recorded: deploy-failed.
     Outcome.FAILED: (
         *_BEFORE,
-        Step(title="{build}", message=f"{FAILING_BUILD.text}exit status 1\n\n", ok=False, share=4.0),
+        Step(
+            title="{build}",
+            message="{script}compiling 12 modules\n"
+            "src/app.ts(3,7): error TS2322: Type 'string' is not assignable to type 'number'.\nexit status 2\n\n",
+            ok=False,
+            share=4.0,
+        ),
     ),
-    Outcome.TIMEOUT: (*_BEFORE, Step(title="{build}", message=HANGING_BUILD.message, ok=False, share=8.0)),
+    # Recorded: ended-after-15-minutes.
+    Outcome.TIMEOUT: (*_BEFORE, Step(title="{build}", message="{script}start\n\n", ok=False, share=8.0)),
 }
-# Recorded: deploy-missing-branch.
+# Recorded: restart-after-failure, whose build command is npm's.
+NPM_SCRIPT = "> {app}@1.0.0 build\n> sh build.sh\n"
+# Recorded: deploy-failed, deploy-missing-branch.
+FAILURE = "Error: exit status 2"
+CHECKOUT_FAILURE = "Error: exit status 128"
 MISSING_BRANCH = Step(
     title="checkout {branch}",
     message="Cloning into '/tmp/deployment-{id}/repo'...\nwarning: Could not find remote branch {branch} to clone.\n"
@@ -98,8 +81,6 @@ MISSING_BRANCH = Step(
 
 # Part of a successful build's time that the upload takes, after its last step.
 UPLOAD_SHARE = 0.1
-UPLOADING = "Deploying your application... This may take a while..."
-STOPPED = "Deployment has been stopped manually."
 
 # Seconds in which a build that never ends goes through its steps, up to the last one.
 NOMINAL = 4.0
@@ -129,8 +110,9 @@ class Build:
     error: str = ""
     dies_after: float | None = None
     replaced_after: float = 30.0
+    # Recorded: deploy-success.
     upload: Mapping[str, int] = field(
-        default_factory=lambda: {"clientBytes": 204800, "serverBytes": 0, "serverlessBytes": 0}
+        default_factory=lambda: {"clientBytes": 436, "serverBytes": 0, "serverlessBytes": 0}
     )
     warm_up: float = 0.2
     warm_up_after: float = 0.0
@@ -159,13 +141,10 @@ class Build:
         """Stormkit's word for its end."""
         return "success" if self.outcome is Outcome.SUCCESS and self.checks_pass else "failed"
 
-    def failure(self, *, recorded: bool) -> str:
-        """The error that Stormkit tells of a failed build, "" when it has none; `recorded` as v2026.04.17 says it."""
-        if self.error or self.outcome is Outcome.SUCCESS:
-            return self.error
-        if recorded:
-            return "" if self.outcome is Outcome.TIMEOUT else "Error: exit status 1"
-        return "Build timed out after 30 minutes." if self.outcome is Outcome.TIMEOUT else "exit status 1"
+    @property
+    def failure(self) -> str:
+        """The error of a build that did not succeed; empty where a time limit ended it (ended-after-15-minutes)."""
+        return self.error or (FAILURE if self.outcome is Outcome.FAILED else "")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -229,8 +208,8 @@ class Course:
             return self.build.reported
         return end * self.scale
 
-    def logs(self, moment: float, *, stopped: bool) -> tuple[Entry, ...]:
-        """The build's log at a moment, which is its last one if it was `stopped` then.
+    def logs(self, moment: float) -> tuple[Entry, ...]:
+        """The build's log at a moment.
 
         With a new runner it starts over; until then it stays as the dead one left it.
         """
@@ -241,7 +220,7 @@ class Course:
             began_again = moment - self.queue >= self.lost
             seen = moment - self.lost if began_again else min(moment, self.queue + self.build.dies_after)
             shift = self.lost if began_again else 0.0
-            return tuple(replace(entry, begins=entry.begins + shift) for entry in alive.logs(seen, stopped=stopped))
+            return tuple(replace(entry, begins=entry.begins + shift) for entry in alive.logs(seen))
         succeeds = self.build.outcome is Outcome.SUCCESS
         work = self.built - self.queue if math.isfinite(self.built) else NOMINAL
         ends = self.queue + work * (1 - UPLOAD_SHARE if succeeds else 1)
@@ -252,8 +231,8 @@ class Course:
             return entries
         uploading = (min(moment, self.built) - ends) * self.scale
         done = moment >= self.built
-        message = summary(self.build.upload) if done else STOPPED if stopped else UPLOADING
-        return (*entries, Entry(title="deploy", message=message, status=done or not stopped, duration=uploading))
+        message = summary(self.build.upload) if done else ""
+        return (*entries, Entry(title="deploy", message=message, status=done, duration=uploading))
 
     def checks(self, moment: float) -> tuple[Entry, ...]:
         """The status checks' log at a moment."""
@@ -297,11 +276,8 @@ class Course:
 
 
 def summary(upload: Mapping[str, int]) -> str:
-    """The text of the last log entry of a successful build."""
-    total = sum(upload.values())
-    if not total:
-        return "Deployment completed successfully with no artifacts."
-    return f"Successfully deployed client side.\nTotal bytes uploaded: {total / 1000:.1f} kB\n\n"
+    """The text of the last log entry of a successful build (recorded: deploy-success)."""
+    return f"\nSuccessfully deployed client side.\nTotal bytes uploaded: {sum(upload.values())} B\n\n"
 
 
 def _until_failure(steps: Sequence[Step]) -> tuple[Step, ...]:

@@ -7,7 +7,7 @@
 import math
 from dataclasses import replace
 
-from sandbox.stormkit.builds import Course, Entry, Outcome, summary
+from sandbox.stormkit.builds import Course, Entry, Outcome
 
 # The runner reports its log when the checkout is over, and every so many seconds from then on.
 REPORT_INTERVAL_S = 5.0
@@ -25,7 +25,7 @@ def build_log(course: Course, moment: float, *, started_at: float, frozen: bool)
         return _whole(course, moment)
     if moment < course.checked_out:
         return None
-    entries = course.logs(_reported(course, min(moment, course.built)), stopped=False)
+    entries = course.logs(_reported(course, min(moment, course.built)))
     return tuple(_unfinished(entry, moment, started_at, frozen) for entry in entries)
 
 
@@ -41,13 +41,12 @@ def checks_log(course: Course, moment: float) -> tuple[Entry, ...] | None:
 
 def _whole(course: Course, moment: float) -> tuple[Entry, ...]:
     """The log of a build that came to its end."""
-    entries = course.logs(course.built, stopped=False)
+    entries = course.logs(course.built)
     if course.build.outcome is not Outcome.SUCCESS:
         return entries
     # Recorded (status-checks): the duration of this step becomes that of the status checks.
     checked = course.end - course.built if moment >= course.end else 0.0
-    upload = f"\n{summary(course.build.upload)}"
-    return (*entries[:-1], replace(entries[-1], message=upload, duration=checked))
+    return (*entries[:-1], replace(entries[-1], duration=checked))
 
 
 def _reported(course: Course, moment: float) -> float:

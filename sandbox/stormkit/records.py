@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from sandbox.events import BASE_BRANCH
 from sandbox.stormkit import recorded_log
-from sandbox.stormkit.builds import MISSING_BRANCH, RECORDED_STEPS, Build, Course, Entry, Outcome
+from sandbox.stormkit.builds import CHECKOUT_FAILURE, MISSING_BRANCH, NPM_SCRIPT, Build, Course, Entry, Outcome
 
 # What a build does without the environment's configuration.
 DEFAULT_BUILD_COMMAND = "npm run build"
@@ -136,22 +136,20 @@ class Record:
             if self.recorded:
                 queued = build.queue
                 build = replace(build, seconds=queued + _MISSING_BRANCH_S, queued=queued)
-            error = "Error: exit status 128" if self.recorded else "exit status 128"
-            build = replace(build, outcome=Outcome.FAILED, steps=(MISSING_BRANCH,), error=error)
-        elif self.recorded and not build.steps:
-            build = replace(build, steps=RECORDED_STEPS[build.outcome])
+            build = replace(build, outcome=Outcome.FAILED, steps=(MISSING_BRANCH,), error=CHECKOUT_FAILURE)
         return Course(build=build, branch=self.branch, queue=self.checkout - self.started, facts=self._facts(build))
 
     def _facts(self, build: Build) -> dict[str, str]:
-        if not self.recorded:
-            return {"id": self.id}
+        """The texts for the places in the log that stand in braces."""
         tip = self.env.app.repository.tip(self.branch, self.checkout)
         variables = {name: "*" * 15 if _MASKED.search(name) else text for name, text in self.env.variables.items()}
+        sha = build.sha or (tip.sha if tip else "")
+        build_command = self.env.build_command if self.configured else DEFAULT_BUILD_COMMAND
         variables = {
             **(variables if self.configured else {}),
             "SK_APP_ID": self.env.app.id,
             "SK_BRANCH_NAME": self.branch,
-            "SK_COMMIT_SHA": build.sha or (tip.sha if tip else ""),
+            "SK_COMMIT_SHA": sha,
             "SK_DEPLOYMENT_ID": self.id,
             "SK_ENV": self.env.name,
             "SK_ENV_ID": self.env.id,
@@ -159,7 +157,9 @@ class Record:
         }
         return {
             "id": self.id,
-            "build": self.env.build_command if self.configured else DEFAULT_BUILD_COMMAND,
+            "sha": sha,
+            "build": build_command,
+            "script": NPM_SCRIPT.replace("{app}", self.env.app.name) if build_command.startswith("npm ") else "",
             "variables": "".join(f"{name}={text}\n" for name, text in sorted(variables.items())),
         }
 
@@ -256,7 +256,7 @@ class Deployment:
     def logs(self) -> tuple[Entry, ...] | None:
         """The build's log; None where the recorded server says null."""
         if not self.recorded:
-            return () if self.ghost else self.course.logs(self.last, stopped=self.stopped_manually)
+            return () if self.ghost else self.course.logs(self.last)
         frozen = self.cut_short and self.last < self.course.built
         log = recorded_log.build_log(self.course, self.last, started_at=self.created_at, frozen=frozen)
         return self._restarted(None if self.ghost else log)

@@ -175,9 +175,7 @@ class StormkitState:
             branch=record.branch,
             status=status,
             stopped_manually=stopped_manually,
-            error=course.build.failure(recorded=record.recorded)
-            if told
-            else course.build.error * (status == "success"),
+            error=course.build.failure if told else course.build.error if status == "success" else "",
             auto=record.auto,
             should_publish=record.should_publish,
             created_at=created_at,

@@ -1,9 +1,9 @@
 """The build log in the step's log: each step a group, as it happens or at the end, and every line once.
 
-▸ npm ci (12s)
-  added 312 packages
+▸ npm install (1s)
+  up to date in 333ms
 ▸ npm run build (5s) ✗ failed
-  npm error code 1
+  exit status 2
 """
 
 import re

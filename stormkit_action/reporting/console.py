@@ -2,9 +2,9 @@
 
 A build step in the log of a GitHub step, and the same outside GitHub:
 
-    ::group::npm ci (12s)                     ▸ npm ci (12s)
-    ::stop-commands::5c2b…                      added 312 packages
-    added 312 packages
+    ::group::npm install (1s)                 ▸ npm install (1s)
+    ::stop-commands::5c2b…                      up to date in 333ms
+    up to date in 333ms
     ::5c2b…::
     ::endgroup::
 """

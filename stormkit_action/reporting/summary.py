@@ -7,8 +7,8 @@
 
     | Steps of docs                | Time | 42s                  |
     | ✅ checkout feature/greeting | 2s   | █··················· |
-    | ✅ npm ci                    | 12s  | ·██████············· |
-    | ✅ npm run build             | 21s  | ·······██████████··· |
+    | ✅ npm install               | 12s  | ·██████············· |
+    | ✅ npm run build             | 27s  | ·······█████████████ |
 
     | Uploaded | Client | Server | Serverless |
     | docs     | 205 kB | 1.5 MB |       none |

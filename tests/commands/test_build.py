@@ -101,9 +101,9 @@ def test_a_build_that_fails_says_where_and_brings_its_log(scene):
     scene.stormkit.next_build(seconds=60, outcome="failed")
     result = scene.deploy()
     assert result.status is Outcome.FAILED
-    assert result.reason == "The build of deployment 8241 failed in npm run build: exit status 1"
+    assert result.reason == "The build of deployment 8241 failed in npm run build: exit status 2"
     assert result.failing_step is not None
-    assert "error during build" in result.failing_step.message
+    assert "error TS2322" in result.failing_step.message
 
 
 @pytest.mark.parametrize("build_log", ["failure", "stream"])
@@ -283,7 +283,7 @@ class TestRetries:
         result = scene.deploy(retries="2")
         assert (result.status, result.deployment_id) == (Outcome.SUCCESS, "8242")
         assert scene.heard.warnings == [
-            "The build of deployment 8241 failed in npm run build: exit status 1. Building it again as a new deployment"
+            "The build of deployment 8241 failed in npm run build: exit status 2. Building it again as a new deployment"
             " (2 left)."
         ]
         assert scene.stormkit.builds == 2
@@ -303,7 +303,7 @@ class TestRetries:
 
 
 class TestStream:
-    STEPS = (Step(title="npm ci", message="one\ntwo\n"), Step(title="build", message="three\nfour"))
+    STEPS = (Step(title="npm install", message="one\ntwo\n"), Step(title="build", message="three\nfour"))
 
     def test_the_log_is_told_while_it_grows_and_at_its_end(self, scene):
         scene.stormkit.next_build(seconds=60, steps=self.STEPS)
@@ -312,7 +312,7 @@ class TestStream:
         assert [complete for _, complete in scene.heard.logs[:-1]] == [False] * (len(scene.heard.logs) - 1)
         last, complete = scene.heard.logs[-1]
         assert complete
-        assert [step.title for step in last.logs] == ["npm ci", "build", "deploy"]
+        assert [step.title for step in last.logs] == ["npm install", "build", "deploy"]
 
     def test_what_is_held_back_is_told_after_a_timeout(self, scene):
         scene.stormkit.next_build(seconds=600, steps=self.STEPS)

@@ -74,10 +74,10 @@ def test_a_failed_build_is_explained_where_one_looks(stormkit, github, step):
     assert "npm run build" in finished.outputs["reason"]
     assert finished.outputs["preview-url"] == ""
     (error,) = finished.annotated("error")
-    assert "npm error code 1" in error
+    assert "exit status 2" in error
     (comment,) = github.state.comments()
     for place in (comment.body, finished.summary):
-        assert "npm error code 1" in place
+        assert "exit status 2" in place
         assert "<details" in place
     assert github.state.deployments[0].state == "failure"
 

@@ -23,7 +23,7 @@ def _terminal(stormkit, tmp_path):
     """Run a deploy whose standard error is a terminal, or a pipe; all that it got."""
 
     def run(*, is_terminal: bool = True, **variables: str) -> str:
-        stormkit.next_build(seconds=0.2, steps=[Step(title="npm \x1b[8mci", message=HOSTILE)])
+        stormkit.next_build(seconds=0.2, steps=[Step(title="npm \x1b[8minstall", message=HOSTILE)])
         arguments = ["deploy", "--branch", HEAD_BRANCH, "--build-log", "always"]
         reader, writer = pty.openpty() if is_terminal else os.pipe()
         with subprocess.Popen(
@@ -52,7 +52,7 @@ def test_colours_are_shown_and_end_with_the_output(terminal):
     shown = terminal()
     assert "\x1b[31mred\x1b[0m cleared titled 31mc1 bidi nul" in shown
     assert re.search(r"\x1b\[8mconcealed\x1b\[0m\r?\n", shown)
-    assert "▸ npm ci" in shown
+    assert "▸ npm install" in shown
 
 
 @pytest.mark.parametrize(

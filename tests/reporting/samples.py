@@ -15,26 +15,27 @@ EARLIER_SHA = "9f3c2d7b1a0e4f5c6d8b7a9e0f1c2d3b4a5e6f70"
 RUN = "https://github.com/octocat/hello-world/actions/runs/13912345678/attempts/1"
 DASHBOARD = "https://app.stormkit.io"
 
+# Titles, texts and durations are Stormkit's own; the build command is npm's (recorded: restart-after-failure).
 FAILING_OUTPUT = """> hello-world@1.0.0 build
-> vite build
+> sh build.sh
+compiling 12 modules
+src/app.ts(3,7): error TS2322: Type 'string' is not assignable to type 'number'.
+exit status 2
 
-vite v6.0.3 building for production...
-transforming...
-✗ Build failed in 812ms
-error during build:
-src/main.ts (3:9): "greet" is not exported by "src/greet.ts", imported by "src/main.ts".
-    at getRollupError (node_modules/rollup/dist/es/shared/parseAst.js:395:41)
-npm error Lifecycle script `build` failed with error:
-npm error code 1
 """
 
 STEPS = (
-    LogStep(title="checkout feature/greeting", message="", ok=True, duration=2.4),
-    LogStep(title="npm ci", message="", ok=True, duration=12.0),
-    LogStep(title="npm run build", message="", ok=True, duration=21.3),
-    LogStep(title="deploy", message="", ok=True, duration=6.1),
+    LogStep(title="checkout feature/greeting", message="", ok=True, duration=2.0),
+    LogStep(title="mise install", message="", ok=True, duration=0.0),
+    LogStep(title="node --version", message="", ok=True, duration=0.0),
+    LogStep(title="environment variables", message="", ok=True, duration=0.0),
+    LogStep(title="npm install", message="", ok=True, duration=12.0),
+    LogStep(title="npm run build", message="", ok=True, duration=27.0),
+    LogStep(title="deploy", message="", ok=True, duration=0.0),
 )
+# The title of a status check is its command, and `deploy` takes as long as the checks (recorded: status-checks).
 CHECKS = (LogStep(title="npx playwright test", message="", ok=True, duration=9.0),)
+CHECKED_STEPS = (*STEPS[:-1], replace(STEPS[-1], duration=9.0))
 
 HOSTILE = (
     "@octocat @acme/admins &#64;octocat &commat;octocat <img src=x onerror=alert(1)> <!-- stormkit-action comment"
@@ -77,7 +78,7 @@ USUAL = {"usual": 45, "ready_at": int(NOW.timestamp()) + 45}
 FAILED = _row(
     State.FAILED,
     duration=19,
-    reason="The build of deployment 8241 failed in npm run build: exit status 1",
+    reason="The build of deployment 8241 failed in npm run build: exit status 2",
     step="npm run build",
     tail=FAILING_OUTPUT.rstrip(),
     **GOOD,
@@ -95,7 +96,7 @@ SITES = (
         FAILED,
         label="shop",
         deployment_id="8244",
-        reason="The build of deployment 8244 failed in npm run build: exit status 1",
+        reason="The build of deployment 8244 failed in npm run build: exit status 2",
         good_url="https://shop--8230.stormkit.dev",
     ),
     _site("status", State.READY, 8245, duration=12, preview_url="https://status--8245.stormkit.dev", live=True),
@@ -188,11 +189,11 @@ def _result(deployment: Deployment | None = None, **values: object) -> Deploymen
     return replace(result, **values)  # type: ignore[arg-type]
 
 
-FAILING_STEPS = (*STEPS[:2], replace(STEPS[2], title="npm run build", message=FAILING_OUTPUT, ok=False, duration=4.6))
+FAILING_STEPS = (*STEPS[:5], replace(STEPS[5], message=FAILING_OUTPUT, ok=False, duration=4.0))
 FAILED_RESULT = _result(
     _deployment(status=Status.FAILED, duration=19.0, logs=FAILING_STEPS, upload=None),
     status=Outcome.FAILED,
-    reason="The build of deployment 8241 failed in npm run build: exit status 1",
+    reason="The build of deployment 8241 failed in npm run build: exit status 2",
 )
 HOSTILE_STEPS = tuple(
     LogStep(title=title, message="long\n" * 40_000 + HOSTILE[:900], ok=index % 2 == 0, duration=duration)
@@ -218,7 +219,7 @@ HOSTILE_RESULT = _result(
 )
 
 SUMMARIES: dict[str, Result] = {
-    "ready": results.of_deployments((_result(_deployment(status_checks=CHECKS, duration=51.0)),)),
+    "ready": results.of_deployments((_result(_deployment(logs=CHECKED_STEPS, status_checks=CHECKS, duration=51.0)),)),
     "failed": results.of_deployments((FAILED_RESULT,)),
     "several": results.of_deployments(
         (

@@ -54,8 +54,8 @@ def stages(*stages: tuple[LogStep, ...], complete: bool = True) -> list[str]:
 
 
 def test_each_step_is_a_group_with_its_duration():
-    assert stages((step("npm ci", "added 3\nfound 0\n", duration=12), step("build", "done\n", duration=3.4))) == [
-        "▸ npm ci (12s)",
+    assert stages((step("npm install", "added 3\nfound 0\n", duration=12), step("build", "done\n", duration=3.4))) == [
+        "▸ npm install (12s)",
         "added 3",
         "found 0",
         "▸ build (3s)",
@@ -65,16 +65,16 @@ def test_each_step_is_a_group_with_its_duration():
 
 def test_a_step_that_is_seen_while_it_runs_tells_its_duration_at_its_end():
     assert stages(
-        (step("npm ci", ok=False),),
-        (step("npm ci", "one\n", ok=False, duration=4),),
-        (step("npm ci", "one\ntwo\n", duration=9), step("build", ok=False)),
-        (step("npm ci", "one\ntwo\n", duration=9), step("build", "broken", ok=False, duration=61)),
-    ) == ["▸ npm ci", "one", "two", "npm ci (9s)", "▸ build", "broken", "build (1m 01s) ✗ failed"]
+        (step("npm install", ok=False),),
+        (step("npm install", "one\n", ok=False, duration=4),),
+        (step("npm install", "one\ntwo\n", duration=9), step("build", ok=False)),
+        (step("npm install", "one\ntwo\n", duration=9), step("build", "broken", ok=False, duration=61)),
+    ) == ["▸ npm install", "one", "two", "npm install (9s)", "▸ build", "broken", "build (1m 01s) ✗ failed"]
 
 
 def test_a_step_that_runs_is_not_called_failed():
     """Servers know of no third state: the step that runs has the status of a failed one."""
-    assert "failed" not in " ".join(stages((step("npm ci", "x\n", ok=False),), complete=False))
+    assert "failed" not in " ".join(stages((step("npm install", "x\n", ok=False),), complete=False))
 
 
 def test_an_unfinished_line_is_held_back_until_it_is_complete():
@@ -121,10 +121,10 @@ def test_a_log_that_shrinks_or_goes_away_prints_nothing():
 
 
 def test_a_step_whose_title_changed_is_another_one():
-    assert stages((step("waiting", "x\n"),), (step("npm ci", "x\n"),), complete=False) == [
+    assert stages((step("waiting", "x\n"),), (step("npm install", "x\n"),), complete=False) == [
         "▸ waiting",
         "x",
-        "▸ npm ci",
+        "▸ npm install",
         "x",
     ]
 
@@ -136,24 +136,24 @@ def test_two_steps_of_one_name_are_two():
 def test_a_restart_begins_anew_although_the_log_is_the_same():
     paper = Paper()
     live = LiveBuildLog(paper)  # type: ignore[arg-type]
-    logs = (step("npm ci", "one\n", ok=False),)
+    logs = (step("npm install", "one\n", ok=False),)
     for minute in (1, 2):
         created = datetime(2026, 3, 14, 9, minute, tzinfo=UTC)
         live.show(replace(RUNNING, logs=logs, created_at=created), complete=True)
-    assert paper.text == ["▸ npm ci ✗ failed", "one"] * 2
+    assert paper.text == ["▸ npm install ✗ failed", "one"] * 2
 
 
 def test_a_step_that_includes_the_status_checks_shows_no_duration():
     """Real servers count the status checks into the step before them."""
     checked = replace(
         RUNNING,
-        logs=(step("npm ci", "a", duration=3), step("deploy", "b", duration=8)),
+        logs=(step("npm install", "a", duration=3), step("deploy", "b", duration=8)),
         status_checks=(step("e2e", "c", duration=8),),
     )
     paper = Paper()
     build_log.show(checked, paper)  # type: ignore[arg-type]
     assert [line for line in paper.text if line.startswith("▸")] == [
-        "▸ npm ci (3s)",
+        "▸ npm install (3s)",
         "▸ deploy",
         "▸ Status check: e2e (8s)",
     ]

@@ -150,20 +150,20 @@ def test_a_secret_is_kept_out_everywhere(capsys):
 
 def test_a_section_goes_on_until_something_else_is_printed(capsys):
     console = GitHubConsole()
-    console.section("a", "npm ci", "1")
-    console.section("a", "npm ci", "2")
+    console.section("a", "npm install", "1")
+    console.section("a", "npm install", "2")
     console.log("between")
-    console.section("a", "npm ci", "3")
+    console.section("a", "npm install", "3")
     console.section("b", "npm run build", "4")
     console.warning("look")
     shown = [line for line in read(capsys.readouterr().out).shown if not re.match(r"::(stop-commands|\*\*\*)::", line)]
     assert shown == [
-        "##[group]npm ci",
+        "##[group]npm install",
         "1",
         "2",
         "##[endgroup]",
         "between",
-        "##[group]npm ci (continued)",
+        "##[group]npm install (continued)",
         "3",
         "##[endgroup]",
         "##[group]npm run build",
@@ -219,22 +219,22 @@ def test_elsewhere_the_log_is_plain_and_on_standard_error(capsys):
     console = PlainConsole()
     console.mask("SK_secret_key")
     console.log("SK_secret_key ::error::x")
-    console.section("a", "npm ci", "1\n2\r3")
-    console.section("a", "npm ci", "SK_secret_key")
+    console.section("a", "npm install", "1\n2\r3")
+    console.section("a", "npm install", "SK_secret_key")
     console.warning("careful")
-    console.section("a", "npm ci", "4")
+    console.section("a", "npm install", "4")
     console.group("deploy", "5")
     out, err = capsys.readouterr()
     assert out == ""
     assert err.split("\n") == [
         "*** ::error::x",
-        "▸ npm ci",
+        "▸ npm install",
         "  1",
         "  2",
         "  3",
         "  ***",
         "warning: careful",
-        "▸ npm ci (continued)",
+        "▸ npm install (continued)",
         "  4",
         "▸ deploy",
         "  5",

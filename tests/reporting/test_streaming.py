@@ -10,7 +10,7 @@ from sandbox.runner.step import Finished
 from sandbox.stormkit.server import ENV_KEY, USER_KEY, Step, Stormkit
 
 STEPS = (
-    Step(title="npm ci", message="".join(f"install {number}\n" for number in range(40))),
+    Step(title="npm install", message="".join(f"install {number}\n" for number in range(40))),
     Step(title="npm run build", message="".join(f"build {number}\n" for number in range(40)) + "no line end"),
 )
 HOSTILE = (
@@ -55,7 +55,7 @@ def test_each_line_is_shown_once_in_the_group_of_its_step(tmp_path):
     assert finished.problems == []
     shown = groups(finished)
     titles = list(dict.fromkeys(re.sub(r" \(continued\)| \(\d+s\)", "", title) for title, _ in shown))
-    assert titles == ["npm ci", "npm run build", "deploy", "Status check: e2e"]
+    assert titles == ["npm install", "npm run build", "deploy", "Status check: e2e"]
     lines = [line for _, group in shown for line in group]
     for step in (*STEPS, checks[0]):
         for line in step.message.splitlines():
@@ -79,7 +79,7 @@ def test_it_is_shown_as_it_happens(tmp_path):
 @pytest.mark.parametrize("ok", [True, False])
 def test_hostile_output_does_nothing(tmp_path, ok):
     with Stormkit() as stormkit:
-        steps = [Step(title="::error::npm ci", message=HOSTILE), Step(title="build", message=HOSTILE, ok=ok)]
+        steps = [Step(title="::error::npm install", message=HOSTILE), Step(title="build", message=HOSTILE, ok=ok)]
         stormkit.next_build(seconds=1.5, steps=steps, outcome="success" if ok else "failed")
         finished = run(stormkit, tmp_path)
     assert finished.outputs["status"] == ("success" if ok else "failed")

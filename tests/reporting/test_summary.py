@@ -118,10 +118,10 @@ def _rows_of(*steps: LogStep, checks: tuple[LogStep, ...] = ()) -> list[str]:
 
 
 def test_steps_and_status_checks_follow_each_other_on_one_scale() -> None:
-    rows = _rows_of(*_steps(5.0, 10.0, title="npm ci"), checks=_steps(5.0, title="npm run e2e"))
+    rows = _rows_of(*_steps(5.0, 10.0, title="npm install"), checks=_steps(5.0, title="npm run e2e"))
     assert rows == [
-        "| ✅ npm ci | 5s | <code>█████···············</code> |",
-        "| ✅ npm ci | 10s | <code>·····██████████·····</code> |",
+        "| ✅ npm install | 5s | <code>█████···············</code> |",
+        "| ✅ npm install | 10s | <code>·····██████████·····</code> |",
         "| ✅ Status check: npm run e2e | 5s | <code>···············█████</code> |",
     ]
 

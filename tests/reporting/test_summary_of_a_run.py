@@ -29,7 +29,7 @@ def test_a_success_draws_its_steps_and_reads_the_log_for_nothing_else(tmp_path: 
     assert finished.exit_code == 0
     drawn = job_summary == "true"
     assert ("| Steps of " in finished.summary) == drawn
-    assert ("| <b>hello-world / production</b> | 205 kB | none | none |" in finished.summary) == drawn
+    assert ("| <b>hello-world / production</b> | 436 bytes | none | none |" in finished.summary) == drawn
     assert len(with_logs) == drawn
 
 
@@ -39,7 +39,7 @@ def test_a_failure_shows_its_step_in_the_timeline_and_its_last_lines(tmp_path: P
         finished = _run(stormkit, tmp_path).run()
     assert finished.exit_code == 1
     assert "| ❌ failed: npm run build | " in finished.summary
-    assert "npm error code 1" in finished.summary
+    assert "exit status 2" in finished.summary
 
 
 def test_a_list_is_one_table_in_log_and_summary(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from sandbox.clock import FakeClock
-from sandbox.stormkit.builds import RECORDED_STEPS
+from sandbox.stormkit.builds import DEFAULT_STEPS
 from sandbox.stormkit.server import FaultKind, Generation, KeyScope, Outcome, Step, Stormkit
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
@@ -144,15 +144,13 @@ class Replay:
         if not math.isfinite(ends) and self._is_queued(deployment_id):
             self.stormkit.next_build(seconds=2 * LONG_S, queued=LONG_S)
             return
-        *before, build = RECORDED_STEPS[Outcome.FAILED if fails else Outcome.SUCCESS]
-        message = build.text.replace("exit status 1", "exit status 2")
+        *before, build = DEFAULT_STEPS[Outcome.FAILED if fails else Outcome.SUCCESS]
         share = 5.0 * max(1.0, min(built, LONG_S))
         self.stormkit.next_build(
             seconds=built,
             queued=QUEUED_S,
             outcome="failed" if fails else "success",
-            error="Error: exit status 2" if fails else "",
-            steps=(*before, Step(title=build.title, message=message, ok=not fails, share=share)),
+            steps=(*before, Step(title=build.title, message=build.text, ok=not fails, share=share)),
             checks=(Step(title=CHECK, message="check one\n\n", ok=branch != "fail-checks"),) if ends > built else (),
             check_seconds=min(LONG_S, ends - built) if ends > built else 0.0,
         )
@@ -220,7 +218,7 @@ def add_history(stormkit: Stormkit, env_id: str, number: int, *, status: str = "
 
 
 def run_for_ever(replay: Replay) -> None:
-    *before, build = RECORDED_STEPS[Outcome.SUCCESS]
+    *before, build = DEFAULT_STEPS[Outcome.SUCCESS]
     replay.stormkit.next_build(seconds=math.inf, queued=0.0, steps=(*before, build))
     body = {"branch": "forever"}
     triggered = replay._send({"method": "POST", "path": "/v1/deploy", "key": "environment key of 308", "json": body})

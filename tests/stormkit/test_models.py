@@ -58,7 +58,7 @@ NEWER: dict[str, Any] = {
     "failureSummary": "npm ERR!",
     "logsUrl": "https://api.stormkit.io/logs/8241",
     "logs": [
-        {"title": "npm ci", "message": "ok\n", "status": True, "duration": 12},
+        {"title": "npm install", "message": "ok\n", "status": True, "duration": 12},
         {"title": "npm run build", "message": "no\n", "status": False, "duration": 3.5},
     ],
     "statusChecks": [],
@@ -96,7 +96,7 @@ def test_a_newer_servers_deployment():
     deployment = Deployment.from_api(NEWER)
     assert (deployment.published, deployment.warming_up) == (True, False)
     assert deployment.failure_summary == "npm ERR!"
-    assert deployment.logs[0] == LogStep(title="npm ci", message="ok\n", ok=True, duration=12.0)
+    assert deployment.logs[0] == LogStep(title="npm install", message="ok\n", ok=True, duration=12.0)
     assert deployment.failing_step == deployment.logs[1]
     assert deployment.name == "my-app / production"
 
@@ -451,8 +451,8 @@ def test_why_a_recorded_deployment_failed(scenario, reason):
         ({"error": "disk full"}, "The build of deployment 8241 failed: disk full"),
         ({"duration": 901, "error": "disk full"}, "The build of deployment 8241 failed: disk full"),
         (
-            {"statusChecksPassed": False, "logs": [{"title": "npm ci", "status": False}]},
-            "The build of deployment 8241 failed in npm ci",
+            {"statusChecksPassed": False, "logs": [{"title": "npm install", "status": False}]},
+            "The build of deployment 8241 failed in npm install",
         ),
     ],
 )

@@ -61,7 +61,7 @@ def deploy(message: str, *, build_log: str, ok: bool = True) -> Run:
         stormkit.next_build(
             seconds=1.0,
             outcome="success" if ok else "failed",
-            steps=[Step(title="npm ci", message="ok\n"), Step(title="npm run build", message=message, ok=ok)],
+            steps=[Step(title="npm install", message="ok\n"), Step(title="npm run build", message=message, ok=ok)],
         )
         finished = Runner(
             event="pull_request_opened",
