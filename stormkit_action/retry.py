@@ -19,7 +19,8 @@ LAST_TRY_S = 0.5
 class Retries:
     """The pauses before the next tries of one thing, until `deadline`; none is shorter than `floor` seconds.
 
-    `longest` bounds what a server may ask for with `Retry-After`, in seconds.
+    `longest` bounds what a server may ask for with `Retry-After`, in seconds. A pause that reaches beyond the deadline
+    is cut for a last try, unless `longest` allows for more than LONGEST_PAUSE_S and the server asks for it.
     """
 
     def __init__(self, deadline: Deadline, *, floor: float = 0.0, longest: float = LONGEST_PAUSE_S) -> None:
@@ -38,9 +39,10 @@ class Retries:
         """Sleep until the next try, whatever `error` is; raises it when no time is left for one."""
         asked = min(error.retry_after, self._longest)
         left = self._deadline.remaining
-        if left < 2 * LAST_TRY_S or max(asked, self._floor) >= left:
+        is_binding = asked > LONGEST_PAUSE_S
+        if left < 2 * LAST_TRY_S or self._floor >= left or (is_binding and asked >= left):
             raise error
-        self._deadline.clock.sleep(max(asked, self._floor, min(next(self._pauses), left - LAST_TRY_S)))
+        self._deadline.clock.sleep(max(self._floor, min(max(asked, next(self._pauses)), left - LAST_TRY_S)))
 
 
 def jittered_pauses() -> Iterator[float]:

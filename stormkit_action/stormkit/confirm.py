@@ -16,6 +16,7 @@ from stormkit_action.errors import (
     ServerFault,
     StormkitError,
 )
+from stormkit_action.retry import LONGEST_PAUSE_S as LONGEST_RETRY_AFTER_S
 from stormkit_action.retry import Retries
 from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.models import Deployment, Status
@@ -31,8 +32,10 @@ WARM_UP_GRACE_S = 10.0
 # How often a publish is sent whose answer was lost and which had no effect.
 PUBLISH_TRIES = 3
 
-# The shortest pause between two tries of a stop, and the time that a stop without an answer leaves for reading back.
+# The shortest pause between two tries of a stop, how many fit at least whatever a gateway asks for, and the time that a
+# stop without an answer leaves for reading back.
 STOP_PAUSE_S = 0.25
+STOP_TRIES = 4
 READ_BACK_S = 1.0
 
 # How long the runner of a stopped build may still be at work, and what stopping a row that nobody builds may take.
@@ -171,7 +174,8 @@ def stop(client: StormkitClient, deployment_id: str, deadline: Deadline) -> Depl
     CommandError or the StormkitError that keeps it from being told.
     """
     before_reading = deadline.within(max(0.0, deadline.remaining - READ_BACK_S))
-    retries = Retries(before_reading, floor=STOP_PAUSE_S)
+    longest = min(LONGEST_RETRY_AFTER_S, before_reading.remaining / STOP_TRIES)
+    retries = Retries(before_reading, floor=STOP_PAUSE_S, longest=longest)
     while True:
         error: StormkitError | None = None
         try:

@@ -267,6 +267,24 @@ class TestTimeout:
         assert result.may_still_run
         assert scene.clock.passed < 75
 
+    @pytest.mark.parametrize("kind", ["502-json", "503", "429-header"])
+    def test_a_stop_is_tried_again_within_its_bound_although_a_gateway_asks_for_a_minute(self, scene, kind):
+        scene.stormkit.next_build(seconds=600)
+        scene.stormkit.fault("stop", kind, seconds=60, times=2)
+        result = scene.deploy(timeout="60s", on_timeout="stop")
+        assert result.reason.endswith("; it was stopped.")
+        assert scene.clock.passed < 60 + building.TIMEOUT_STOP_BUDGET_S
+
+    @pytest.mark.parametrize("kind", ["502-json", "503", "429-header"])
+    @pytest.mark.parametrize("operations", [("stop",), ("stop", "read"), ("stop", "read", "poll", "list")])
+    def test_a_stop_ends_within_its_bound_although_a_gateway_asks_for_a_minute(self, scene, kind, operations):
+        scene.stormkit.next_build(seconds=600)
+        for operation in operations:
+            scene.stormkit.fault(operation, kind, seconds=60, times=1000, after=0 if operation == "stop" else 3)
+        result = scene.deploy(timeout="60s", on_timeout="stop")
+        assert result.status is Outcome.TIMED_OUT
+        assert scene.clock.passed <= 60 + building.TIMEOUT_STOP_BUDGET_S
+
     def test_of_a_build_that_had_just_ended(self, scene):
         scene.stormkit.next_build(seconds=59)
         scene.stormkit.fault("poll", "500", times=1000)

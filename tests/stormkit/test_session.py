@@ -533,7 +533,7 @@ def test_a_server_that_asks_for_a_long_pause_is_asked_again_sooner():
     clock = FakeClock()
     with Answering(Reply(status=429, headers={"Retry-After": "56"})) as server, pytest.raises(Busy) as caught:
         session(server.url, clock).repeat(READ)
-    assert clock.slept == [15.0, 15.0, 15.0]
+    assert clock.slept == [15.0, 15.0, 15.0, 9.5]
     assert caught.value.retry_after == 56
 
 
