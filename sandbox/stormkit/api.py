@@ -249,7 +249,7 @@ def _built(record: Record, moment: float) -> bool:
     return (
         record.recorded
         and record.stopped is None
-        and moment - record.started >= record.course.built
+        and record.course.is_built(moment - record.started)
         and record.course.build.outcome is Outcome.SUCCESS
     )
 

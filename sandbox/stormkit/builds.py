@@ -93,7 +93,8 @@ class Build:
     `seconds` is all of it but the status checks, `queued` (a tenth unless told) its beginning before the checkout.
     `reported` is the duration that Stormkit tells of instead of the real one; the steps' grow with it.
     `sha` is what it builds; the tip of the branch at the checkout unless told.
-    `dies_after` so many seconds of work the runner dies, and `replaced_after` more the queue starts the build again.
+    `dies_after` so many seconds of work, its status checks included, the runner dies, and `replaced_after` more the
+    queue starts the build again.
     Publishing it takes `warm_up` seconds on newer servers, from `warm_up_after` on; it may never come up.
     """
 
@@ -202,6 +203,25 @@ class Course:
         reported = self.build.reported
         return reported / self.end if reported is not None and 0 < self.end < math.inf else 1.0
 
+    def life(self, moment: float) -> "Life":
+        """The runner's life at a moment: the whole build, unless it dies.
+
+        With a new runner everything starts over, a build whose status checks ran too; until then it stays as the dead
+        one left it (documented).
+        """
+        dies_after = self.build.dies_after
+        if dies_after is None:
+            return Life(course=self, moment=moment)
+        course = replace(self, build=replace(self.build, dies_after=None))
+        if moment - self.queue >= self.lost:
+            return Life(course=course, moment=moment - self.lost, shift=self.lost)
+        return Life(course=course, moment=min(moment, self.queue + dies_after))
+
+    def is_built(self, moment: float) -> bool:
+        """Whether the build itself is over at a moment, so that its status checks run or have run."""
+        life = self.life(moment)
+        return life.moment >= life.course.built
+
     def duration(self, end: float) -> float:
         """Seconds that Stormkit reports for a build that was over at `end`."""
         if self.build.reported is not None and end >= self.end:
@@ -209,18 +229,10 @@ class Course:
         return end * self.scale
 
     def logs(self, moment: float) -> tuple[Entry, ...]:
-        """The build's log at a moment.
-
-        With a new runner it starts over; until then it stays as the dead one left it.
-        """
-        if self.build.dies_after is not None:
-            alive = Course(
-                build=replace(self.build, dies_after=None), branch=self.branch, queue=self.queue, facts=self.facts
-            )
-            began_again = moment - self.queue >= self.lost
-            seen = moment - self.lost if began_again else min(moment, self.queue + self.build.dies_after)
-            shift = self.lost if began_again else 0.0
-            return tuple(replace(entry, begins=entry.begins + shift) for entry in alive.logs(seen))
+        """The build's log at a moment."""
+        life = self.life(moment)
+        if life.course is not self:
+            return life.shifted(life.course.logs(life.moment))
         succeeds = self.build.outcome is Outcome.SUCCESS
         work = self.built - self.queue if math.isfinite(self.built) else NOMINAL
         ends = self.queue + work * (1 - UPLOAD_SHARE if succeeds else 1)
@@ -236,6 +248,9 @@ class Course:
 
     def checks(self, moment: float) -> tuple[Entry, ...]:
         """The status checks' log at a moment."""
+        life = self.life(moment)
+        if life.course is not self:
+            return life.shifted(life.course.checks(life.moment))
         if self.build.outcome is not Outcome.SUCCESS or moment < self.built:
             return ()
         return self._entries(_until_failure(self.build.checks), self.built, self.end, moment)
@@ -273,6 +288,22 @@ class Course:
         for name, fact in {"branch": self.branch, **self.facts}.items():
             text = text.replace(f"{{{name}}}", fact)
         return text
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Life:
+    """One runner's part of a build: the build as if it had no other runner, and the moment in it.
+
+    It began `shift` seconds after the build's start.
+    """
+
+    course: Course
+    moment: float
+    shift: float = 0.0
+
+    def shifted(self, entries: Sequence[Entry]) -> tuple[Entry, ...]:
+        """Log entries of this life, which begin that much later in the whole build."""
+        return tuple(replace(entry, begins=entry.begins + self.shift) for entry in entries)
 
 
 def summary(upload: Mapping[str, int]) -> str:

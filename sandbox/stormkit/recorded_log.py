@@ -21,6 +21,8 @@ def build_log(course: Course, moment: float, *, started_at: float, frozen: bool)
 
     None before the runner has reported anything. `started_at` is the start of the build in Unix seconds.
     """
+    life = course.life(moment)
+    course, moment, started_at = life.course, life.moment, started_at + life.shift
     if moment >= course.built and not frozen:
         return _whole(course, moment)
     if moment < course.checked_out:
@@ -31,6 +33,8 @@ def build_log(course: Course, moment: float, *, started_at: float, frozen: bool)
 
 def checks_log(course: Course, moment: float) -> tuple[Entry, ...] | None:
     """The status checks' log at a moment; None before the build has ended."""
+    life = course.life(moment)
+    course, moment = life.course, life.moment
     if moment < course.built:
         return None
     if moment >= course.end:

@@ -183,7 +183,7 @@ class Record:
     def checking(self, moment: float) -> bool:
         """Whether its build has succeeded and its status checks run, or ran when it was stopped."""
         passed = (moment if self.stopped is None else self.stopped) - self.started
-        return self.course.built <= passed < self.course.end
+        return self.course.is_built(passed) and passed < self.course.end
 
     def status(self, moment: float) -> str:
         """`running`, `success` or `failed`; a stopped one has failed."""
@@ -213,8 +213,8 @@ class Record:
         status = self.status(moment)
         if not self.recorded:
             return self.build.upload if status == "success" else None
-        built = (moment if self.stopped is None else self.stopped) - self.started >= self.course.built
-        if not built or self.ghost or self.ended_by_server(moment):
+        passed = (moment if self.stopped is None else self.stopped) - self.started
+        if not self.course.is_built(passed) or self.ghost or self.ended_by_server(moment):
             return self.kept.upload if self.kept is not None else None
         if self.course.build.outcome is Outcome.SUCCESS:
             return self.build.upload
@@ -257,7 +257,7 @@ class Deployment:
         """The build's log; None where the recorded server says null."""
         if not self.recorded:
             return () if self.ghost else self.course.logs(self.last)
-        frozen = self.cut_short and self.last < self.course.built
+        frozen = self.cut_short and not self.course.is_built(self.last)
         log = recorded_log.build_log(self.course, self.last, started_at=self.created_at, frozen=frozen)
         return self._restarted(None if self.ghost else log)
 

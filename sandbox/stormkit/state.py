@@ -160,7 +160,8 @@ class StormkitState:
         # Recorded (status-checks): the build's own end is told as soon as it is over, though the checks run.
         checking = record.recorded and record.checking(now)
         if checking:
-            duration = course.duration(course.built)
+            life = course.life(last)
+            duration = course.duration(life.course.built + life.shift)
         else:
             duration = 0.0 if running else course.duration(min(last, record.end))
         created_at = self.wall(record.started)
@@ -182,7 +183,7 @@ class StormkitState:
             stopped_at=None if running and not checking else created_at + duration,
             duration=duration,
             commit=record.commit(now),
-            checks_passed=_checks_passed(record, status, checked=checking or last >= course.built),
+            checks_passed=_checks_passed(record, status, checked=course.is_built(last)),
             upload=record.upload(now),
             published=not record.deleted and record.env.live(now) == record.id,
             warming_up=not record.deleted and record.env.warming(record.id, now),

@@ -72,6 +72,22 @@ def test_a_failed_status_check_is_built_again_as_a_new_deployment_whose_checks_r
     assert april.stormkit.received("POST", "restart") == []
 
 
+@pytest.mark.parametrize("dies_after", [10, 25], ids=["while it builds", "during the status checks"])
+@pytest.mark.parametrize("build_log", ["failure", "stream"])
+def test_a_runner_that_dies_and_is_replaced_is_waited_for(april, dies_after, build_log):
+    april.stormkit.next_build(
+        seconds=20,
+        checks=[replace(CHECK, ok=True)],
+        check_seconds=10,
+        dies_after=dies_after,
+        replaced_after=60,
+    )
+    result = april.run(publish="true", build_log=build_log)
+    assert result.main is not None
+    assert (result.status, result.main.live, april.stormkit.builds) == (Outcome.SUCCESS, True, 1)
+    assert april.clock.passed >= 20 + 10 + 60 + dies_after
+
+
 def test_a_failed_status_check_is_not_called_a_failed_build(april):
     april.stormkit.next_build(seconds=20, checks=[CHECK], check_seconds=5)
     result = april.run()

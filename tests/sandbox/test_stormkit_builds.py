@@ -170,6 +170,24 @@ def test_a_runner_that_dies_is_replaced_and_the_log_starts_over(stormkit, clock)
     assert stormkit.builds == 1
 
 
+def test_a_runner_that_dies_during_the_status_checks_is_replaced_and_everything_starts_over(stormkit, clock):
+    checks = [Step(title="e2e", message="1 passed\n")]
+    stormkit.next_build(seconds=20, queued=0, checks=checks, check_seconds=20, dies_after=30, replaced_after=40)
+    deployment_id = trigger(stormkit)
+    seen = []
+    for seconds in (25, 30, 20, 20, 10):
+        clock.advance(seconds)
+        deployment = read(stormkit, deployment_id, logs="true")
+        titles = [step["title"] for step in deployment["logs"] or ()]
+        seen.append((deployment["status"], "deploy" in titles, len(deployment["statusChecks"] or ())))
+    checking = ("running", True, 1)
+    assert seen == [checking, checking, ("running", False, 0), checking, checking]
+    clock.advance(6)
+    ended = read(stormkit, deployment_id, logs="true")
+    assert (ended["status"], ended["id"], ended["statusChecks"][0]["status"]) == ("success", deployment_id, True)
+    assert stormkit.builds == 1
+
+
 def test_a_success_may_have_an_error(stormkit):
     deployment_id = stormkit.add_deployment(error="migration 003_users failed").id
     deployment = read(stormkit, deployment_id)
