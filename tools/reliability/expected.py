@@ -62,7 +62,7 @@ EXCEPTIONS: dict[str, dict[tuple[str, ...], Row]] = {
     },
     "timeout-stop": {
         CARRIED_OUT: ("timed-out", 1, "timed-out", 1),
-        ("403", "502-json", "502-json-late", "407"): ("timed-out, still building", 1, "timed-out, still building", 1),
+        ("403", "407"): ("timed-out, still building", 1, "timed-out, still building", 1),
     },
     "stop": {
         (*CARRIED_OUT, "502-json-late"): ("stopped", 0, "stopped", 0),
