@@ -25,6 +25,10 @@ TIME_LIMIT_S = 900.0
 _VARIABLES_STEP = "environment variables"
 _SERVER_VARIABLES = ("SK_", "STORMKIT", "MISE_", "NODE_")
 
+# Splitting a text into lines can take 20 times its memory, so only this much of these two is split.
+MAX_VARIABLES_CHARACTERS = 250_000
+MAX_SUMMARY_CHARACTERS = 250_000
+
 _MISSING_BRANCH = re.compile(r"^fatal: Remote branch (\S+) not found in upstream", re.MULTILINE)
 
 
@@ -282,12 +286,16 @@ def _names(message: str, variables: frozenset[str]) -> str:
 
     A value may have several lines, which may look like anything: only names that are known are shown.
     """
-    names = [line.partition("=")[0] for line in message.split("\n") if "=" in line]
+    lines = message[:MAX_VARIABLES_CHARACTERS].split("\n")
+    names = [line.partition("=")[0] for line in lines if "=" in line]
     return "".join(f"{name}\n" for name in names if name in variables or name.startswith(_SERVER_VARIABLES))
 
 
 def _without_values(text: str, variables: frozenset[str]) -> str:
-    """`text` with lines like `NAME=value` cut to the name."""
+    """`text` with lines like `NAME=value` cut to the name; of a very long one only the last lines."""
+    if len(text) > MAX_SUMMARY_CHARACTERS:
+        # What is left of a line that is cut could be a value.
+        text = text[-MAX_SUMMARY_CHARACTERS:].partition("\n")[2]
     lines = []
     for line in text.split("\n"):
         name = line.partition("=")[0]

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -375,6 +376,28 @@ def test_a_value_of_several_lines_is_no_name(title, status, snapshot):
 def test_a_failure_summary_shows_no_value_either():
     snapshot = {"build": {"vars": {"SMTP_PASS": "x"}}}
     assert parsed(snapshot=snapshot, failureSummary="a\nSMTP_PASS=hunter2\nB=c").failure_summary == "a\nSMTP_PASS\nB=c"
+
+
+@pytest.mark.parametrize("line", ["\n", "=\n", "A=\n", "SK_A=1\n"])
+@pytest.mark.parametrize("place", ["step", "summary"])
+def test_a_list_of_variables_without_end_takes_less_memory_than_its_text(line, place):
+    text = line * (20_000_000 // len(line))
+    step = {"title": "environment variables", "message": text, "status": True, "duration": 1}
+    more = {"logs": [step]} if place == "step" else {"failureSummary": text}
+    data = {"id": "8241", "status": "failed", "snapshot": {"build": {"vars": {"A": ""}}}, **more}
+    tracemalloc.start()
+    try:
+        Deployment.from_api(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < len(text)
+
+
+def test_a_line_that_is_cut_in_a_long_summary_is_left_out():
+    summary = "SMTP_PASS=" + "hunter2 " * 100_000 + "\nError: no\n"
+    data = {"id": "8241", "status": "failed", "snapshot": {"build": {"vars": {"SMTP_PASS": "x"}}}}
+    assert Deployment.from_api({**data, "failureSummary": summary}).failure_summary == "Error: no\n"
 
 
 @pytest.mark.parametrize(
