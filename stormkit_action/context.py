@@ -1,6 +1,6 @@
 """What a command works with, and who hears how it gets on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from stormkit_action.clock import Clock, Deadline
@@ -99,6 +99,10 @@ class Context:
             elapsed=elapsed,
             live=bool(deployment and deployment.published),
         )
+
+    def refusal(self, deployment: Deployment, reason: str) -> DeploymentResult:
+        """The result of a command that could not do what it was asked with `deployment`, which it has read."""
+        return replace(self.result(deployment, Outcome.FAILED, reason), refused=True)
 
     def check_environment(self, deployment: Deployment) -> None:
         """Raise CommandError where `deployment` is of another environment than the one that the inputs name.

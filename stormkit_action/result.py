@@ -28,7 +28,8 @@ class DeploymentResult:
     success. `live` is whether the deployment is published, as read back; `warning` is what a person should know
     although it went well. `deleted` counts the deployments that were deleted; `removed` marks an environment in which
     nothing of the branch is left. `ended_ids` are the deployments that the command stopped or deleted, `may_still_run`
-    marks one that was to be stopped and may still be running.
+    marks one that was to be stopped and may still be running. `refused` marks a command that could not do what it was
+    asked: the deployment is as it was read, and what is shown of the site stays.
     """
 
     status: Outcome
@@ -48,6 +49,7 @@ class DeploymentResult:
     removed: bool = False
     ended_ids: tuple[str, ...] = ()
     may_still_run: bool = False
+    refused: bool = False
 
     @property
     def commit_sha(self) -> str:
@@ -92,7 +94,8 @@ class DeploymentResult:
             return None
         if deployment.failing_step is not None:
             return deployment.failing_step
-        text = deployment.failure_summary or deployment.error
+        # An error of one line stands in the reason already.
+        text = deployment.failure_summary or (deployment.error if "\n" in deployment.error.strip() else "")
         return LogStep(title="the build", message=text, ok=False, duration=0.0) if text else None
 
 

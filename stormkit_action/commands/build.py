@@ -91,7 +91,7 @@ class Build:
         return self._ended()
 
     def restart(self, failed: Deployment) -> None:
-        """Build a failed deployment again. Raises CommandError when that can't be done."""
+        """Build a failed or stopped deployment again. Raises CommandError when that can't be done."""
         # From here on it may be running.
         self._was_restarted = True
         self._last, self.is_restarting = replace(failed, status=Status.RUNNING), True
@@ -99,7 +99,7 @@ class Build:
             confirm.restart(self._context.client, failed, deadline=self._context.deadline)
         except StormkitError as error:
             self._last = failed
-            raise CommandError(f"{failure_reason(failed)}. Restarting it did not work: {error.text}") from None
+            raise CommandError(f"{_why_restarted(failed)}. Restarting it did not work: {error.text}") from None
         self.is_restarting = False
 
     def stop(self, deadline: Deadline) -> None:
@@ -216,6 +216,11 @@ def _log_is_shown_of_a_success(context: Context) -> bool:
     if build_log is BuildLog.NEVER:
         return False
     return context.inputs.job_summary or build_log in (BuildLog.ALWAYS, BuildLog.STREAM)
+
+
+def _why_restarted(before: Deployment) -> str:
+    """How the deployment had ended before it was restarted, without a full stop at its end."""
+    return f"Deployment {before.id} had been stopped" if before.status is Status.STOPPED else failure_reason(before)
 
 
 def _supersedes(other: Deployment, stopped: Deployment) -> bool:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from stormkit_action.commands import find
 from stormkit_action.commands.stop import at_once
 from stormkit_action.context import Context
-from stormkit_action.errors import Cancelled, CommandError, NotFound, StormkitError
+from stormkit_action.errors import ActionError, Cancelled, CommandError, NotFound, StormkitError
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit.models import Deployment
 
@@ -32,8 +32,11 @@ def delete(context: Context) -> DeploymentResult:
     context.check_environment(deployment)
     if deployment.published is not False:
         return _refusal(context, deployment)
-    stop_and_delete(context, deployment.id, is_running=deployment.running)
-    _confirm_gone(context, deployment_id)
+    try:
+        stop_and_delete(context, deployment.id, is_running=deployment.running)
+        _confirm_gone(context, deployment_id)
+    except ActionError as error:
+        return context.refusal(deployment, error.text)
     context.reporter.log(f"Deleted deployment {deployment_id}.")
     return replace(context.result(deployment, Outcome.SUCCESS), deleted=1)
 
@@ -44,7 +47,7 @@ def _refusal(context: Context, deployment: Deployment) -> DeploymentResult:
         f"Deployment {deployment.id} {state}: deleting it would take the site down, so nothing was changed. Publish"
         " another deployment first."
     )
-    return context.result(deployment, Outcome.FAILED, reason)
+    return context.refusal(deployment, reason)
 
 
 def cleanup(context: Context) -> DeploymentResult:
@@ -136,7 +139,7 @@ class Removal:
         try:
             self._remove(deployment)
         except (StormkitError, CommandError) as error:
-            failure = f"{deployment.id}: {error.text}"
+            failure = f"{deployment.id}: {error.text.removesuffix('.')}"
         with self._lock:
             self._done += 1
             if failure:
@@ -171,15 +174,15 @@ class Removal:
         try:
             listed = {deployment.id for deployment in self._context.client.all_deployments(branch=branch)}
         except StormkitError as error:
-            self._failures.append(f"whether they are gone could not be read back: {error.text}")
+            self._failures.append(f"whether they are gone could not be read back: {error.text.removesuffix('.')}")
             return
         for deployment_id in sorted(self._deleted & listed):
             self._deleted.discard(deployment_id)
-            self._failures.append(f"{deployment_id}: Stormkit accepted the deletion, but it is still there.")
+            self._failures.append(f"{deployment_id}: Stormkit accepted the deletion, but it is still there")
         for deployment_id in sorted(self._gone):
             if deployment_id in listed:
                 self._gone.discard(deployment_id)
-                self._failures.append(f"{deployment_id}: it could not be read (404), but it is still listed.")
+                self._failures.append(f"{deployment_id}: it could not be read (404), but it is still listed")
             else:
                 self._context.reporter.log(f"Deployment {deployment_id} was gone before it could be deleted.")
 
@@ -189,7 +192,7 @@ class Removal:
             return ""
         shown = "; ".join(self._failures[:3])
         more = f" (and {len(self._failures) - 3} more)" if len(self._failures) > 3 else ""
-        return f"{self.deleted} of {self._total} deployments were deleted. What went wrong: {shown}{more}"
+        return f"{self.deleted} of {self._total} deployments were deleted. What went wrong: {shown}{more}."
 
 
 def stop_and_delete(context: Context, deployment_id: str, *, is_running: bool) -> None:

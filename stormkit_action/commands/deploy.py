@@ -28,7 +28,7 @@ def deploy(context: Context) -> DeploymentResult:
 def restart(context: Context) -> DeploymentResult:
     """Build the named deployment, or the branch's newest failed one, again; then go on as `deploy` does.
 
-    Raises CommandError when it has not failed; then nothing is changed.
+    One that has neither failed nor been stopped is left as it is.
     """
     return Deploy(context).restart(find.named_or_newest(context, "failed deployment", find.is_failed))
 
@@ -54,11 +54,12 @@ class Deploy:
             return self._failed(error)
 
     def restart(self, deployment: Deployment) -> DeploymentResult:
-        """The same from a failed deployment on: restart it, then go on."""
-        if not find.is_failed(deployment):
-            raise CommandError(
+        """The same from a failed or stopped deployment on: restart it, then go on."""
+        if deployment.status not in (Status.FAILED, Status.STOPPED):
+            return self._context.refusal(
+                deployment,
                 f"Deployment {deployment.id} can't be restarted: it is {deployment.status}, and Stormkit restarts only"
-                " failed builds. Nothing was changed. Deploy again instead."
+                " failed or stopped builds. Nothing was changed. Deploy again instead.",
             )
         try:
             self._build.begin(deployment.id)

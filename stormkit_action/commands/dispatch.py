@@ -67,7 +67,7 @@ def _could_be_reported(result: Result) -> bool:
     if result.status is Outcome.CANCELLED:
         return False
     return all(
-        deployment.deployment is not None or deployment.status is not Outcome.FAILED
+        deployment.status is not Outcome.FAILED or (deployment.deployment is not None and not deployment.refused)
         for deployment in result.deployments
     )
 

@@ -13,10 +13,12 @@ def named(context: Context) -> Deployment:
     try:
         deployment = context.client.deployment(wanted)
     except NotFound as error:
+        if not error.from_handler:
+            raise CommandError(error.text) from None
         where = f"environment {context.environment.env_id}" if context.environment.env_id else "the key's environment"
         raise CommandError(
             f"There is no deployment {wanted} in {where}; nothing was changed. Check deployment-id and env-id: a"
-            f" deployment belongs to one environment. ({error.text})"
+            " deployment belongs to one environment."
         ) from None
     context.check_environment(deployment)
     return deployment

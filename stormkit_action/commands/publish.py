@@ -2,7 +2,7 @@
 
 from stormkit_action.commands import find
 from stormkit_action.context import Context
-from stormkit_action.errors import CommandError
+from stormkit_action.errors import ActionError, CommandError
 from stormkit_action.result import DeploymentResult
 from stormkit_action.stormkit import confirm
 from stormkit_action.stormkit.models import Deployment
@@ -35,9 +35,10 @@ def rollback(context: Context) -> DeploymentResult:
             "Nothing was rolled back: this environment has no live deployment. Publish one with command: publish."
         )
     of_branch = f" of branch {branch}" if branch else ""
-    raise CommandError(
+    return context.refusal(
+        live,
         f"Nothing was rolled back: there is no successful deployment{of_branch} older than the live one ({live.id})."
-        " Deploy and publish a commit that works instead."
+        " Deploy and publish a commit that works instead.",
     )
 
 
@@ -45,9 +46,13 @@ def _publish(context: Context, listed: Deployment) -> DeploymentResult:
     # The list may lag behind: only the deployment itself says whether it is published.
     deployment = context.client.deployment(listed.id)
     if deployment.configuration_lost:
-        raise CommandError(
+        return context.refusal(
+            deployment,
             f"Deployment {deployment.id} was not published: a restart built it without the environment's variables,"
-            " build command, output folder and status checks. Deploy again, and publish that."
+            " build command, output folder and status checks. Deploy again, and publish that.",
         )
-    live = confirm.publish(context.client, deployment, deadline=context.deadline, log=context.reporter.log)
+    try:
+        live = confirm.publish(context.client, deployment, deadline=context.deadline, log=context.reporter.log)
+    except ActionError as error:
+        return context.refusal(deployment, error.text)
     return context.result(live)

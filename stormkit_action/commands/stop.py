@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from stormkit_action.clock import Deadline
 from stormkit_action.commands import find
 from stormkit_action.context import Context
-from stormkit_action.errors import ActionError, CommandError, NotFound
+from stormkit_action.errors import ActionError, NotFound
 from stormkit_action.result import DeploymentResult
 from stormkit_action.stormkit import confirm
 from stormkit_action.stormkit.client import PAGE_SIZE
@@ -37,7 +37,7 @@ def stop(context: Context) -> DeploymentResult:
         found = running_of_branch(context, listed)
     stopped = stop_all(context, [deployment for deployment in found if deployment.running])
     if stopped.failures:
-        raise CommandError("; ".join(stopped.failures))
+        return context.refusal(found[0], "; ".join(stopped.failures))
     if not stopped.deployments:
         context.reporter.log("Nothing to stop.")
     shown = (*stopped.deployments, *found)

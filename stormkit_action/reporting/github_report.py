@@ -116,7 +116,7 @@ class GitHubReport:
         """Show the result, as the last word, within `budget` seconds. Raises Cancelled."""
         if self._command not in (Command.DEPLOY, Command.CLEANUP, Command.DELETE):
             # A command that was refused, or found nothing to act on, leaves what is shown of the site as it is.
-            found = tuple(deployment for deployment in result.deployments if deployment.deployment)
+            found = tuple(each for each in result.deployments if each.deployment and not each.refused)
             result = replace(result, deployments=found)
         deadline = Deadline.after(clock, budget)
         # What is under way must not land after the last word.

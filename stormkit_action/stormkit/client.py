@@ -202,7 +202,6 @@ class StormkitClient:
                 raise NotFound(
                     f"Stormkit has no deployment {deployment_id}: its ids end at {MAX_ID}. Check deployment-id.",
                     status=error.status,
-                    from_handler=True,
                 ) from None
             raise
 

@@ -24,6 +24,9 @@ LIVE_PAUSE_S = 5.0
 MAX_LOG_PAUSE_S = 20.0
 LOG_SHARE = 0.05
 
+# A log that could not be read in this time is not asked for again: a server gives up after 30 s, and a log only grows.
+LOG_GIVE_UP_S = 25.0
+
 # For how long after a restart the failure before it may still be read.
 RESTART_LAG_S = 30.0
 
@@ -120,8 +123,8 @@ class BuildWait:
         """Look once. Until the commit is known the deployment is read, then the cheaper poll is enough."""
         last = self._last
         try:
-            if self._live_log is not None and self._clock.monotonic() >= self._log_due:
-                self._read(logs=True)
+            if self._live_log is not None and not self.log_problem and self._clock.monotonic() >= self._log_due:
+                self._read_live_log()
             elif (
                 last is None
                 or last.commit.sha is None
@@ -193,10 +196,21 @@ class BuildWait:
         if logs and self._live_log is not None:
             self._live_log(read)
 
+    def _read_live_log(self) -> None:
+        """Read the deployment with its log; without it where the server can't deliver that."""
+        began = self._clock.monotonic()
+        try:
+            self._read(logs=True)
+        except StormkitError as error:
+            if not error.retryable or self._clock.monotonic() - began < LOG_GIVE_UP_S:
+                raise
+            self.log_problem = error.text
+            self._read()
+
     def _read_final_log(self) -> None:
         """Read the log of a build that has ended, once, where somebody will read it: its state is known by then."""
         last = self._last
-        if last is None or self.log_is_read:
+        if last is None or self.log_is_read or self.log_problem:
             return
         if not self._log_at_end and not (self._log_of_failure and last.status is not Status.SUCCESS):
             return

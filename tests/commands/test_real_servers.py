@@ -1,13 +1,15 @@
 """What the commands make of what real servers do, on a clock of their own, against the sandbox as it was recorded."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from sandbox.clock import FakeClock
+from sandbox.clock import TODAY, FakeClock
 from sandbox.events import HEAD_BRANCH
 from sandbox.stormkit.server import ENV_KEY, USER_KEY, Generation, Step, Stormkit
+from sandbox.web import Recorded, Reply
 from stormkit_action import inputs as action_inputs
 from stormkit_action.clock import Deadline
 from stormkit_action.commands import dispatch
@@ -53,10 +55,23 @@ class April:
         )
 
 
+class PromptStormkit(Stormkit):
+    """A Stormkit whose slow answers take their time on the clock that the program shares."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(generation=Generation.APRIL, clock=clock.monotonic)
+        self._clock = clock
+
+    def handle(self, request: Recorded) -> Reply:
+        reply = super().handle(request)
+        self._clock.advance(reply.delay)
+        return replace(reply, delay=0.0)
+
+
 @pytest.fixture
 def april() -> Iterator[April]:
     clock = FakeClock()
-    with Stormkit(generation=Generation.APRIL, clock=clock.monotonic) as stormkit:
+    with PromptStormkit(clock) as stormkit:
         yield April(stormkit, clock)
 
 
@@ -231,3 +246,154 @@ def test_a_success_with_an_error_is_not_published_and_says_why(april):
     assert (result.status, result.exit_code) == (Outcome.SUCCESS, 0)
     assert "failed to acquire advisory lock for running migrations" in result.reason
     assert april.stormkit.received("POST", "publish") == []
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [("restart", "running"), ("restart", "success"), ("publish", "failed"), ("publish", "running"), ("delete", "live")],
+)
+def test_whatever_is_refused_its_outputs_tell_the_deployment_that_was_read(april, command, status):
+    state = "success" if status == "live" else status
+    april.stormkit.add_deployment(branch="main", status=state, published=status == "live")
+    result = april.run(command, deployment_id="8241", branch="")
+    assert (result.status, result.exit_code) == (Outcome.FAILED, 1)
+    assert result.main is not None
+    assert (result.main.deployment_id, result.main.branch) == ("8241", "main")
+    assert result.main.live is (status == "live")
+    assert result.main.commit_sha
+
+
+def test_a_stop_that_does_not_work_tells_the_deployment_and_is_no_success(april):
+    april.stormkit.add_deployment(status="running")
+    april.stormkit.fault("stop", "403", times=9)
+    result = april.run("stop")
+    assert (result.status, result.exit_code) == (Outcome.FAILED, 1)
+    assert result.main is not None
+    assert (result.main.deployment_id, result.main.branch) == ("8241", HEAD_BRANCH)
+
+
+@pytest.mark.parametrize("command", ["publish", "restart", "stop", "delete", "status"])
+def test_an_id_that_no_server_has_is_named_at_once(april, command):
+    result = april.run(command, deployment_id="2147483648", branch="")
+    assert (result.status, result.exit_code) == (Outcome.FAILED, 1)
+    assert result.reason == "Stormkit has no deployment 2147483648: its ids end at 2147483647. Check deployment-id."
+    assert april.clock.passed == 0
+
+
+def test_an_id_that_is_not_there_is_told_in_one_sentence(april):
+    assert april.run("publish", deployment_id="9999", branch="").reason == (
+        "There is no deployment 9999 in the key's environment; nothing was changed. Check deployment-id and env-id: a"
+        " deployment belongs to one environment."
+    )
+
+
+@pytest.mark.parametrize("generation", [Generation.APRIL, Generation.NEWER])
+def test_a_restart_right_after_a_stop_waits_for_the_old_runner(generation):
+    clock = FakeClock()
+    skew = TODAY.timestamp() - time.time()
+    with Stormkit(generation=generation, clock=clock.monotonic, skew=skew) as stormkit:
+        stormkit.add_deployment(status="stopped", created_at=stormkit.now() - 60, duration=59.0)
+        stormkit.next_build(seconds=10)
+        result = April(stormkit, clock).run("restart", deployment_id="8241")
+        stopped_for = 1.0 + clock.slept[0]
+        restarts = stormkit.received("POST", "restart")
+        left = stormkit.deployment("8241").status
+    assert stopped_for >= 5
+    assert len(restarts) == 1
+    # The one keeps the environment's configuration, the other loses it.
+    assert result.status is (Outcome.SUCCESS if generation is Generation.NEWER else Outcome.FAILED)
+    assert left != "running"
+
+
+@pytest.mark.parametrize("build_log", ["failure", "stream"])
+def test_a_log_that_the_server_can_not_deliver_is_asked_for_once_and_one_line(april, build_log):
+    april.stormkit.next_build(seconds=60, outcome="failed")
+    april.stormkit.fault("log", "503-timeout", seconds=30, times=99)
+    result = april.run(build_log=build_log, job_summary="false")
+    assert result.status is Outcome.FAILED
+    assert result.reason == "The build of deployment 8241 failed: exit status 2"
+    assert len([request for request in april.stormkit.requests if request.query.get("logs")]) == 1
+    assert [line for line in april.reporter.lines if "log could not be read" in line] == april.reporter.lines[-1:]
+    assert april.clock.passed < 60 * 1.1 + 31
+
+
+def test_the_error_of_a_build_is_told_once(april):
+    april.stormkit.next_build(seconds=5, outcome="failed")
+    april.stormkit.fault("log", "503-timeout", times=9)
+    result = april.run()
+    assert result.main is not None
+    assert result.reason.endswith("failed: exit status 2")
+    assert result.main.failing_step is None
+
+
+def test_cleanup_that_finds_gone_what_the_list_shows_is_no_success(april):
+    for _ in range(2):
+        april.stormkit.add_deployment()
+    april.stormkit.fault("read", "404", times=99)
+    result = april.run("cleanup")
+    assert (result.status, result.deleted) == (Outcome.FAILED, 0)
+    assert result.reason == (
+        "0 of 2 deployments were deleted. What went wrong: 8241: it could not be read (404), but it is still listed;"
+        " 8242: it could not be read (404), but it is still listed."
+    )
+
+
+def test_a_preview_behind_the_auth_wall_is_not_called_healthy_and_not_published(april):
+    april.stormkit.preview(auth_wall=True)
+    result = april.run(health_check="/health", publish="true")
+    assert (result.status, result.exit_code) == (Outcome.FAILED, 1)
+    assert "is not known" in result.reason
+    assert "the preview asks for a password" in result.reason
+    assert april.stormkit.received("POST", "publish") == []
+
+
+@pytest.mark.parametrize("queued", [0, 4000], ids=["building", "queued"])
+def test_the_end_after_15_minutes_is_noticed_soon_and_named(april, queued):
+    april.stormkit.next_build(seconds=5000, queued=queued)
+    result = april.run()
+    assert (result.status, result.exit_code) == (Outcome.FAILED, 1)
+    assert "it allows 15 minutes for the queue and the build together" in result.reason
+    ended = april.stormkit.deployment("8241")
+    assert april.clock.passed - ended.duration < 10
+
+
+def test_a_server_without_poll_is_read_instead(april):
+    april.stormkit.state.missing_routes.update(["poll", "list", "restart", "delete", "stop"])
+    april.stormkit.next_build(seconds=20)
+    assert april.run().status is Outcome.SUCCESS
+
+
+def test_the_end_of_a_build_of_a_second_is_noticed_within_half_of_one(april):
+    april.stormkit.next_build(seconds=1.1, queued=0.2)
+    assert april.run().status is Outcome.SUCCESS
+    assert april.clock.passed <= 1.6
+
+
+def test_a_pause_of_an_hour_that_a_gateway_asks_for_is_not_kept(april):
+    april.stormkit.next_build(seconds=4)
+    april.stormkit.fault("poll", "503", seconds=3600)
+    assert april.run(timeout="45s").status is Outcome.SUCCESS
+    assert april.clock.passed < 4 + 15
+
+
+def test_a_publish_that_a_newer_one_overtook_names_the_newer_one():
+    clock = FakeClock()
+    with Stormkit(generation=Generation.NEWER, clock=clock.monotonic) as stormkit:
+        stormkit.add_deployment(warm_up=30.0)
+        newer = stormkit.add_deployment("main")
+
+        def overtake() -> None:
+            stormkit.state.publish(stormkit.state.records[newer.id], stormkit.state.clock())
+
+        stormkit.meanwhile("read", overtake, after=2)
+        result = April(stormkit, clock).run("publish", deployment_id="8241", branch="")
+    assert result.status is Outcome.FAILED
+    assert result.reason == f"Deployment 8241 is not live: a newer publish, of deployment {newer.id}, has replaced it."
+
+
+def test_without_waiting_no_preview_is_offered_before_the_build_has_ended(april):
+    april.stormkit.next_build(seconds=60)
+    result = april.run(wait="false")
+    assert result.status is Outcome.RUNNING
+    assert result.main is not None
+    assert result.main.preview_url == ""

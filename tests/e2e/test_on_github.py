@@ -262,7 +262,7 @@ def test_the_jobs_of_a_matrix_share_one_comment(stormkit, github, step):
 @pytest.mark.parametrize(
     ("inputs", "words"),
     [
-        ({"command": "restart", "deployment_id": "8241"}, "restarts only failed builds"),
+        ({"command": "restart", "deployment_id": "8241"}, "restarts only failed or stopped builds"),
         ({"command": "restart", "deployment_id": "9999"}, "no deployment 9999"),
         ({"command": "publish", "deployment_id": "9999"}, "no deployment 9999"),
         ({"command": "restart"}, "has no failed deployment"),
