@@ -58,7 +58,18 @@ class Checks:
         self.context.reporter.log(f"- {text}")
 
     def environment(self, newest: Deployment | None, name: str) -> None:
-        """Whether the key belongs to the environment that the inputs name; `newest` is its newest deployment."""
+        """Whether the key belongs to the environment that the inputs name; `newest` is its newest deployment.
+
+        An environment's own key lists its deployments whichever environment is asked for, so an empty list proves
+        nothing.
+        """
+        wanted = self.context.environment.env_id
+        if newest is None and wanted:
+            self.unknown(
+                f"Environment: {name}. It has no deployment yet, so only a deploy shows whether the API key belongs to"
+                f" environment {wanted}."
+            )
+            return
         try:
             if newest is not None:
                 self.context.check_environment(newest)

@@ -153,6 +153,14 @@ def test_a_key_of_another_environment_is_found_out_before_anything_is_changed(ap
     assert not any("✓ Environment" in line for line in april.reporter.lines)
 
 
+def test_check_does_not_confirm_an_environment_that_nothing_tells_of(april):
+    assert april.run("check", env_id="306").exit_code == 0
+    assert april.reporter.lines[1] == (
+        "? Environment: environment 306. It has no deployment yet, so only a deploy shows whether the API key belongs"
+        " to environment 306."
+    )
+
+
 def test_a_build_in_another_environment_than_the_one_asked_for_is_stopped_and_not_published(april):
     april.stormkit.next_build(seconds=60)
     result = april.run(env_id="306", publish="true")

@@ -234,6 +234,8 @@ def test_check_finds_out_what_the_token_may_do(github, step):
 
 def test_check_asks_about_branch_and_token_once_for_all_environments(stormkit, github, step):
     stormkit.add_environment("306", name="docs")
+    for env_id in ("305", "306"):
+        stormkit.add_deployment(env_id=env_id)
     one = step(command="check", api_key="SK_user", environments="web: 305").run()
     asked = len(github.requests)
     both = step(command="check", api_key="SK_user", environments="web: 305\ndocs: 306").run()
