@@ -16,6 +16,10 @@
 
     <!-- stormkit-action state eNrNVE1v2zAM/SuGz1YsS5Y/… -->
 
+One site needs neither heading nor table:
+
+    ✅ <b>Ready</b> in 38s · <a href="https://…">Open preview</a><br>Stormkit: docs · <code>16ab41e</code> · …
+
 The first line says whose comment it is, the last one holds the rows.
 """
 
@@ -26,7 +30,7 @@ from dataclasses import dataclass, replace
 
 from stormkit_action.reporting import markdown
 from stormkit_action.reporting.rows import MAX_TAIL_CHARACTERS, Row, State, decode, encode
-from stormkit_action.reporting.table import HEAD, MAX_REASON_CHARACTERS, brief_cells, cells, word_of
+from stormkit_action.reporting.table import HEAD, MAX_REASON_CHARACTERS, brief_cells, cells, lines, word_of
 
 # GitHub refuses more (422). Counted in code points, which is safe under its limit in bytes too.
 MAX_CHARACTERS = 65_536
@@ -106,8 +110,7 @@ def _render(rows: list[Row], key: str, detail: Detail, *, left_out: int = 0) -> 
     shown = _told_apart(remembered)
     blocks = [
         marker(key),
-        _heading(shown),
-        markdown.table(HEAD, [brief_cells(row) if detail.is_brief else cells(row) for row in shown]),
+        *([lines(shown[0])] if len(shown) == 1 else _overview(shown, detail)),
         f"{left_out} older deployments are not shown: GitHub takes no longer comment." if left_out else "",
         *(_failure(row) for row in shown if row.state is State.FAILED and row.tail),
         f"<!-- stormkit-action state {encode(remembered)} -->",
@@ -124,9 +127,12 @@ def _told_apart(rows: list[Row]) -> list[Row]:
     ]
 
 
+def _overview(rows: list[Row], detail: Detail) -> list[str]:
+    """Several deployments, or none."""
+    return [_heading(rows), markdown.table(HEAD, [brief_cells(row) if detail.is_brief else cells(row) for row in rows])]
+
+
 def _heading(rows: list[Row]) -> str:
-    if len(rows) == 1:
-        return "### Stormkit deployment"
     counts = Counter(word_of(row)[1] for row in rows)
     summary = ", ".join(f"{counts[word]}&nbsp;{word.lower()}" for word in _ORDER if counts[word])
     return f"### Stormkit deployments: {summary}" if summary else "### Stormkit deployments"

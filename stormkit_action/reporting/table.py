@@ -1,10 +1,16 @@
-"""Deployments as table cells, in the comment, in the job summary and in a list. Pure.
+"""Deployments in the comment, in the job summary and in a list. Pure.
+
+Several of them are a table. It has three columns: a phone shows no more without scrolling.
 
     | Site | Status | Commit |
-    | docs | ✅ Ready in 38s, Open preview, Build log · Job log | 16ab41e, Mar 18, 12:21 UTC |
+    | docs | ✅ Ready in 38s, Open preview, Build log · Job log · Mar 18, 12:21 UTC | 16ab41e |
 
-A row has three columns: a phone shows no more without scrolling. An emoji never stands without the word it means. A
-list has more, and is plain text in the log:
+The comment's only one is two lines, with a third between them where there is a reason or a warning:
+
+    ✅ Ready in 38s · Open preview
+    Stormkit: docs · 16ab41e · Mar 18, 12:21 UTC · Build log · Job log
+
+An emoji never stands without the word it means. A list has more columns, and is plain text in the log:
 
     Deployment  Status      Created (UTC)     Commit   Branch            Preview
     8241        Ready, 42s  2025-03-18 12:20  16ab41e  feature/greeting  https://hello-world--8241.stormkit.dev
@@ -15,7 +21,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from stormkit_action.reporting import markdown
-from stormkit_action.reporting.rows import STATES, Row, State
+from stormkit_action.reporting.rows import PROVISIONAL_LABEL, STATES, Row, State
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.text import duration, one_line
 
@@ -46,9 +52,26 @@ _SHA = re.compile(r"[0-9a-f]{7,64}")
 
 def cells(row: Row, *, branch: bool = False) -> list[str]:
     """Everything about `row`, with its branch where the reader may not know it."""
-    lines = (_status(row), _expected(row), _reason(row), _preview(row), _logs(row))
-    status = "<br>".join(line for line in lines if line)
-    return [f"<b>{markdown.text(row.label, 100)}</b>", status, _commit(row, branch=branch)]
+    last = " · ".join(part for part in (_logs(row), _branch(row) if branch else "", _updated(row)) if part)
+    status = (_status(row), _expected(row), _reason(row), _preview(row), last)
+    return [
+        f"<b>{markdown.text(row.label, 100)}</b>",
+        "<br>".join(line for line in status if line),
+        _commit(row),
+    ]
+
+
+def lines(row: Row) -> str:
+    """Everything about a comment's only row: what became of it and where to see it, why, and what exactly it is."""
+    label = markdown.text(row.label, 100)
+    site = label if label == PROVISIONAL_LABEL else f"Stormkit: {label}"
+    parts = (
+        (_status(row), _expected(row), _preview(row)),
+        (_reason(row),),
+        (site, _commit(row), _updated(row), _logs(row)),
+    )
+    made = (" · ".join(part for part in line if part) for line in parts)
+    return "<br>".join(line for line in made if line)
 
 
 def brief_cells(row: Row) -> list[str]:
@@ -125,21 +148,25 @@ def _logs(row: Row) -> str:
     return " · ".join(markdown.link(label, url) for label, url in links.items() if url)
 
 
-def _commit(row: Row, *, branch: bool) -> str:
-    parts = []
-    if row.sha:
-        repository = _REPOSITORY.match(row.run_url) if _SHA.fullmatch(row.sha) else None
-        url = f"{repository[1]}/commit/{row.sha}" if repository else ""
-        parts.append(markdown.link(markdown.code(row.sha[:7]), url))
-    if branch and row.branch:
-        parts.append(f"branch {markdown.code(row.branch)}")
-    parts.append(_time(row.updated, "%b %d, %H:%M UTC"))
-    return "<br>".join(part for part in parts if part)
+def _commit(row: Row) -> str:
+    if not row.sha:
+        return ""
+    repository = _REPOSITORY.match(row.run_url) if _SHA.fullmatch(row.sha) else None
+    url = f"{repository[1]}/commit/{row.sha}" if repository else ""
+    return markdown.link(markdown.code(row.sha[:7]), url)
+
+
+def _branch(row: Row) -> str:
+    return f"branch {markdown.code(row.branch)}" if row.branch else ""
+
+
+def _updated(row: Row) -> str:
+    return _time(row.updated, "%b %d, %H:%M UTC")
 
 
 def _time(seconds: int, form: str) -> str:
-    """Unix seconds in UTC; empty for 0."""
-    return datetime.fromtimestamp(seconds, UTC).strftime(form) if seconds else ""
+    """Unix seconds in UTC, never wrapped; empty for 0."""
+    return datetime.fromtimestamp(seconds, UTC).strftime(form).replace(" ", "&nbsp;") if seconds else ""
 
 
 def _listed_texts(result: DeploymentResult) -> list[str]:

@@ -138,6 +138,28 @@ def test_the_last_good_link_stays_and_names_its_commit() -> None:
     assert "Open preview" not in body
 
 
+@pytest.mark.parametrize("name", [name for name, rows in COMMENTS.items() if len(rows) == 1])
+def test_the_only_site_is_a_few_lines_without_a_table(name: str) -> None:
+    (row,) = COMMENTS[name]
+    shown = render([row], "stormkit").split("\n\n")[1]
+    assert "\n" not in shown
+    assert "|" not in shown
+    lines = shown.split("<br>")
+    assert len(lines) == (3 if row.reason or row.warning else 2)
+    assert "Stormkit: hello-world / production" in lines[-1]
+    assert "Job log</a>" in lines[-1]
+
+
+def test_a_site_whose_name_is_not_known_yet_is_called_stormkit() -> None:
+    row = replace(COMMENTS["building-first"][0], label="Stormkit", provisional=True)
+    assert "<br>Stormkit · Mar" in render([row], "stormkit")
+
+
+def test_a_date_never_wraps() -> None:
+    for rows in (COMMENTS["ready"], COMMENTS["several"]):
+        assert "Mar&nbsp;18,&nbsp;12:21&nbsp;UTC" in render(rows, "stormkit")
+
+
 def test_a_state_is_never_told_by_an_emoji_alone() -> None:
     for rows in (*COMMENTS.values(), _matrix(300)):
         for line in render(rows, "stormkit").splitlines():
