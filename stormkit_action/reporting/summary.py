@@ -3,12 +3,12 @@
     ### Stormkit deployment
 
     | Site | Status | Commit |
-    | docs | ✅ Ready in 42s, Open preview, Build log | 16ab41e, branch feature/greeting |
+    | docs | ✅ Ready in 42s, Open preview, Build log · branch feature/greeting | 16ab41e |
 
-    | Steps of docs                | Time | 42s                  |
-    | ✅ checkout feature/greeting | 2s   | █··················· |
-    | ✅ npm install               | 12s  | ·██████············· |
-    | ✅ npm run build             | 27s  | ·······█████████████ |
+    | Steps of docs                    | 42s                  |
+    | ✅ checkout feature/greeting, 2s | █··················· |
+    | ✅ npm install, 12s              | ·██████············· |
+    | ✅ npm run build, 27s            | ·······█████████████ |
 
     | Uploaded | Client | Server | Serverless |
     | docs     | 205 kB | 1.5 MB |       none |
@@ -96,26 +96,26 @@ def _timelines(results: Iterable[DeploymentResult]) -> list[str]:
 
 
 def _timeline(result: DeploymentResult, steps: Sequence[LogStep], scale_s: float) -> str:
-    """A row a step. Its bar begins where the one before ended."""
+    """A row a step, of two columns: a phone shows no more. Its bar begins where the one before ended."""
     rows = []
     begin_s = 0.0
     for step in steps:
         mark = "✅" if step.ok else "❌ failed:"
-        time = duration(step.duration) if step.duration else ""
-        rows.append([f"{mark} {markdown.text(step.title, 60)}", time, _bar(begin_s, step.duration, scale_s)])
+        time = f", {duration(step.duration).replace(' ', '&nbsp;')}" if step.duration else ""
+        rows.append([f"{mark} {markdown.text(step.title, 60)}{time}", _bar(begin_s, step.duration, scale_s)])
         begin_s += step.duration
     name = markdown.text(result.label or result.deployment_id, 100)
-    return markdown.table([f"Steps of {name}", "Time", duration(_total(steps))], rows)
+    return markdown.table([f"Steps of {name}", duration(_total(steps))], rows)
 
 
 def _bar(begin_s: float, length_s: float, scale_s: float) -> str:
-    """When in `scale_s` seconds a step ran: `··███·····`. The time stands beside it, for a screen reader."""
+    """When in `scale_s` seconds a step ran: `··███·····`. A screen reader skips it, and reads the time beside it."""
     first = min(BAR_CHARACTERS - 1, round(BAR_CHARACTERS * begin_s / scale_s))
     length = 0
     if length_s:
         length = max(1, min(BAR_CHARACTERS - first, round(BAR_CHARACTERS * length_s / scale_s)))
     bar = "·" * first + "█" * length + "·" * (BAR_CHARACTERS - first - length)
-    return f"<code>{bar}</code>"
+    return f'<code aria-hidden="true">{bar}</code>'
 
 
 def _timed_steps(result: DeploymentResult) -> Sequence[LogStep]:

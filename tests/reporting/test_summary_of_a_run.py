@@ -38,7 +38,7 @@ def test_a_failure_shows_its_step_in_the_timeline_and_its_last_lines(tmp_path: P
         stormkit.next_build(seconds=0.2, outcome="failed", reported=42)
         finished = _run(stormkit, tmp_path).run()
     assert finished.exit_code == 1
-    assert "| ❌ failed: npm run build | " in finished.summary
+    assert "| ❌ failed: npm run build, " in finished.summary
     assert "exit status 2" in finished.summary
 
 
