@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 export BRANCH
 
-.PHONY: help demo sandbox deploy bench reliability test lint types imports pytest image pictures tables lock
+.PHONY: help demo sandbox deploy bench reliability fuzz test lint types imports pytest image pictures tables lock
 IMAGE ?= stormkit-action:local
 # Another base than the pinned one, such as BASE=python:3.13-slim. Without BuildKit, Docker pulls the base of every stage,
 # so the stage of the pinned one is left out then.
@@ -103,3 +103,6 @@ bench: $(READY) ## Measure how fast it is, and write docs/performance.md
 
 reliability: $(READY) ## Run every fault of every call against the sandbox, and write docs/reliability.md
 	$(BIN)/python -m tools.reliability
+
+fuzz: $(READY) ## Judge 50,000 reports of hostile text as GitHub would show them, in some minutes
+	$(BIN)/python -m tools.fuzz

@@ -11,12 +11,16 @@ _ENTITIES = {ord(character): f"&#{ord(character)};" for character in "&<>\"'|`*_
 # GitHub finds formulas after it has decoded entities. Its documented way around is a span.
 _ENTITIES[ord("$")] = "<span>&#36;</span>"
 # Mentions, issue references, bare links and emoji names are found after that too: only another character stops them.
+# Of an emoji's name, the second colon may be the one that we write behind the text.
 _LINKED = re.compile(
-    r"@|#(?=\w)|GH-(?=\d)|(?<=:)//|w(?=ww\.)|(?<=[A-Za-z0-9])\.(?=[A-Za-z]{2,}/)|:(?=[\w+-]*[a-z][\w+-]*:)",
+    r"@|#(?=\w)|GH-(?=\d)|(?<=:)//|w(?=ww\.)|(?<=[A-Za-z0-9])\.(?=[A-Za-z]{2,}/)"
+    r"|:(?=(?:[\w+-]*[a-z][\w+-]*|[+-]1|100|1234)(?::|$))",
     re.IGNORECASE,
 )
-# `owner/name@sha` and bare shas become links too.
-_BARE_SHA = re.compile(r"\b(?=[0-9a-f]{7})([0-9a-f]{3})(?=[0-9a-f]{4,})")
+# Seven hex digits become a link to a commit, whatever stands around them.
+_SHA = re.compile(r"[0-9a-f]{6}(?=[0-9a-f])", re.IGNORECASE)
+# Addresses become links even in code. An element in between stops that, and what is copied stays as it was.
+_ADDRESS = re.compile(r"@|://|www\.", re.IGNORECASE)
 # GitHub finds no mention in code, but a reply by e-mail quotes code as plain text.
 _MENTION = re.compile(r"(?<!\w)@(?=\w)")
 
@@ -24,12 +28,14 @@ _MENTION = re.compile(r"(?<!\w)@(?=\w)")
 def text(foreign: str, limit: int = 200) -> str:
     """`foreign` as one line of harmless text, at most `limit` characters before escaping."""
     line = _LINKED.sub(lambda match: match[0][:1] + ZERO_WIDTH + match[0][1:], one_line(foreign, limit))
-    return _BARE_SHA.sub(rf"\1{ZERO_WIDTH}", line).translate(_ENTITIES)
+    return _SHA.sub(rf"\g<0>{ZERO_WIDTH}", line).translate(_ENTITIES)
 
 
 def code(foreign: str, limit: int = 100) -> str:
-    """`foreign` in code style, also inside a table, and fit to be copied: GitHub links nothing in code."""
-    return f"<code>{_unmentioned(one_line(foreign, limit)).translate(_ENTITIES)}</code>"
+    """`foreign` in code style, also inside a table, and fit to be copied; nothing where there is nothing to show."""
+    escaped = _unmentioned(one_line(foreign, limit)).translate(_ENTITIES)
+    shown = _ADDRESS.sub(r"<span>\g<0></span>", escaped)
+    return f"<code>{shown}</code>" if shown else ""
 
 
 def link(label: str, url: str) -> str:

@@ -80,7 +80,7 @@ def brief_cells(row: Row) -> list[str]:
     status = markdown.link(f"{mark} {word}", row.preview_url if row.ready else "")
     if row.good_url and not row.ready:
         status += f", {_last_good(row)}"
-    return [markdown.text(row.label, 60), status, markdown.code(row.sha[:7]) if row.sha else ""]
+    return [markdown.text(row.label, 60), status, markdown.code(row.sha[:7])]
 
 
 def word_of(row: Row) -> tuple[str, str]:
@@ -187,8 +187,8 @@ def _listed_cells(result: DeploymentResult) -> list[str]:
         markdown.link(markdown.code(result.deployment_id), result.details_url),
         " ".join(_listed_status(result)),
         _created(result),
-        markdown.code(result.commit_sha[:7]) if result.commit_sha else "",
-        markdown.code(result.branch, 60) if result.branch else "",
+        markdown.code(result.commit_sha[:7]),
+        markdown.code(result.branch, 60),
         markdown.link("Open preview", preview_url) if preview_url else "",
     ]
 

@@ -23,8 +23,9 @@ _ = ZERO_WIDTH
         ("# 12", "# 12"),
         ("GH-12", f"G{_}H-12"),
         ("octocat/hello#12", f"octocat/hello#{_}12"),
-        ("16ab41e8", f"16a{_}b41e8"),
+        ("16ab41e8", f"16ab41{_}e8"),
         ("16ab41", "16ab41"),
+        ("main:prod", f"main:{_}prod"),
         ("https://evil.example", f"https:/{_}/evil.example"),
         ("www.evil.example", f"w{_}ww.evil.example"),
         (":tada:", f":{_}tada:"),
@@ -61,8 +62,9 @@ def test_text_of_any_length_is_one_short_line(make: object) -> None:
         ("16ab41e", "<code>16ab41e</code>"),
         ("fix/#12-thing", "<code>fix/#12-thing</code>"),
         ("a|`b`", "<code>a&#124;&#96;b&#96;</code>"),
-        ("</code>@octocat", f"<code>&#60;/code&#62;@{_}octocat</code>"),
-        ("types@1.2", "<code>types@1.2</code>"),
+        ("</code>@octocat", f"<code>&#60;/code&#62;<span>@</span>{_}octocat</code>"),
+        ("types@1.2", "<code>types<span>@</span>1.2</code>"),
+        ("", ""),
     ],
 )
 def test_code_can_be_copied_and_mentions_nobody(foreign: str, shown: str) -> None:
