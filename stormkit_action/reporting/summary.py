@@ -5,7 +5,7 @@
     | Site | Status | Commit |
     | docs | ✅ Ready in 42s, Open preview, Build log · branch feature/greeting | 16ab41e |
 
-    | Steps of docs                    | 42s                  |
+    | Steps of docs                    | 42s in total         |
     | ✅ checkout feature/greeting, 2s | █··················· |
     | ✅ npm install, 12s              | ·██████············· |
     | ✅ npm run build, 27s            | ·······█████████████ |
@@ -105,7 +105,7 @@ def _timeline(result: DeploymentResult, steps: Sequence[LogStep], scale_s: float
         rows.append([f"{mark} {markdown.text(step.title, 60)}{time}", _bar(begin_s, step.duration, scale_s)])
         begin_s += step.duration
     name = markdown.text(result.label or result.deployment_id, 100)
-    return markdown.table([f"Steps of {name}", duration(_total(steps))], rows)
+    return markdown.table([f"Steps of {name}", f"{duration(_total(steps))} in total"], rows)
 
 
 def _bar(begin_s: float, length_s: float, scale_s: float) -> str:

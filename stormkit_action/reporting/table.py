@@ -139,7 +139,7 @@ def _preview(row: Row) -> str:
 
 
 def _last_good(row: Row) -> str:
-    commit = f" of {markdown.code(row.good_sha[:7])}" if row.good_sha else ""
+    commit = f" of&nbsp;{markdown.code(row.good_sha[:7])}" if row.good_sha else ""
     return f"{markdown.link('Last good preview', row.good_url)}{commit}"
 
 

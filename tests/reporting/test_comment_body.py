@@ -76,7 +76,7 @@ def test_the_largest_matrix_keeps_every_row() -> None:
     assert len(body) <= MAX_CHARACTERS
     assert {row.label for row in read_rows(body)} == {row.label for row in rows}
     assert all(f"| site-{number} |" in body for number in range(300))
-    assert body.count('<a href="https://good.example">Last good preview</a> of <code>9f3c2d7</code>') == 100
+    assert body.count('<a href="https://good.example">Last good preview</a> of&nbsp;<code>9f3c2d7</code>') == 100
 
 
 def test_log_excerpts_are_shortened_before_anything_else() -> None:
@@ -134,7 +134,7 @@ def test_a_state_full_of_forged_rows_costs_no_minutes() -> None:
 
 def test_the_last_good_link_stays_and_names_its_commit() -> None:
     body = render(COMMENTS["failed"], "stormkit")
-    assert '<a href="https://hello-world--8239.stormkit.dev">Last good preview</a> of <code>9f3c2d7</code>' in body
+    assert '<a href="https://hello-world--8239.stormkit.dev">Last good preview</a> of&nbsp;<code>9f3c2d7</code>' in body
     assert "Open preview" not in body
 
 
