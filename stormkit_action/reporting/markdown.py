@@ -1,10 +1,12 @@
 """GitHub markdown from foreign text. Pure. Nothing that comes in can mention, format, link or break out."""
 
 import re
+from unicodedata import bidirectional
 
 from stormkit_action.text import one_line, strip_controls
 
 ZERO_WIDTH = "\u200b"
+LEFT_TO_RIGHT = "\u200e"
 
 # Characters that mean something in markdown or HTML, as entities: they read as themselves, also in a table's cell.
 _ENTITIES = {ord(character): f"&#{ord(character)};" for character in "&<>\"'|`*_~[]()\\!^"}
@@ -28,14 +30,14 @@ _MENTION = re.compile(r"(?<!\w)@(?=\w)")
 def text(foreign: str, limit: int = 200) -> str:
     """`foreign` as one line of harmless text, at most `limit` characters before escaping."""
     line = _LINKED.sub(lambda match: match[0][:1] + ZERO_WIDTH + match[0][1:], one_line(foreign, limit))
-    return _SHA.sub(rf"\g<0>{ZERO_WIDTH}", line).translate(_ENTITIES)
+    return _SHA.sub(rf"\g<0>{ZERO_WIDTH}", line).translate(_ENTITIES) + _direction_after(line)
 
 
 def code(foreign: str, limit: int = 100) -> str:
     """`foreign` in code style, also inside a table, and fit to be copied; nothing where there is nothing to show."""
-    escaped = _unmentioned(one_line(foreign, limit)).translate(_ENTITIES)
-    shown = _ADDRESS.sub(r"<span>\g<0></span>", escaped)
-    return f"<code>{shown}</code>" if shown else ""
+    line = one_line(foreign, limit)
+    shown = _ADDRESS.sub(r"<span>\g<0></span>", _unmentioned(line).translate(_ENTITIES))
+    return f"<code>{shown}</code>{_direction_after(line)}" if shown else ""
 
 
 def link(label: str, url: str) -> str:
@@ -63,6 +65,12 @@ def table(head: list[str], rows: list[list[str]], *, numbers: bool = False) -> s
     """A table of ready cells; with `numbers`, all columns but the first are aligned to the right."""
     rules = [":---", *(["---:" if numbers else ":---"] * (len(head) - 1))]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rules, *rows))
+
+
+def _direction_after(line: str) -> str:
+    """What keeps the numbers behind Hebrew or Arabic text in their order."""
+    is_right_to_left = not line.isascii() and any(bidirectional(character) in ("R", "AL") for character in line)
+    return LEFT_TO_RIGHT if is_right_to_left else ""
 
 
 def _unmentioned(line: str) -> str:

@@ -71,6 +71,12 @@ def test_code_can_be_copied_and_mentions_nobody(foreign: str, shown: str) -> Non
     assert code(foreign) == shown
 
 
+@pytest.mark.parametrize("foreign", ["\u05e9\u05dc\u05d1", "\u0645\u0631\u062d\u0644\u0629"])
+def test_numbers_behind_a_right_to_left_name_keep_their_order(foreign: str) -> None:
+    assert text(foreign) == f"{foreign}\u200e"
+    assert code(foreign) == f"<code>{foreign}</code>\u200e"
+
+
 def test_a_link_without_a_url_is_its_label() -> None:
     assert link("Build log", "") == "Build log"
 
