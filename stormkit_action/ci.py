@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 _SHA = re.compile(r"[0-9a-f]{40}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pipeline:
+class Pipeline(NamedTuple):
     """A pipeline of the CI called `name`. What the CI does not say is empty.
 
     `branch` is the source branch in a merge request. `variables` are those that branch and commit come from.
@@ -39,7 +38,7 @@ def read(environ: Environ) -> Pipeline | None:
     for is_here, reader in _CIS:
         if is_here(environ):
             pipeline = reader(environ)
-            return replace(pipeline, sha=pipeline.sha if pipeline.branch and _SHA.fullmatch(pipeline.sha) else "")
+            return pipeline._replace(sha=pipeline.sha if pipeline.branch and _SHA.fullmatch(pipeline.sha) else "")
     return None
 
 
@@ -66,7 +65,7 @@ def _gitlab(environ: Environ) -> Pipeline:
     sha = sha if environ.get(sha) else "CI_COMMIT_SHA"
     source, target = (environ.get(f"CI_MERGE_REQUEST_{side}PROJECT_ID", "") for side in ("SOURCE_", ""))
     fork = environ.get("CI_MERGE_REQUEST_SOURCE_PROJECT_PATH") or f"project {source}" if source != target else ""
-    return replace(_branch(base, environ, "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", sha), fork=fork)
+    return _branch(base, environ, "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", sha)._replace(fork=fork)
 
 
 def _bitbucket(environ: Environ) -> Pipeline:
@@ -77,14 +76,14 @@ def _jenkins(environ: Environ) -> Pipeline:
     base = Pipeline(name="Jenkins")
     if environ.get("CHANGE_ID"):
         # GIT_COMMIT may be a merge commit of Jenkins' own, so no commit is expected.
-        return replace(_branch(base, environ, "CHANGE_BRANCH", ""), fork=environ.get("CHANGE_FORK", ""))
+        return _branch(base, environ, "CHANGE_BRANCH", "")._replace(fork=environ.get("CHANGE_FORK", ""))
     return _branch(base, environ, "BRANCH_NAME", "GIT_COMMIT", tag="TAG_NAME")
 
 
 def _circleci(environ: Environ) -> Pipeline:
     fork = "/".join(filter(None, map(environ.get, ("CIRCLE_PR_USERNAME", "CIRCLE_PR_REPONAME"))))
     pipeline = _branch(Pipeline(name="CircleCI"), environ, "CIRCLE_BRANCH", "CIRCLE_SHA1", tag="CIRCLE_TAG")
-    return replace(pipeline, fork=fork)
+    return pipeline._replace(fork=fork)
 
 
 def _buildkite(environ: Environ) -> Pipeline:
@@ -92,7 +91,7 @@ def _buildkite(environ: Environ) -> Pipeline:
     source, own = environ.get("BUILDKITE_PULL_REQUEST_REPO", ""), environ.get("BUILDKITE_REPO", "")
     fork = source if _repository(source) not in ("", _repository(own)) else ""
     pipeline = _branch(base, environ, "BUILDKITE_BRANCH", "BUILDKITE_COMMIT", tag="BUILDKITE_TAG")
-    return replace(pipeline, fork=fork)
+    return pipeline._replace(fork=fork)
 
 
 def _repository(url: str) -> str:
@@ -106,10 +105,10 @@ def _azure(environ: Environ) -> Pipeline:
         is_fork = environ.get("SYSTEM_PULLREQUEST_ISFORK", "").lower() == "true"
         fork = environ.get("SYSTEM_PULLREQUEST_SOURCEREPOSITORYURI") or "another repository" if is_fork else ""
         commit = "SYSTEM_PULLREQUEST_SOURCECOMMITID"
-        return replace(_branch(base, environ, "SYSTEM_PULLREQUEST_SOURCEBRANCH", commit), fork=fork)
+        return _branch(base, environ, "SYSTEM_PULLREQUEST_SOURCEBRANCH", commit)._replace(fork=fork)
     ref = environ.get("BUILD_SOURCEBRANCH", "")
     if ref.startswith("refs/tags/"):
-        return replace(base, tag=ref.removeprefix("refs/tags/"))
+        return base._replace(tag=ref.removeprefix("refs/tags/"))
     return _branch(base, environ, "BUILD_SOURCEBRANCH", "BUILD_SOURCEVERSION")
 
 
@@ -126,11 +125,11 @@ def _branch(pipeline: Pipeline, environ: Environ, branch: str, sha: str, *, tag:
     """`pipeline` with branch, commit and tag from the variables of these names."""
     tag_name, name = environ.get(tag, ""), environ.get(branch, "").removeprefix("refs/heads/")
     if tag_name:
-        return replace(pipeline, tag=tag_name)
+        return pipeline._replace(tag=tag_name)
     if not name or name.startswith("refs/"):
         return pipeline
     used = tuple(variable for variable in (branch, sha) if environ.get(variable))
-    return replace(pipeline, branch=name, sha=environ.get(sha, ""), variables=used)
+    return pipeline._replace(branch=name, sha=environ.get(sha, ""), variables=used)
 
 
 _CIS: tuple[tuple[Callable[[Environ], bool], Callable[[Environ], Pipeline]], ...] = (

@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from stormkit_action.cancellation import Cancellation, Pending
 
@@ -64,8 +63,7 @@ class SystemClock:
         return SystemClock(Cancellation())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Deadline:
+class Deadline(NamedTuple):
     """A moment on a clock; `at` is in the clock's monotonic seconds."""
 
     clock: Clock

@@ -1,7 +1,6 @@
 """What a command works with, and who hears how it gets on."""
 
-from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import CommandError
@@ -43,8 +42,7 @@ class Reporter(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class Context:
+class Context(NamedTuple):
     """Everything a command gets: what was asked for, whom to ask, until when, and who listens.
 
     `environment` is the Stormkit environment as the inputs name it: both of its fields are empty where the API key
@@ -102,7 +100,7 @@ class Context:
 
     def refusal(self, deployment: Deployment, reason: str) -> DeploymentResult:
         """The result of a command that could not do what it was asked with `deployment`, which it has read."""
-        return replace(self.result(deployment, Outcome.FAILED, reason), refused=True)
+        return self.result(deployment, Outcome.FAILED, reason)._replace(refused=True)
 
     def check_environment(self, deployment: Deployment) -> None:
         """Raise CommandError where `deployment` is of another environment than the one that the inputs name.

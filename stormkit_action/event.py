@@ -3,9 +3,8 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from stormkit_action import ci
 from stormkit_action.ci import Pipeline
@@ -26,8 +25,7 @@ _NO_EVENT_FILE = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Repository:
+class Repository(NamedTuple):
     """A repository: its id (None where it is not known) and "owner/name". A fork that was deleted has neither."""
 
     id: int | None = None
@@ -40,8 +38,7 @@ class Repository:
         return self.name.lower() == other.name.lower()
 
 
-@dataclass(frozen=True, kw_only=True)
-class PullRequest:
+class PullRequest(NamedTuple):
     """A pull request. `head_repository` is "owner/name", empty when the fork was deleted."""
 
     number: int
@@ -57,8 +54,7 @@ class PullRequest:
         return self.state == "closed"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Run:
+class Run(NamedTuple):
     """The workflow run. Ids grow from run to run; a re-run keeps its id and counts its attempts."""
 
     id: int = 0
@@ -67,8 +63,7 @@ class Run:
     url: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Event:
+class Event(NamedTuple):
     """The event that started the workflow.
 
     `branch` is the branch it is about (empty where it is not about one) and `sha` the commit at its head.
@@ -204,8 +199,7 @@ def _pull_request_event(event: Event, payload: Json, _environ: Mapping[str, str]
 
 
 def _about(event: Event, pull_request: PullRequest) -> Event:
-    return replace(
-        event,
+    return event._replace(
         branch=pull_request.head_ref,
         sha=pull_request.head_sha,
         pull_request=pull_request,
@@ -223,8 +217,7 @@ def _workflow_run_event(event: Event, payload: Json, _environ: Mapping[str, str]
     entries = run.get("pull_requests")
     numbers = [_number(entry) for entry in entries if _is_of(event, entry)] if isinstance(entries, list) else []
     branch = _text(run, "head_branch")
-    return replace(
-        event,
+    return event._replace(
         branch=branch,
         sha=_sha(run.get("head_sha")),
         # `head_branch` is the tag's name for a run of a tag, and nothing else in the payload says so.
@@ -250,15 +243,14 @@ def _issue_comment_event(event: Event, payload: Json, _environ: Mapping[str, str
         raise InputError(["The issue_comment event has no usable issue in its event file; run the job again."])
     if not isinstance(issue.get("pull_request"), Mapping):
         return event
-    return replace(event, pull_request_number=number, pull_request_closed=issue.get("state") == "closed")
+    return event._replace(pull_request_number=number, pull_request_closed=issue.get("state") == "closed")
 
 
 def _merge_group_event(event: Event, payload: Json, _environ: Mapping[str, str]) -> Event:
     group = payload.get("merge_group")
     ref = _text(group, "head_ref")
     match = _QUEUE_REF.fullmatch(ref)
-    return replace(
-        event,
+    return event._replace(
         branch=ref.removeprefix("refs/heads/"),
         sha=_sha(_at(group, "head_sha")),
         pull_request_number=int(match["number"]) if match else None,
@@ -279,8 +271,8 @@ def _delete_event(event: Event, payload: Json, _environ: Mapping[str, str]) -> E
 def _deleted_ref_event(event: Event, ref: str) -> Event:
     """The event of a ref that is gone. GITHUB_REF names the default branch then."""
     if ref.startswith("refs/tags/"):
-        return replace(event, tag=ref.removeprefix("refs/tags/"), ref_deleted=True)
-    return replace(event, branch=ref.removeprefix("refs/heads/"), ref_deleted=True)
+        return event._replace(tag=ref.removeprefix("refs/tags/"), ref_deleted=True)
+    return event._replace(branch=ref.removeprefix("refs/heads/"), ref_deleted=True)
 
 
 def _ref_event(event: Event, payload: Json, environ: Mapping[str, str]) -> Event:
@@ -290,9 +282,9 @@ def _ref_event(event: Event, payload: Json, environ: Mapping[str, str]) -> Event
         return _about(event, pull_request)
     ref, sha = _text(environ, "GITHUB_REF"), _sha(environ.get("GITHUB_SHA"))
     if ref.startswith("refs/heads/"):
-        return replace(event, branch=ref.removeprefix("refs/heads/"), sha=sha)
+        return event._replace(branch=ref.removeprefix("refs/heads/"), sha=sha)
     if ref.startswith("refs/tags/"):
-        return replace(event, tag=ref.removeprefix("refs/tags/"))
+        return event._replace(tag=ref.removeprefix("refs/tags/"))
     return event
 
 

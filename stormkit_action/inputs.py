@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from stormkit_action import parsers
 from stormkit_action.errors import InputError
@@ -56,8 +56,7 @@ class BuildLog(StrEnum):
     NEVER = "never"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Environment:
+class Environment(NamedTuple):
     """A Stormkit environment. `name` is what the workflow's author calls it; both are empty where none was named."""
 
     name: str
@@ -69,8 +68,7 @@ def variable_elsewhere(name: str) -> str:
     return f"STORMKIT_{name.upper().replace('-', '_')}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Input:
+class Input(NamedTuple):
     """The description of an input. `parse` raises ValueError with what is valid instead."""
 
     name: str

@@ -5,7 +5,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from stormkit_action import __version__, troubleshooting
@@ -87,7 +86,7 @@ def main(
         result = _run(environ, console=console, clock=clock, step=step, reporter=reporter)
     except (Cancelled, Exception) as error:
         result = _ended_by(error, environ, console)
-    code = reporter.finish(replace(result, problem=troubleshooting.with_link(result.problem, environ)))
+    code = reporter.finish(result._replace(problem=troubleshooting.with_link(result.problem, environ)))
     reasons = (deployment.reason for deployment in result.deployments if results.exit_code(deployment.status))
     for address in dict.fromkeys(filter(None, (troubleshooting.link(reason, environ) for reason in reasons))):
         console.log(f"About this error: {address}")
@@ -153,7 +152,7 @@ def _ended_by(error: BaseException, environ: Mapping[str, str], console: Console
         reason = "The job was cancelled before anything was triggered."
         return Result(status=Outcome.CANCELLED, reason=reason, exit_code=130)
     if isinstance(error, InputError) and environ.get("GITHUB_ACTIONS") != "true":
-        return replace(results.failed(error.text), exit_code=2)
+        return results.failed(error.text)._replace(exit_code=2)
     if isinstance(error, ActionError):
         return results.failed(error.text)
     report_bug(environ, console)
@@ -206,7 +205,7 @@ def _with_what_github_knows(plan: Plan, inputs: Inputs, event: Event, github: Gi
         except GitHubError:
             return plan
         if not is_branch:
-            return replace(plan, skip=plans.no_branch_reason(plan.branch))
+            return plan._replace(skip=plans.no_branch_reason(plan.branch))
     return plan
 
 

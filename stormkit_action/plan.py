@@ -1,7 +1,7 @@
 """What to do, decided purely: (Inputs, Event) -> Plan."""
 
 import re
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from stormkit_action.errors import InputError
 from stormkit_action.event import DEPENDABOT, Event, PullRequest
@@ -25,8 +25,7 @@ _DEFAULT_BRANCH_STAYS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
+class Plan(NamedTuple):
     """What this run does.
 
     `branch` is empty where the command needs none; `expected_sha` is empty where no commit is expected.
@@ -80,10 +79,10 @@ def decide(inputs: Inputs, event: Event) -> Plan:
         pull_request=None if event.in_merge_queue else event.pull_request_number,
     )
     if command is Command.DEPLOY and event.pull_request_closed and plan.branch == event.branch:
-        return replace(plan, skip=closed_reason(event.pull_request_number))
+        return plan._replace(skip=closed_reason(event.pull_request_number))
     needs_branch = _needs_branch(command, inputs) and not inputs.branch
     if needs_branch and (skip := _nothing_to_do(command, event)):
-        return replace(plan, skip=skip)
+        return plan._replace(skip=skip)
     if needs_branch and not event.branch and not event.needs_pull_request:
         raise InputError([_no_branch(event)])
     if not event.on_github and inputs.branch != event.branch and _NO_BRANCH_NAME.fullmatch(inputs.branch):
@@ -106,17 +105,17 @@ def _nothing_to_do(command: Command, event: Event) -> str:
 
 def with_pull_request(plan: Plan, pull_request: PullRequest, event: Event, inputs: Inputs) -> Plan:
     """The plan for an event that only named a pull request (a comment), with what GitHub answered about it."""
-    about = replace(
-        event, head_repository=pull_request.head_repository, head_repository_id=pull_request.head_repository_id
+    about = event._replace(
+        head_repository=pull_request.head_repository, head_repository_id=pull_request.head_repository_id
     )
     if about.from_fork:
-        return replace(plan, skip=skip_reason(about, has_key=True))
+        return plan._replace(skip=skip_reason(about, has_key=True))
     branch = inputs.branch or pull_request.head_ref
     if plan.command is Command.DEPLOY and pull_request.closed and branch == pull_request.head_ref:
-        return replace(plan, skip=closed_reason(pull_request.number))
+        return plan._replace(skip=closed_reason(pull_request.number))
     if inputs.branch:
         return plan
-    return replace(plan, branch=branch, expected_sha=inputs.sha or pull_request.head_sha)
+    return plan._replace(branch=branch, expected_sha=inputs.sha or pull_request.head_sha)
 
 
 def _command(inputs: Inputs, event: Event) -> Command:

@@ -6,7 +6,8 @@ outlived its kill), so everything here may happen twice.
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from stormkit_action import event as events
 from stormkit_action import inputs as action_inputs
@@ -77,7 +78,7 @@ def finish(environ: Mapping[str, str], *, console: Console, files: StepFiles, cl
     github = github_api(inputs, event, clock)
     if github is not None and results:
         # An event that named no branch did not change which one the step deployed.
-        plan = replace(plan, branch=plan.branch or results[0].branch)
+        plan = plan._replace(branch=plan.branch or results[0].branch)
         report = GitHubReport(
             github=github,
             inputs=inputs,
@@ -96,8 +97,7 @@ def finish(environ: Mapping[str, str], *, console: Console, files: StepFiles, cl
     return 1 if any(result.may_still_run for result in results) else 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class PostStep:
+class PostStep(NamedTuple):
     """Finishes the deployments of a killed step."""
 
     inputs: Inputs
@@ -124,7 +124,7 @@ class PostStep:
                 Outcome.CANCELLED,
                 f"The job was cancelled, and whether its deployment was stopped is not known. {error.text}",
             )
-            return replace(unknown, may_still_run=self.inputs.on_cancel is OnGivingUp.STOP)
+            return unknown._replace(may_still_run=self.inputs.on_cancel is OnGivingUp.STOP)
 
     def _context(self, started: StartedDeployment) -> Context:
         names = (environment.name for environment in self.inputs.environments if environment.env_id == started.env_id)
@@ -132,7 +132,7 @@ class PostStep:
         return Context(
             inputs=replace(self.inputs, deployment_id=started.deployment_id),
             event=self.event,
-            plan=replace(self.plan, branch=started.branch or self.plan.branch),
+            plan=self.plan._replace(branch=started.branch or self.plan.branch),
             environment=environment,
             stormkit=stormkit_client(self.inputs, self.clock, environment),
             github=None,
@@ -158,7 +158,7 @@ class PostStep:
             return _stopped(context, deployment)
         if not deployment.running:
             ended = context.result(deployment)
-            return replace(ended, reason=failure_reason(deployment) if ended.status is Outcome.FAILED else "")
+            return ended._replace(reason=failure_reason(deployment) if ended.status is Outcome.FAILED else "")
         if not stops:
             return _left(context, deployment)
         return _stopped(context, confirm.stop(context.stormkit, deployment.id, context.deadline))
@@ -173,7 +173,7 @@ class PostStep:
             return context.result(context.client.deployment(stopped[0]), Outcome.CANCELLED, reason)
         ended = trigger.orphans()
         if ended:
-            return self._end(context, replace(started, deployment_id=ended[0]))
+            return self._end(context, started._replace(deployment_id=ended[0]))
         return context.result(None, Outcome.CANCELLED, "The job was cancelled; no deployment of it was found.")
 
 

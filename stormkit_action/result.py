@@ -1,8 +1,8 @@
 """What came of it: the one thing that commands return and that every part of reporting reads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 from urllib.parse import urljoin
 
 from stormkit_action.stormkit.models import Deployment, LogStep, Status, commits_match
@@ -20,8 +20,7 @@ class Outcome(StrEnum):
     RUNNING = "running"
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeploymentResult:
+class DeploymentResult(NamedTuple):
     """The result in one environment. `Context.result` makes it.
 
     `label` is what people call the environment, `name` what the inputs call it. `reason` is one line, empty on plain
@@ -99,8 +98,7 @@ class DeploymentResult:
         return LogStep(title="the build", message=text, ok=False, duration=0.0) if text else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Result:
+class Result(NamedTuple):
     """The whole step's result.
 
     `problem` is the complete text of an error, where one ended the step. `main` is the deployment that the scalar
@@ -139,9 +137,9 @@ def cancelled_after_the_work(result: Result) -> Result:
         return result
     reason = "The job was cancelled after the work was done; nothing was undone."
     deployments = tuple(
-        replace(deployment, status=Outcome.CANCELLED, reason=reason) for deployment in result.deployments
+        deployment._replace(status=Outcome.CANCELLED, reason=reason) for deployment in result.deployments
     )
-    return replace(of_deployments(deployments), status=Outcome.CANCELLED, reason=reason, exit_code=130)
+    return of_deployments(deployments)._replace(status=Outcome.CANCELLED, reason=reason, exit_code=130)
 
 
 def skipped(reason: str) -> Result:

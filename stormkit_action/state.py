@@ -6,8 +6,7 @@ The runner hands `name=value` of the step's state file to the post step as the v
 import contextlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from stormkit_action import parsers
 from stormkit_action.fields import LATEST_S
@@ -23,8 +22,7 @@ class StateFile(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class StartedDeployment:
+class StartedDeployment(NamedTuple):
     """A deployment that the step began. Without an id only its trigger is known, sent at `sent_at` (Unix seconds)."""
 
     env_id: str

@@ -1,6 +1,5 @@
 """What is done, by event and inputs: command, branch, expected commit, pull request, or why nothing is."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +206,7 @@ def test_a_comment_on_a_forks_pull_request(tmp_path, head_repository, inputs):
 
 
 def test_a_comment_whose_pull_request_was_closed_meanwhile(tmp_path):
-    closed = replace(HEAD, state="closed")
+    closed = HEAD._replace(state="closed")
     plan = plan_of(tmp_path, "issue_comment_created")
     assert with_pull_request(plan, closed, COMMENT, parsed()).skip.startswith("Pull request #42 is closed")
     plan = plan_of(tmp_path, "issue_comment_created", branch="main")

@@ -1,7 +1,6 @@
 """One build: waiting for it, stopping it, and what to call its end."""
 
 import contextlib
-from dataclasses import replace
 from datetime import timedelta
 
 from stormkit_action.clock import Deadline
@@ -94,7 +93,7 @@ class Build:
         """Build a failed or stopped deployment again. Raises CommandError when that can't be done."""
         # From here on it may be running.
         self._was_restarted = True
-        self._last, self.is_restarting = replace(failed, status=Status.RUNNING), True
+        self._last, self.is_restarting = failed._replace(status=Status.RUNNING), True
         try:
             confirm.restart(self._context.client, failed, deadline=self._context.deadline)
         except StormkitError as error:
@@ -107,7 +106,7 @@ class Build:
         try:
             self._last = confirm.stop(self._context.stormkit, self._id, deadline)
         except NotFound:
-            self._last = self._last and replace(self._last, status=Status.STOPPED, preview_url="")
+            self._last = self._last and self._last._replace(status=Status.STOPPED, preview_url="")
 
     def stop_after_cancel(self, trigger: Trigger | None) -> str | None:
         """Stop it although everything else has ended: the ids, or "" when it could not be confirmed.
@@ -164,7 +163,7 @@ class Build:
             return self.result(
                 Outcome.STOPPED, f"Deployment {self._id} was deleted before it could be read. {error.text}"
             )
-        self._last = replace(self._last, status=Status.STOPPED, preview_url="")
+        self._last = self._last._replace(status=Status.STOPPED, preview_url="")
         return self.result(Outcome.STOPPED, f"Deployment {self._id} was deleted on Stormkit while it ran.")
 
     def _ended(self) -> DeploymentResult:
@@ -184,7 +183,7 @@ class Build:
         result = self.result(
             Outcome.TIMED_OUT, f"Deployment {self._id} had not ended after {limit} (input timeout); {fate}."
         )
-        return replace(result, may_still_run=not is_left and (self._last is None or self._last.running))
+        return result._replace(may_still_run=not is_left and (self._last is None or self._last.running))
 
     def _stop_after_timeout(self) -> str:
         """Stop it after a timeout; what came of that, as read back."""

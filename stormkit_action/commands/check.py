@@ -1,6 +1,6 @@
 """`check`: verifies key, environment, branch and GitHub permissions. Says what a deploy would do, changes nothing."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from stormkit_action.context import Context
 from stormkit_action.errors import CommandError, GitHubError
@@ -26,8 +26,7 @@ def check(context: Context) -> DeploymentResult:
     context.reporter.log(_intention(context, environment))
     for problem in checks.problems:
         context.reporter.warning(problem)
-    return replace(
-        result,
+    return result._replace(
         status=Outcome.FAILED if checks.problems else Outcome.SUCCESS,
         reason=checks.problems[0] if checks.problems else "",
         deployment=None,

@@ -2,7 +2,6 @@
 
 import contextlib
 import threading
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from stormkit_action.commands import find
@@ -38,7 +37,7 @@ def delete(context: Context) -> DeploymentResult:
     except ActionError as error:
         return context.refusal(deployment, error.text)
     context.reporter.log(f"Deleted deployment {deployment_id}.")
-    return replace(context.result(deployment, Outcome.SUCCESS), deleted=1)
+    return context.result(deployment, Outcome.SUCCESS)._replace(deleted=1)
 
 
 def _refusal(context: Context, deployment: Deployment) -> DeploymentResult:
@@ -80,8 +79,7 @@ def cleanup(context: Context) -> DeploymentResult:
     except Cancelled:
         status = Outcome.CANCELLED
         reason = f"The job was cancelled when {removal.deleted} of {len(doomed)} deployments were deleted."
-    return replace(
-        context.result(found[0] if found else _newest_of_environment(context), status, reason),
+    return context.result(found[0] if found else _newest_of_environment(context), status, reason)._replace(
         deployment=None,
         deployment_id="",
         branch=branch,

@@ -1,7 +1,6 @@
 """`deploy` and `restart`: trigger, build, check what was built, publish; and what a cancel undoes."""
 
 import contextlib
-from dataclasses import replace
 
 from stormkit_action.commands import find
 from stormkit_action.commands.build import Build
@@ -114,7 +113,7 @@ class Deploy:
         result = self._build.result(Outcome.FAILED, reason)
         if self._build.may_be_running:
             still = f"Deployment {result.deployment_id} may still be building: nothing has stopped it."
-            return replace(result, reason=f"{reason} {still}")
+            return result._replace(reason=f"{reason} {still}")
         return result
 
     def _stop_wrong_build(self) -> str:
@@ -146,8 +145,8 @@ class Deploy:
         try:
             stop_and_delete(context, built.deployment_id, is_running=self._build.may_be_running)
         except ActionError as error:
-            return replace(built, status=Outcome.FAILED, reason=f"Pull request #{number} is closed. {error.text}")
-        return replace(built, status=Outcome.SKIPPED, reason=reason, deleted=1, ended_ids=(built.deployment_id,))
+            return built._replace(status=Outcome.FAILED, reason=f"Pull request #{number} is closed. {error.text}")
+        return built._replace(status=Outcome.SKIPPED, reason=reason, deleted=1, ended_ids=(built.deployment_id,))
 
     def _finish(self, built: DeploymentResult) -> DeploymentResult:
         """Everything after a successful build: the commit, the health check, and only then publishing."""
@@ -155,27 +154,27 @@ class Deploy:
         deployment = built.deployment
         if built.status is not Outcome.SUCCESS or deployment is None:
             return built
-        built = replace(built, warning=_warning(built))
+        built = built._replace(warning=_warning(built))
         refusal = _why_not_published(built, deployment) if context.inputs.publish else ""
         if refusal or built.warning:
             context.reporter.warning(refusal or built.warning)
         if context.inputs.health_check:
             unhealthy = self._unhealthy(deployment)
             if unhealthy:
-                return replace(built, status=Outcome.FAILED, reason=unhealthy)
+                return built._replace(status=Outcome.FAILED, reason=unhealthy)
         if not context.inputs.publish:
             return built
         if refusal:
-            return replace(built, reason=refusal)
+            return built._replace(reason=refusal)
         self._is_publishing = True
         try:
             live = confirm.publish(context.client, deployment, deadline=context.deadline, log=context.reporter.log)
         except ActionError as error:
             status = Outcome.TIMED_OUT if context.deadline.over else Outcome.FAILED
-            return replace(built, status=status, reason=error.text)
+            return built._replace(status=status, reason=error.text)
         # It was read back without its log, which the reports show.
-        live = replace(live, logs=deployment.logs, status_checks=deployment.status_checks)
-        return replace(built, deployment=live, live=live.published is True)
+        live = live._replace(logs=deployment.logs, status_checks=deployment.status_checks)
+        return built._replace(deployment=live, live=live.published is True)
 
     def _unhealthy(self, deployment: Deployment) -> str:
         context = self._context
@@ -217,19 +216,18 @@ class Deploy:
         if _has_ended(result) and not (trigger and trigger.unacknowledged):
             return self._cancelled_too_late(result)
         if self._context.inputs.on_cancel is OnGivingUp.LEAVE:
-            return replace(result, reason="The job was cancelled; the deployment was left running (on-cancel: leave).")
+            return result._replace(reason="The job was cancelled; the deployment was left running (on-cancel: leave).")
         stopped = self._build.stop_after_cancel(trigger)
         result = self._build.result(Outcome.CANCELLED)
         if stopped is None:
-            return replace(result, reason="The job was cancelled before anything was triggered.")
+            return result._replace(reason="The job was cancelled before anything was triggered.")
         if not stopped:
             reason = "The job was cancelled, but Stormkit did not confirm the stop in time."
-            return replace(result, reason=reason, may_still_run=True)
+            return result._replace(reason=reason, may_still_run=True)
         if _has_ended(result) and not self._build.is_restarting:
             return self._cancelled_too_late(result)
-        ended = result.deployment and replace(result.deployment, status=Status.STOPPED, preview_url="")
-        return replace(
-            result,
+        ended = result.deployment and result.deployment._replace(status=Status.STOPPED, preview_url="")
+        return result._replace(
             deployment=ended,
             deployment_id=result.deployment_id or stopped,
             reason=f"The job was cancelled and deployment {stopped} stopped.",
@@ -240,7 +238,7 @@ class Deploy:
     def _cancelled_too_late(self, result: DeploymentResult) -> DeploymentResult:
         is_live = self._build.is_live_after_cancel() if self._is_publishing else result.live
         reason = "The job was cancelled after the build had ended; nothing was stopped."
-        return replace(result, live=is_live, reason=f"{reason} It is live." if is_live else reason)
+        return result._replace(live=is_live, reason=f"{reason} It is live." if is_live else reason)
 
 
 def _has_ended(result: DeploymentResult) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 from stormkit_action import result as results
 from stormkit_action.commands import check, cleanup, deploy, publish, status, stop
@@ -41,7 +40,7 @@ def run(contexts: Sequence[Context]) -> Result:
     result = results.of_deployments(deployments)
     if command not in _REPORTING or not _could_be_reported(result):
         return result
-    return results.of_listing(deployments) if command is Command.LIST else replace(result, exit_code=0)
+    return results.of_listing(deployments) if command is Command.LIST else result._replace(exit_code=0)
 
 
 def _in_parallel(contexts: Sequence[Context]) -> list[tuple[DeploymentResult, ...]]:

@@ -1,7 +1,5 @@
 """`status` and `list`: reporting what is there without changing anything."""
 
-from dataclasses import replace
-
 from stormkit_action.commands import find
 from stormkit_action.context import Context
 from stormkit_action.errors import StormkitError
@@ -21,9 +19,9 @@ def status(context: Context) -> DeploymentResult:
             context.reporter.log(f"The build log could not be read. {error.text}")
     result = context.result(deployment)
     if result.status is Outcome.FAILED:
-        return replace(result, reason=failure_reason(deployment))
+        return result._replace(reason=failure_reason(deployment))
     if result.status is Outcome.STOPPED:
-        return replace(result, reason=f"Deployment {deployment.id} was stopped.")
+        return result._replace(reason=f"Deployment {deployment.id} was stopped.")
     return result
 
 

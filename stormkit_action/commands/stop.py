@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from stormkit_action.clock import Deadline
 from stormkit_action.commands import find
@@ -18,8 +18,7 @@ from stormkit_action.stormkit.session import PATIENCE_S
 POOL_SIZE = 8
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stopped:
+class Stopped(NamedTuple):
     """What came of stopping several: the deployments as read back, and a sentence for each failure."""
 
     deployments: tuple[Deployment, ...]
@@ -42,7 +41,7 @@ def stop(context: Context) -> DeploymentResult:
         context.reporter.log("Nothing to stop.")
     shown = (*stopped.deployments, *found)
     ended_ids = tuple(deployment.id for deployment in stopped.deployments)
-    return replace(context.result(shown[0] if shown else None), ended_ids=ended_ids)
+    return context.result(shown[0] if shown else None)._replace(ended_ids=ended_ids)
 
 
 def stop_superseded(context: Context, give_up: Deadline) -> frozenset[str]:
@@ -82,7 +81,7 @@ def stop_all(context: Context, deployments: list[Deployment]) -> Stopped:
         try:
             stopped[deployment.id] = confirm.stop(context.client, deployment.id, context.deadline.within(PATIENCE_S))
         except NotFound:
-            stopped[deployment.id] = replace(deployment, status=Status.STOPPED, preview_url="")
+            stopped[deployment.id] = deployment._replace(status=Status.STOPPED, preview_url="")
             context.reporter.log(f"Deployment {deployment.id} was deleted meanwhile.")
         except ActionError as error:
             failures.append(f"Deployment {deployment.id} could not be stopped: {error.text}")

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -69,7 +68,7 @@ class GitHubApi:
             if viewer is None or error.retryable:
                 raise
             # Only an installation is refused, and an installation acts as a bot.
-            return replace(viewer, type="Bot")
+            return viewer._replace(type="Bot")
 
     def _viewer(self) -> Account | None:
         """The account as GraphQL names it, None where it does not."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from stormkit_action import __version__
@@ -62,8 +62,7 @@ class Retry(Enum):
         return refusal.retryable if self is Retry.TRANSIENT else refusal.retry_after > 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Page(Generic[T]):
+class Page(NamedTuple, Generic[T]):
     """An answer's content, and whether the list that it belongs to goes on."""
 
     content: T

@@ -1,8 +1,7 @@
 """GitHub's answers as typed values, and its refusals as sentences. Pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from stormkit_action.text import one_line
 
@@ -12,8 +11,7 @@ UNSPECIFIED_LIMIT_S = 60.0
 _TRANSIENT = (429, 500, 502, 503, 504)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Account:
+class Account(NamedTuple):
     """A person's or a bot's account. `id` is 0 where GitHub did not say, as it may for an account that is gone."""
 
     id: int = 0
@@ -41,8 +39,7 @@ def _full_login(account: Account) -> str:
     return f"{account.login}[bot]" if is_short else account.login
 
 
-@dataclass(frozen=True, kw_only=True)
-class Comment:
+class Comment(NamedTuple):
     """A comment on a pull request."""
 
     id: int
@@ -57,8 +54,7 @@ class Comment:
         return cls(id=_id(data), author=author, body=_text(data, "body"), url=_text(data, "html_url"))
 
 
-@dataclass(frozen=True, kw_only=True)
-class GitHubDeployment:
+class GitHubDeployment(NamedTuple):
     """A GitHub Deployment. `payload` is what its creator put there, empty when that was no object."""
 
     id: int
@@ -82,8 +78,7 @@ class GitHubDeployment:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Why a call failed.
 
     `status` is None without an answer, `retry_after` the seconds GitHub asks to wait (0 when it does not limit us),

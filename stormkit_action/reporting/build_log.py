@@ -8,7 +8,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from stormkit_action.reporting.console import Console
@@ -85,9 +85,9 @@ def steps_of(deployment: Deployment) -> Iterator[LogStep]:
         title = one_line(step.title, 120) or "step"
         # Real servers count the status checks into the step "deploy". What that took itself is not known then.
         includes_checks = title == "deploy" and deployment.status_checks and step.duration >= checks_s
-        yield replace(step, title=title, duration=0.0 if includes_checks else step.duration)
+        yield step._replace(title=title, duration=0.0 if includes_checks else step.duration)
     for check in deployment.status_checks:
-        yield replace(check, title=f"Status check: {one_line(check.title, 120) or 'check'}")
+        yield check._replace(title=f"Status check: {one_line(check.title, 120) or 'check'}")
 
 
 def _outcome(step: LogStep) -> str:

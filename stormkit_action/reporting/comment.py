@@ -9,7 +9,7 @@ younger ones into it.
 import contextlib
 import random
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import GitHubError
@@ -64,8 +64,7 @@ _COMMANDS = frozenset(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class CommentWrite:
+class CommentWrite(NamedTuple):
     """What became of a write: the comment's URL (empty when there is none), and whether it was seen to hold.
 
     `is_new` is whether it created the comment. `before` are the rows that it is about, as they were before;
@@ -79,8 +78,7 @@ class CommentWrite:
     superseded_by: tuple[Row, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Snapshot:
+class _Snapshot(NamedTuple):
     """Our comments as they were at `at`, oldest first, and their rows.
 
     `is_one_moment` is whether one request read them all.
@@ -130,18 +128,18 @@ class StickyComment:
             self._first = self._first or snapshot
             rows = snapshot.rows
             if not outcome.before:
-                outcome = replace(outcome, before=tuple(row for row in rows if change.concerns(row)))
+                outcome = outcome._replace(before=tuple(row for row in rows if change.concerns(row)))
             holds = snapshot.holds(change)
             if self._others_at_work(snapshot, rows, change, clock.now().timestamp()) or (outcome.url and not holds):
                 is_contended = True
             times_held = times_held + 1 if holds else 0
             if times_held > (1 if is_contended else 0):
                 superseded_by = change.superseded_by(rows)
-                return replace(outcome, url=snapshot.own[0].url, settled=True, superseded_by=superseded_by)
+                return outcome._replace(url=snapshot.own[0].url, settled=True, superseded_by=superseded_by)
             began = clock.monotonic()
             try:
                 url = self._write(github, snapshot, change, create=create)
-                outcome = replace(outcome, url=url, is_new=outcome.is_new or (bool(url) and not snapshot.own))
+                outcome = outcome._replace(url=url, is_new=outcome.is_new or (bool(url) and not snapshot.own))
             except GitHubError as error:
                 # Whether it was done is not known, so the same text must not be sent again: look first.
                 failures += 1
@@ -152,7 +150,7 @@ class StickyComment:
             else:
                 is_alone = not is_contended and self._first.is_alone(change) and snapshot.is_alone(change)
                 if not outcome.url or not confirm or is_alone:
-                    return replace(outcome, settled=True, superseded_by=change.superseded_by(rows))
+                    return outcome._replace(settled=True, superseded_by=change.superseded_by(rows))
                 pause = _between(PAUSE_CONTENDED_S if is_contended else PAUSE_ALONE_S) + clock.monotonic() - began
                 if pause >= deadline.remaining:
                     return outcome
@@ -257,7 +255,7 @@ class PullRequestComment:
             self.problem, self.is_unfinished = error.text, error.retryable
             return CommentWrite(settled=not error.retryable)
         self.problem, self.is_unfinished = "", False
-        return replace(writes[0], settled=all(write.settled for write in writes))
+        return writes[0]._replace(settled=all(write.settled for write in writes))
 
     def _comment(self, github: GitHubApi, number: int) -> StickyComment:
         if number not in self._comments:

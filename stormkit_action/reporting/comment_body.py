@@ -26,7 +26,7 @@ The first line says whose comment it is, the last one holds the rows.
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from stormkit_action.reporting import markdown
 from stormkit_action.reporting.rows import MAX_TAIL_CHARACTERS, Row, State, decode, encode
@@ -41,8 +41,7 @@ _STATE = re.compile(r"<!-- stormkit-action state (?P<word>[A-Za-z0-9+/=]*) -->")
 _ORDER = ("Failed", "Timed out", "Stopped", "Cancelled", "Building", "Live", "Ready", "Skipped", "Removed")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Detail:
+class Detail(NamedTuple):
     """How much a comment shows: characters of a log excerpt and of a reason, and whether a row is brief."""
 
     excerpt: int = 0
@@ -52,7 +51,7 @@ class Detail:
     def of(self, row: Row) -> Row:
         """What is shown of `row`, and remembered."""
         excerpt = row.tail[-self.excerpt :] if self.excerpt else ""
-        return replace(row, tail=excerpt, reason=row.reason[: self.reason], warning=row.warning[: self.reason])
+        return row._replace(tail=excerpt, reason=row.reason[: self.reason], warning=row.warning[: self.reason])
 
 
 # Log excerpts are shortened first, then everything but the state and the preview link.
@@ -122,7 +121,7 @@ def _told_apart(rows: list[Row]) -> list[Row]:
     """The rows with their environment in the label where several have the same."""
     count = Counter(row.label for row in rows)
     return [
-        replace(row, label=f"{row.label} ({row.env_id})") if count[row.label] > 1 and row.env_id else row
+        row._replace(label=f"{row.label} ({row.env_id})") if count[row.label] > 1 and row.env_id else row
         for row in rows
     ]
 

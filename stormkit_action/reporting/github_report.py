@@ -5,9 +5,8 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from stormkit_action.cancellation import Pending
 from stormkit_action.clock import Clock, Deadline
@@ -40,8 +39,7 @@ CLOSE_S = 20.0
 _SLICE_S = 0.2
 
 
-@dataclass(frozen=True, kw_only=True)
-class Problem:
+class Problem(NamedTuple):
     """What could not be shown on GitHub, and whether that deserves a warning."""
 
     text: str
@@ -107,9 +105,9 @@ class GitHubReport:
         with self._lock:
             if self.comment.wanted and self._shown.get(name) != build:
                 self._shown[name] = build
-                self._rows[name] = replace(row, began=self._began_ms)
+                self._rows[name] = row._replace(began=self._began_ms)
             if row.env_id and name in self._unplaced:
-                self._started.append(replace(self._unplaced.pop(name), env_id=row.env_id))
+                self._started.append(self._unplaced.pop(name)._replace(env_id=row.env_id))
         self._wake_worker()
 
     def finish(self, result: Result, *, now: datetime, clock: Clock, budget: float) -> GitHubWrites:
@@ -117,7 +115,7 @@ class GitHubReport:
         if self._command not in (Command.DEPLOY, Command.CLEANUP, Command.DELETE):
             # A command that was refused, or found nothing to act on, leaves what is shown of the site as it is.
             found = tuple(each for each in result.deployments if each.deployment and not each.refused)
-            result = replace(result, deployments=found)
+            result = result._replace(deployments=found)
         deadline = Deadline.after(clock, budget)
         # What is under way must not land after the last word.
         self._close(deadline.within(min(CLOSE_S, budget / 2)))

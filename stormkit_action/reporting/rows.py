@@ -13,10 +13,9 @@ import re
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, astuple, dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from stormkit_action.event import Run
 from stormkit_action.fields import LATEST_S, web_url
@@ -67,8 +66,7 @@ STATES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
+class Row(NamedTuple):
     """One environment's line.
 
     `began` is when the step that wrote it began, in Unix milliseconds: a re-run keeps its run's id, yet it is newer
@@ -116,8 +114,7 @@ class Row:
         return self.run_id, self.attempt
 
 
-@dataclass(frozen=True, kw_only=True)
-class EndedDeployment:
+class EndedDeployment(NamedTuple):
     """A deployment that a command stopped or, if `is_deleted`, removed at `updated` (Unix seconds)."""
 
     deployment_id: str
@@ -130,19 +127,18 @@ class EndedDeployment:
         if row.env_id and self.env_id and row.env_id != self.env_id:
             return row
         if self.is_deleted and row.good_id == self.deployment_id:
-            row = replace(row, good_url="", good_sha="", good_id="")
+            row = row._replace(good_url="", good_sha="", good_id="")
         if row.deployment_id != self.deployment_id:
             return row
         if self.is_deleted and row.state is not State.REMOVED:
             return _as_removed(row, updated=self.updated)
         if row.state is State.BUILDING:
             reason = f"Deployment {self.deployment_id} was stopped by another step."
-            return replace(row, state=State.STOPPED, reason=reason, updated=self.updated, ready_at=0)
+            return row._replace(state=State.STOPPED, reason=reason, updated=self.updated, ready_at=0)
         return row
 
 
-@dataclass(frozen=True, kw_only=True)
-class Change:
+class Change(NamedTuple):
     """What a step changes in the comment.
 
     `rows` are put in their places, all of the environments of `removed` marked as removed, and what the deployments in
@@ -303,7 +299,7 @@ def _put(rows: tuple[Row, ...], mine: Row) -> tuple[Row, ...]:
     kept = [row for row in rows if not _gives_way(row, mine)]
     if mine.provisional and mine.env_id:
         named = next((row for row in kept if row.env_id == mine.env_id and not row.provisional), None)
-        mine = replace(mine, label=named.label, provisional=False) if named else mine
+        mine = mine._replace(label=named.label, provisional=False) if named else mine
     *keys, my_key = _keys([*kept, mine])
     if any(key == my_key and not is_newer(mine, row) for key, row in zip(keys, kept, strict=True)):
         return union((kept,))
@@ -327,16 +323,16 @@ def _newest(one: Row, other: Row) -> Row:
     if one == other:
         return one
     newest, before = (one, other) if is_newer(one, other) else (other, one)
-    return _with_good(replace(newest, env_id=newest.env_id or before.env_id), before)
+    return _with_good(newest._replace(env_id=newest.env_id or before.env_id), before)
 
 
 def _with_good(row: Row, before: Row | None) -> Row:
     """`row` with the last link that worked: its own once ready, none once removed, else that of the row before."""
     if row.ready:
-        return replace(row, good_url=row.preview_url, good_sha=row.sha, good_id=row.deployment_id)
+        return row._replace(good_url=row.preview_url, good_sha=row.sha, good_id=row.deployment_id)
     if before is None or row.state is State.REMOVED or row.good_url:
         return row
-    return replace(row, good_url=before.good_url, good_sha=before.good_sha, good_id=before.good_id)
+    return row._replace(good_url=before.good_url, good_sha=before.good_sha, good_id=before.good_id)
 
 
 def _remove(row: Row, removed: Row) -> Row:
@@ -347,8 +343,7 @@ def _remove(row: Row, removed: Row) -> Row:
     if not is_same or not is_newer(removed, row):
         return row
     gone = _as_removed(row, updated=removed.updated)
-    return replace(
-        gone,
+    return gone._replace(
         began=removed.began,
         run_id=removed.run_id,
         attempt=removed.attempt,
@@ -364,8 +359,7 @@ def _remove(row: Row, removed: Row) -> Row:
 def _as_removed(row: Row, *, updated: int) -> Row:
     """`row` without the deployment that it showed, but for the last good one before that."""
     is_good = row.good_id == row.deployment_id
-    return replace(
-        row,
+    return row._replace(
         state=State.REMOVED,
         sha="",
         preview_url="",
@@ -387,7 +381,7 @@ def _as_removed(row: Row, *, updated: int) -> Row:
 
 def _content(row: Row) -> Row:
     """What a row itself says: without what it took over from the row before, and what a full comment shortens."""
-    return replace(row, tail="", reason="", warning="")
+    return row._replace(tail="", reason="", warning="")
 
 
 # Of one deployment, an end is newer than a beginning, and nothing comes after its removal.
@@ -395,7 +389,7 @@ _FINALITY = {State.BUILDING: 0, State.REMOVED: 2}
 
 
 def _order(row: Row) -> tuple[Any, ...]:
-    own = replace(_content(row), good_url="", good_sha="", good_id="")
+    own = _content(row)._replace(good_url="", good_sha="", good_id="")
     return (
         row.began,
         row.run_id,
@@ -404,7 +398,7 @@ def _order(row: Row) -> tuple[Any, ...]:
         _FINALITY.get(row.state, 1),
         row.updated,
         # Any order will do for what is left, as long as every job has the same.
-        astuple(own),
+        tuple(own),
     )
 
 
@@ -417,7 +411,7 @@ def _deployment_number(row: Row) -> float:
 
 def encode(rows: Iterable[Row]) -> str:
     """Rows as one word of base64."""
-    document = {"version": VERSION, "rows": [asdict(row) for row in rows]}
+    document = {"version": VERSION, "rows": [row._asdict() for row in rows]}
     packed = zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 9)
     return base64.b64encode(packed).decode()
 
@@ -441,21 +435,21 @@ def _row(entry: object) -> Row | None:
     if not isinstance(entry, dict):
         return None
     values: dict[str, Any] = {}
-    for field in fields(Row):
-        if field.name not in entry:
+    for name, kind in Row.__annotations__.items():
+        if name not in entry:
             continue
-        value: Any = entry[field.name]
-        expected: type = {"int": int, "bool": bool}.get(str(getattr(field.type, "__name__", field.type)), str)
+        value: Any = entry[name]
+        expected = str if kind is State else kind
         if type(value) is not expected:
             return None
         # More than any run's id, too.
-        if isinstance(value, int) and not 0 <= value <= (LATEST_S * 1000 if field.name == "began" else LATEST_S):
+        if isinstance(value, int) and not 0 <= value <= (LATEST_S * 1000 if name == "began" else LATEST_S):
             return None
         if isinstance(value, str):
-            if field.name == "deployment_id" and not _DEPLOYMENT_ID.fullmatch(value):
+            if name == "deployment_id" and not _DEPLOYMENT_ID.fullmatch(value):
                 return None
-            value = web_url(value) if field.name.endswith("_url") else value.encode("utf-8", "replace").decode()
-        values[field.name] = value
+            value = web_url(value) if name.endswith("_url") else value.encode("utf-8", "replace").decode()
+        values[name] = value
     try:
         return Row(**{**values, "state": State(values.get("state", ""))})
     except (TypeError, ValueError):

@@ -3,10 +3,9 @@
 import contextlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from stormkit_action import fields
 from stormkit_action.errors import Busy, NoAnswer, NotFound, Refused, Rejected, ServerFault, StormkitError
@@ -32,8 +31,7 @@ MAX_TEXT_CHARACTERS = 1000
 WHERE_KEYS_ARE = "Your App → Environment → Config → Other → API Keys"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Response:
+class Response(NamedTuple):
     """What came back for a request, redacted of secrets.
 
     `data` is the JSON of the body, None where it holds none; `text` is the beginning of the body. `action` is what the
@@ -60,8 +58,7 @@ class Response:
         return self.headers.get("Content-Type", "").lower().startswith("application/json")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Answer:
+class Answer(NamedTuple):
     """A successful answer: the JSON object, and the server's clock where it is known."""
 
     data: dict[str, Any]

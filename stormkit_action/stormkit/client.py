@@ -1,7 +1,6 @@
 """One typed method for each endpoint of Stormkit's Deployments API, and whole lists."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -117,7 +116,7 @@ class StormkitClient:
         request = self._request("GET", _path(deployment_id), action, required="deployment")
         if logs:
             query = {**(request.query or {}), "logs": "true"}
-            request = replace(request, action=f"{action} with its log", query=query, timeout=LOG_TIMEOUT_S)
+            request = request._replace(action=f"{action} with its log", query=query, timeout=LOG_TIMEOUT_S)
             answer = self._session.send(request, limit=LOG_TIMEOUT_S)
         else:
             answer = self._about(deployment_id, request, patience)

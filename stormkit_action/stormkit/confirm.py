@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import replace
 
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import (
@@ -206,7 +205,7 @@ def _as_stopped(seen: Deployment) -> Deployment:
     servers; whoever stopped it knows better.
     """
     if seen.status is Status.FAILED and seen.has_failed_checks:
-        return replace(seen, status=Status.STOPPED)
+        return seen._replace(status=Status.STOPPED)
     return seen
 
 

@@ -3,14 +3,13 @@
 import socket
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import requests
 from urllib3.exceptions import NewConnectionError
 
 
-@dataclass(frozen=True)
-class NetworkProblem:
+class NetworkProblem(NamedTuple):
     """Why there was no answer. `may_have_arrived`: the request may have; `retryable`: it may go through later."""
 
     text: str

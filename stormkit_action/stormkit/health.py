@@ -2,8 +2,8 @@
 
 import functools
 import re
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
@@ -48,8 +48,7 @@ class Health(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, kw_only=True)
-class HealthResult:
+class HealthResult(NamedTuple):
     """The result of a health check. `reason` is what is wrong, as it reads after a colon; empty when healthy.
 
     `pause` is the shortest wait before another look, in seconds, and None where another look changes nothing.

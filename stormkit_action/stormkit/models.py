@@ -6,10 +6,9 @@ for "not reported". Texts are foreign: whoever shows one escapes it.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from stormkit_action import fields
 from stormkit_action.text import duration as duration_text
@@ -49,8 +48,7 @@ class Status(StrEnum):
             return cls.RUNNING
 
 
-@dataclass(frozen=True, kw_only=True)
-class Commit:
+class Commit(NamedTuple):
     """The commit that was built; None until the build has checked it out. `sha` may be abbreviated."""
 
     sha: str | None = None
@@ -58,8 +56,7 @@ class Commit:
     message: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class LogStep:
+class LogStep(NamedTuple):
     """One step of a build, or one status check: `message` is its output, `duration` is in seconds."""
 
     title: str
@@ -68,8 +65,7 @@ class LogStep:
     duration: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class UploadSize:
+class UploadSize(NamedTuple):
     """What was uploaded, in bytes."""
 
     client: int
@@ -77,8 +73,7 @@ class UploadSize:
     serverless: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Deployment:
+class Deployment(NamedTuple):
     """One deployment of an environment.
 
     `unknown_status` is a status that this program does not know (it counts as running). `published`, `is_auto_deploy`,
@@ -146,7 +141,7 @@ class Deployment:
 
     def without_output(self) -> "Deployment":
         """The deployment without any line of build output, for `build-log: never`."""
-        return replace(self, logs=(), status_checks=(), failure_summary="")
+        return self._replace(logs=(), status_checks=(), failure_summary="")
 
     @classmethod
     def from_api(cls, data: Mapping[str, Any]) -> "Deployment":
@@ -187,8 +182,7 @@ class Deployment:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Page:
+class Page(NamedTuple):
     """One page of the deployments list, newest first; `server_date` is the server's clock, where it is known."""
 
     deployments: tuple[Deployment, ...]
@@ -196,8 +190,7 @@ class Page:
     server_date: datetime | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class PolledStatus:
+class PolledStatus(NamedTuple):
     """A status, and the server's own word for it where this program does not know it."""
 
     status: Status

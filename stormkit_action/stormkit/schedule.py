@@ -8,7 +8,7 @@ and dense around the usual duration.
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from stormkit_action.stormkit.models import TIME_LIMIT_S, Deployment, Status
 
@@ -40,16 +40,15 @@ TIME_LIMIT_PAUSE_S = 5.0
 MAX_BUILD_S = 7 * 24 * 3600.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class UsualDuration:
-    """How long this environment's builds usually take: `seconds` is the median of `count` builds.
+class UsualDuration(NamedTuple):
+    """How long this environment's builds usually take: `seconds` is the median of `builds` builds.
 
     `spread` is the relative spread around it (the standard deviation of the durations' logarithms) within which the
     next build is expected; it is wider the fewer builds there were.
     """
 
     seconds: float
-    count: int
+    builds: int
     spread: float = ASSUMED_SPREAD
 
     @classmethod
@@ -63,7 +62,7 @@ class UsualDuration:
         if not durations:
             return None
         seconds = _median(durations)
-        return cls(seconds=seconds, count=len(durations), spread=_spread(durations, seconds))
+        return cls(seconds=seconds, builds=len(durations), spread=_spread(durations, seconds))
 
 
 def _median(durations: list[float]) -> float:

@@ -4,8 +4,7 @@ import copy
 import threading
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import requests
 from requests.auth import AuthBase
@@ -74,8 +73,7 @@ class KeyAuth(AuthBase):
         return request
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """One request. `action` is what it does, as it reads after "while": "reading deployment 8241".
 
     `required` is the field without which an answer is none, and the request may be repeated. The answer may take

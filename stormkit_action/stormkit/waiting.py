@@ -1,7 +1,7 @@
 """Waiting for a build to end. Errors while polling never decide the outcome, except those that can't pass."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import NotFound, Refused, ServerFault, StormkitError
@@ -34,8 +34,7 @@ RESTART_LAG_S = 30.0
 _MIN_SLEEP_S = 0.001
 
 
-@dataclass(frozen=True, kw_only=True)
-class Progress:
+class Progress(NamedTuple):
     """The state of a build `elapsed` seconds after it was triggered; `usual` once known.
 
     `deployment` is None until it has been read once. `trouble` is why the last look failed.
@@ -173,7 +172,7 @@ class BuildWait:
             self._has_poll = False
             return
         if polled.status is Status.RUNNING:
-            self._last = replace(last, unknown_status=polled.unknown_status)
+            self._last = last._replace(unknown_status=polled.unknown_status)
         else:
             self._read()
 
@@ -191,7 +190,7 @@ class BuildWait:
         if self._is_before_restart(read):
             return
         if self._last is not None and not logs:
-            read = replace(read, logs=self._last.logs, status_checks=self._last.status_checks)
+            read = read._replace(logs=self._last.logs, status_checks=self._last.status_checks)
         self._last, self.log_is_read = read, logs
         if logs and self._live_log is not None:
             self._live_log(read)
@@ -219,7 +218,7 @@ class BuildWait:
         except StormkitError as error:
             self.log_problem = error.text
             return
-        self._last, self.log_is_read = replace(last, logs=read.logs, status_checks=read.status_checks), True
+        self._last, self.log_is_read = last._replace(logs=read.logs, status_checks=read.status_checks), True
         if self._live_log is not None:
             self._live_log(self._last)
 
@@ -282,4 +281,4 @@ class BuildWait:
 def with_logs(client: StormkitClient, deployment: Deployment) -> Deployment:
     """`deployment` with its build log, which is asked for once. Raises StormkitError when it can't be had."""
     read = client.deployment(deployment.id, logs=True)
-    return replace(deployment, logs=read.logs, status_checks=read.status_checks)
+    return deployment._replace(logs=read.logs, status_checks=read.status_checks)

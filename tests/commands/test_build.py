@@ -1,7 +1,7 @@
 """A build on its way and how it ends, on a clock of its own, against the sandbox's Stormkit over real HTTP."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -179,12 +179,12 @@ STOPPED = Deployment(
 @pytest.mark.parametrize(
     ("other", "supersedes"),
     [
-        (replace(STOPPED, id="3", created_at=BEGAN + timedelta(seconds=49)), True),
-        (replace(STOPPED, id="3", created_at=BEGAN + timedelta(seconds=51)), True),  # whole seconds
-        (replace(STOPPED, id="3", created_at=BEGAN + timedelta(seconds=60)), False),  # after it was stopped
-        (replace(STOPPED, id="1", created_at=BEGAN - timedelta(seconds=1)), False),
-        (replace(STOPPED, id="2", created_at=BEGAN + timedelta(seconds=20)), False),
-        (replace(STOPPED, id="3", created_at=None), False),
+        (STOPPED._replace(id="3", created_at=BEGAN + timedelta(seconds=49)), True),
+        (STOPPED._replace(id="3", created_at=BEGAN + timedelta(seconds=51)), True),  # whole seconds
+        (STOPPED._replace(id="3", created_at=BEGAN + timedelta(seconds=60)), False),  # after it was stopped
+        (STOPPED._replace(id="1", created_at=BEGAN - timedelta(seconds=1)), False),
+        (STOPPED._replace(id="2", created_at=BEGAN + timedelta(seconds=20)), False),
+        (STOPPED._replace(id="3", created_at=None), False),
     ],
 )
 def test_which_deployment_supersedes_another(other, supersedes):

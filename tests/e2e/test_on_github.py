@@ -100,7 +100,7 @@ def test_a_row_that_another_cancelled_job_overwrote_is_put_back_after_the_job(st
     running = building(runner.start(), github)
     [comment] = github.state.comments()
     [mine] = read_rows(comment.body)
-    twin = replace(mine, label="another job", deployment_id="9000")
+    twin = mine._replace(label="another job", deployment_id="9000")
     stale = replace(comment.history[-1], body=render([mine, twin], "stormkit"))
     comment.history.append(stale)
     github.latency = 0.3

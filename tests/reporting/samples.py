@@ -1,6 +1,5 @@
 """What the reports are shown with: in the golden files, and through them in the documentation's pictures."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from stormkit_action import result as results
@@ -35,7 +34,7 @@ STEPS = (
 )
 # The title of a status check is its command, and `deploy` takes as long as the checks (recorded: status-checks).
 CHECKS = (LogStep(title="npx playwright test", message="", ok=True, duration=9.0),)
-CHECKED_STEPS = (*STEPS[:-1], replace(STEPS[-1], duration=9.0))
+CHECKED_STEPS = (*STEPS[:-1], STEPS[-1]._replace(duration=9.0))
 
 HOSTILE = (
     "@octocat @acme/admins &#64;octocat &commat;octocat <img src=x onerror=alert(1)> <!-- stormkit-action comment"
@@ -60,7 +59,7 @@ def _row(state: State, **values: object) -> Row:
         run_url=RUN,
         updated=int(NOW.timestamp()),
     )
-    return replace(row, **values)  # type: ignore[arg-type]
+    return row._replace(**values)  # type: ignore[arg-type]
 
 
 def _site(label: str, state: State, deployment_id: int, **values: object) -> Row:
@@ -92,8 +91,7 @@ def _late(number: int) -> str:
 SITES = (
     _site("blog", State.BUILDING, 8243, usual=200, ready_at=int(NOW.timestamp()) + 100, **GOOD),
     _site("docs", State.READY, 8242, duration=38, preview_url="https://docs--8242.stormkit.dev"),
-    replace(
-        FAILED,
+    FAILED._replace(
         label="shop",
         deployment_id="8244",
         reason="The build of deployment 8244 failed in npm run build: exit status 2",
@@ -171,7 +169,7 @@ def _deployment(**values: object) -> Deployment:
         logs=STEPS,
         upload=UploadSize(client=204_800, server=1_482_000, serverless=0),
     )
-    return replace(deployment, **values)  # type: ignore[arg-type]
+    return deployment._replace(**values)  # type: ignore[arg-type]
 
 
 def _result(deployment: Deployment | None = None, **values: object) -> DeploymentResult:
@@ -186,10 +184,10 @@ def _result(deployment: Deployment | None = None, **values: object) -> Deploymen
         dashboard_url=DASHBOARD,
         elapsed=44.0,
     )
-    return replace(result, **values)  # type: ignore[arg-type]
+    return result._replace(**values)  # type: ignore[arg-type]
 
 
-FAILING_STEPS = (*STEPS[:5], replace(STEPS[5], message=FAILING_OUTPUT, ok=False, duration=4.0))
+FAILING_STEPS = (*STEPS[:5], STEPS[5]._replace(message=FAILING_OUTPUT, ok=False, duration=4.0))
 FAILED_RESULT = _result(
     _deployment(status=Status.FAILED, duration=19.0, logs=FAILING_STEPS, upload=None),
     status=Outcome.FAILED,
@@ -224,7 +222,7 @@ SUMMARIES: dict[str, Result] = {
     "several": results.of_deployments(
         (
             _result(_deployment(), label="docs"),
-            replace(FAILED_RESULT, label="shop"),
+            FAILED_RESULT._replace(label="shop"),
             _result(_deployment(id="8245", published=True, logs=()), label="status", live=True),
             _result(None, label="blog", status=Outcome.FAILED, reason="Stormkit knows no environment 999."),
         )
@@ -242,7 +240,7 @@ SUMMARIES: dict[str, Result] = {
         (
             _result(_deployment(published=True), live=True),
             _result(_deployment(id="8240"), status=Outcome.STOPPED),
-            replace(FAILED_RESULT, deployment_id="8239"),
+            FAILED_RESULT._replace(deployment_id="8239"),
             _result(_deployment(id="8238", status=Status.RUNNING, duration=0.0), status=Outcome.RUNNING),
         )
     ),
@@ -254,6 +252,6 @@ SUMMARIES: dict[str, Result] = {
 
 # Foreign text reaches a row by row_of alone, and what is in a row may have been edited by hand.
 COMMENTS["hostile"] = (
-    replace(row_of(HOSTILE_RESULT, run=Run(url=RUN), now=NOW), good_url=URL, good_sha="@octocat"),
+    row_of(HOSTILE_RESULT, run=Run(url=RUN), now=NOW)._replace(good_url=URL, good_sha="@octocat"),
     _row(State.READY, label="2", sha="@octocat", warning=HOSTILE[:300], preview_url=URL),
 )

@@ -2,7 +2,6 @@
 
 import re
 import tracemalloc
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -49,7 +48,7 @@ def stages(*stages: tuple[LogStep, ...], complete: bool = True) -> list[str]:
     paper = Paper()
     live = LiveBuildLog(paper)  # type: ignore[arg-type]
     for number, logs in enumerate(stages, start=1):
-        live.show(replace(RUNNING, logs=logs), complete=complete and number == len(stages))
+        live.show(RUNNING._replace(logs=logs), complete=complete and number == len(stages))
     return paper.text
 
 
@@ -139,14 +138,13 @@ def test_a_restart_begins_anew_although_the_log_is_the_same():
     logs = (step("npm install", "one\n", ok=False),)
     for minute in (1, 2):
         created = datetime(2026, 3, 14, 9, minute, tzinfo=UTC)
-        live.show(replace(RUNNING, logs=logs, created_at=created), complete=True)
+        live.show(RUNNING._replace(logs=logs, created_at=created), complete=True)
     assert paper.text == ["▸ npm install ✗ failed", "one"] * 2
 
 
 def test_a_step_that_includes_the_status_checks_shows_no_duration():
     """Real servers count the status checks into the step before them."""
-    checked = replace(
-        RUNNING,
+    checked = RUNNING._replace(
         logs=(step("npm install", "a", duration=3), step("deploy", "b", duration=8)),
         status_checks=(step("e2e", "c", duration=8),),
     )
@@ -183,9 +181,9 @@ def test_a_log_of_line_ends_is_printed_in_few_pieces_and_little_memory():
     try:
         before = tracemalloc.get_traced_memory()[0]
         live = LiveBuildLog(Counting())
-        live.show(replace(RUNNING, logs=logs), complete=False)
-        live.show(replace(RUNNING, logs=logs), complete=True)
-        build_log.show(replace(RUNNING, logs=logs), Counting())
+        live.show(RUNNING._replace(logs=logs), complete=False)
+        live.show(RUNNING._replace(logs=logs), complete=True)
+        build_log.show(RUNNING._replace(logs=logs), Counting())
         peak = tracemalloc.get_traced_memory()[1] - before
     finally:
         tracemalloc.stop()
@@ -195,8 +193,7 @@ def test_a_log_of_line_ends_is_printed_in_few_pieces_and_little_memory():
 
 
 def test_status_checks_are_groups_of_their_own():
-    checked = replace(
-        RUNNING,
+    checked = RUNNING._replace(
         logs=(step("deploy", "uploaded\n"),),
         status_checks=(step("e2e", "12 passed\n", duration=30), step("lighthouse", "too slow\n", ok=False, duration=8)),
     )
@@ -248,8 +245,8 @@ def test_hostile_output_issues_no_command(message, capsys):
     console = GitHubConsole()
     live = LiveBuildLog(console, prefix="[::error::] ")
     for cut in range(len(message) + 1):
-        live.show(replace(RUNNING, logs=(step("::error::x", message[:cut]),)), complete=False)
-    live.show(replace(RUNNING, logs=(step("::error::x", message),)), complete=True)
+        live.show(RUNNING._replace(logs=(step("::error::x", message[:cut]),)), complete=False)
+    live.show(RUNNING._replace(logs=(step("::error::x", message),)), complete=True)
     console.log()
     log = StepLog(SecretMasker())
     for line in re.split(r"\r\n|\r|\n", capsys.readouterr().out):

@@ -27,7 +27,7 @@ MINE = Row(
 )
 CHANGE = Change(rows=(MINE,))
 OLD = Row(label="shop", state=State.READY, run_id=3, deployment_id="8001", updated=NOW - 86_400)
-TWIN = replace(OLD, run_id=7, state=State.BUILDING)
+TWIN = OLD._replace(run_id=7, state=State.BUILDING)
 
 
 class Clock(FakeClock):
@@ -81,7 +81,7 @@ def methods(github: GitHub) -> list[str]:
 
 def test_a_plain_deploy_takes_five_requests(github, clock):
     sticky = comment(github, clock)
-    building = Change(rows=(replace(MINE, state=State.BUILDING),))
+    building = Change(rows=(MINE._replace(state=State.BUILDING),))
     first = sticky.write(building, deadline=Deadline.after(clock, 45), confirm=False)
     assert [each.method for each in github.requests] == ["GET", "POST"]
     last = sticky.write(CHANGE, deadline=Deadline.after(clock, 45))
@@ -97,14 +97,14 @@ def test_a_plain_deploy_takes_five_requests(github, clock):
 
 
 def test_a_job_that_was_and_is_alone_in_the_comment_does_not_read_back(github, clock):
-    put(github, replace(MINE, run_id=6))
+    put(github, MINE._replace(run_id=6))
     assert write(github, clock).settled
     assert methods(github) == ["GET", "PATCH"]
     assert read_rows(github.state.comments()[0].body)[0].run_id == MINE.run_id
 
 
 def test_the_rows_before_are_told(github, clock):
-    put(github, OLD, replace(MINE, run_id=6, deployment_id="31"))
+    put(github, OLD, MINE._replace(run_id=6, deployment_id="31"))
     assert [row.deployment_id for row in write(github, clock).before] == ["31"]
 
 
@@ -117,12 +117,12 @@ def test_others_at_work_are_waited_for_twice(github, clock):
 
 
 def test_only_our_own_comment_is_adopted(github, clock):
-    github.state.add_comment(body=render([replace(MINE, preview_url="https://evil.example.com")], "stormkit"))
+    github.state.add_comment(body=render([MINE._replace(preview_url="https://evil.example.com")], "stormkit"))
     github.state.add_comment(login=BOT, body=f"> {marker('stormkit')}\n\nquoted")
     put(github, OLD, key="another-key")
     before = [each.body for each in github.state.comments()]
     write(github, clock)
-    write(github, clock, Change(rows=(replace(MINE, run_id=8),)))
+    write(github, clock, Change(rows=(MINE._replace(run_id=8),)))
     after = [each.body for each in github.state.comments()]
     assert after[:3] == before
     assert len(after) == 4
@@ -151,15 +151,15 @@ def test_a_read_that_has_grown_old_is_no_base_for_a_write(github, clock):
                 )
             return answer
 
-    blog = replace(TWIN, label="blog")
+    blog = TWIN._replace(label="blog")
     write(github, Slow())
     assert shown(github) == {"docs": State.READY, "shop": State.READY, "blog": State.BUILDING}
 
 
 def test_doubles_are_merged_into_the_oldest(github, clock):
     oldest = put(github, OLD)
-    put(github, replace(TWIN, label="blog"), replace(OLD, run_id=1, state=State.FAILED))
-    put(github, replace(MINE, state=State.BUILDING))
+    put(github, TWIN._replace(label="blog"), OLD._replace(run_id=1, state=State.FAILED))
+    put(github, MINE._replace(state=State.BUILDING))
     told = write(github, clock)
     assert shown(github) == {"docs": State.READY, "shop": State.READY, "blog": State.BUILDING}
     assert told.url.endswith(str(oldest.id))
@@ -168,7 +168,7 @@ def test_doubles_are_merged_into_the_oldest(github, clock):
 
 def test_doubles_go_only_after_their_rows_are_in_the_oldest(github, clock):
     put(github, OLD)
-    put(github, replace(OLD, label="blog"))
+    put(github, OLD._replace(label="blog"))
     github.fault("PATCH", "500", times=3)
     write(github, clock)
     order = methods(github)
@@ -189,7 +189,7 @@ def test_a_row_that_was_overwritten_is_written_again(github, clock):
 def test_after_a_lost_answer_it_looks_before_it_writes(github, clock, kind, method):
     ours = put(github, OLD) if method == "PATCH" else None
     # Somebody else writes before we try again: the text that we had made is stale.
-    newer = render([OLD, replace(TWIN, label="blog")], "stormkit")
+    newer = render([OLD, TWIN._replace(label="blog")], "stormkit")
     if ours:
         clock.meanwhile = [lambda: ours.history.append(replace(ours.history[0], body=newer))]
     github.fault(method, kind)
@@ -247,10 +247,10 @@ def test_a_comment_deleted_while_it_is_read_back_is_written_anew(github, clock):
 )
 def test_hand_edits_are_written_over(github, clock, edit):
     github.state.add_comment(login=BOT, body=edit(render([MINE], "stormkit")))
-    again = replace(MINE, run_id=8, updated=NOW + 1)
+    again = MINE._replace(run_id=8, updated=NOW + 1)
     assert write(github, clock, Change(rows=(again,))).settled
     assert github.state.comments()[0].body == render(
-        [replace(again, good_url=again.preview_url, good_id=again.deployment_id)], "stormkit"
+        [again._replace(good_url=again.preview_url, good_id=again.deployment_id)], "stormkit"
     )
 
 
@@ -262,7 +262,7 @@ def test_a_word_added_by_hand_costs_no_row(github, clock):
 
 
 def test_an_older_run_that_ends_later_changes_nothing(github, clock):
-    put(github, replace(MINE, run_id=9))
+    put(github, MINE._replace(run_id=9))
     before = github.state.comments()[0].body
     told = write(github, clock)
     assert told.settled
@@ -270,7 +270,7 @@ def test_an_older_run_that_ends_later_changes_nothing(github, clock):
     assert methods(github) == ["GET"]
 
 
-@pytest.mark.parametrize("change", [Change(removed=(replace(MINE, state=State.REMOVED),)), Change(rows=())])
+@pytest.mark.parametrize("change", [Change(removed=(MINE._replace(state=State.REMOVED),)), Change(rows=())])
 def test_nothing_is_created_to_say_that_something_is_gone(github, clock, change):
     told = write(github, clock, change, create=False)
     assert (told.url, github.state.comments()) == ("", [])
@@ -310,7 +310,7 @@ def test_a_permission_that_is_missing_is_an_error_at_once(github, clock):
 
 def test_of_forged_comments_full_of_rows_only_so_many_are_taken_over(github, clock):
     """Whoever has the bot's account can write comments with our marker."""
-    word = encode([replace(OLD, label=f"{number:x}") for number in range(1000)])
+    word = encode([OLD._replace(label=f"{number:x}") for number in range(1000)])
     for _ in range(50):
         github.state.add_comment(login=BOT, body=f"{marker('stormkit')}\n\n<!-- stormkit-action state {word} -->")
     write(github, clock)

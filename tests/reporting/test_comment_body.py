@@ -3,7 +3,6 @@ import json
 import re
 import time
 import zlib
-from dataclasses import replace
 
 import pytest
 
@@ -80,7 +79,7 @@ def test_the_largest_matrix_keeps_every_row() -> None:
 
 
 def test_log_excerpts_are_shortened_before_anything_else() -> None:
-    rows = [replace(FAILED, label=f"site-{number}", tail=f"{'y' * 3990} the end") for number in range(20)]
+    rows = [FAILED._replace(label=f"site-{number}", tail=f"{'y' * 3990} the end") for number in range(20)]
     body = render(rows, "stormkit")
     assert len(body) <= MAX_CHARACTERS
     assert body.count("the end\n") == 20
@@ -90,7 +89,7 @@ def test_log_excerpts_are_shortened_before_anything_else() -> None:
 
 def test_what_does_not_fit_at_all_is_counted_and_the_newest_stay() -> None:
     rows = [
-        replace(row, preview_url=f"{row.preview_url}/{number:04}{'z' * 1500}")
+        row._replace(preview_url=f"{row.preview_url}/{number:04}{'z' * 1500}")
         for number, row in enumerate(_matrix(300))
     ]
     body = render(rows, "stormkit")
@@ -101,7 +100,7 @@ def test_what_does_not_fit_at_all_is_counted_and_the_newest_stay() -> None:
 
 
 def test_rows_too_large_to_be_read_back_are_shortened_although_they_compress_well() -> None:
-    rows = [replace(row, branch="b" * 20_000) for row in _matrix(100)]
+    rows = [row._replace(branch="b" * 20_000) for row in _matrix(100)]
     body = render(rows, "stormkit")
     assert len(body) <= MAX_CHARACTERS
     assert read_rows(body)
@@ -111,7 +110,7 @@ def test_rows_too_large_to_be_read_back_are_shortened_although_they_compress_wel
 def test_hostile_rows_by_the_hundred_stay_within_the_limit(length: int) -> None:
     hostile = HOSTILE[:length]
     rows = [
-        replace(row, label=f"{row.label} {hostile[:80]}", step=hostile[:100], reason=hostile[:300], tail=hostile)
+        row._replace(label=f"{row.label} {hostile[:80]}", step=hostile[:100], reason=hostile[:300], tail=hostile)
         for row in _matrix(300)
     ]
     body = render(rows, "stormkit")
@@ -151,7 +150,7 @@ def test_the_only_site_is_a_few_lines_without_a_table(name: str) -> None:
 
 
 def test_a_site_whose_name_is_not_known_yet_is_called_stormkit() -> None:
-    row = replace(COMMENTS["building-first"][0], label="Stormkit", provisional=True)
+    row = COMMENTS["building-first"][0]._replace(label="Stormkit", provisional=True)
     assert "<br>Stormkit · Mar" in render([row], "stormkit")
 
 
@@ -171,8 +170,8 @@ def test_only_a_commit_that_is_one_becomes_a_link() -> None:
     linked = render(COMMENTS["ready"], "stormkit")
     assert 'href="https://github.com/octocat/hello-world/commit/16ab41e8' in linked
     for row in (
-        replace(COMMENTS["ready"][0], sha="HEAD"),
-        replace(COMMENTS["ready"][0], run_url=""),
-        replace(COMMENTS["ready"][0], run_url=URL),
+        COMMENTS["ready"][0]._replace(sha="HEAD"),
+        COMMENTS["ready"][0]._replace(run_url=""),
+        COMMENTS["ready"][0]._replace(run_url=URL),
     ):
         assert "/commit/" not in render([row], "stormkit")

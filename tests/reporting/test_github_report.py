@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -180,7 +179,7 @@ def test_a_deploy_after_a_failed_one_takes_no_more(github):
 def test_a_github_deployment_is_created_once_stormkit_has_told_the_environment(github):
     step = Step(github)
     running = result(Outcome.RUNNING)
-    step.report.started(replace(running, env_id="", deployment=None))
+    step.report.started(running._replace(env_id="", deployment=None))
     step.settle()
     assert github.state.deployments == []
     step.report.building("", row_of(running, run=step.run, now=TODAY))
@@ -211,7 +210,7 @@ def test_the_comment_comes_before_the_github_deployment(github):
 def test_the_commit_that_is_expected_is_shown_until_stormkit_tells_it(github):
     step = Step(github)
     running = result(Outcome.RUNNING)
-    waiting = replace(running, deployment=replace(running.deployment, commit=Commit()))
+    waiting = running._replace(deployment=running.deployment._replace(commit=Commit()))
     step.report.building("", row_of(waiting, run=step.run, now=TODAY))
     step.settle()
     assert read_rows(github.state.comments()[0].body)[0].sha == HEAD_SHA
@@ -359,7 +358,7 @@ def test_a_forged_row_makes_nothing_inactive_that_is_no_preview_of_the_branch(gi
     production = create_production(github, step.clock, payload={"deployment-id": "666", "env-id": "305"})
     [comment] = github.state.comments()
     [row] = read_rows(comment.body)
-    forged = render([replace(row, good_id="666", deployment_id="666")], "stormkit")
+    forged = render([row._replace(good_id="666", deployment_id="666")], "stormkit")
     step.report._github.edit_comment(42, comment.id, forged)
     later = Step(github, run=8)
     later.begin()
@@ -515,11 +514,11 @@ def test_a_merge_group_leaves_the_pull_requests_row_alone_and_nothing_active_beh
     queue = Step(github, run=8, branch=QUEUE, event="merge_group")
     queue.begin()
     built = result(Outcome.SUCCESS, deployment_id="8008")
-    built = replace(built, deployment=replace(built.deployment, branch=QUEUE))
+    built = built._replace(deployment=built.deployment._replace(branch=QUEUE))
     queue.end(built)
     assert deployment_states(github) == ["success", "success"]
     Step(github, run=8, branch=QUEUE, event="merge_group", command=Command.DELETE).end(
-        replace(built, ended_ids=("8008",))
+        built._replace(ended_ids=("8008",))
     )
     assert github.state.comments()[0].body == before
     assert deployment_states(github) == ["success", "inactive"]
@@ -530,7 +529,7 @@ def test_delete_ends_the_github_deployment_of_another_branch_than_the_events(git
     queue.begin()
     queue.end()
     gone = ended("8007")
-    gone = replace(gone, deployment=replace(gone.deployment, branch=QUEUE))
+    gone = gone._replace(deployment=gone.deployment._replace(branch=QUEUE))
     Step(github, run=8, command=Command.DELETE, branch="main", event="push", pull_request=None).end(gone)
     assert deployment_states(github) == ["inactive"]
 
@@ -629,7 +628,7 @@ def test_64_environments_are_all_told_with_80_writes_a_minute(rounds):
                 made = result(Outcome.RUNNING, name, str(300 + number), deployment_id=f"{run}{number:03}")
                 step.report.building(name, row_of(made, run=step.run, now=TODAY))
                 step.report.started(made)
-                outcomes.append(replace(made, status=Outcome.SUCCESS))
+                outcomes.append(made._replace(status=Outcome.SUCCESS))
             step.settle()
             clock.sleep(4)
             written = step.end(*outcomes, budget=BUDGET_S)

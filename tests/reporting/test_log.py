@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from stormkit_action.reporting.log import bar, estimate
@@ -9,8 +7,8 @@ from stormkit_action.stormkit.schedule import UsualDuration
 from stormkit_action.stormkit.waiting import Progress
 
 RUNNING = Deployment(id="8241", status=Status.RUNNING)
-BUILT = replace(RUNNING, commit=Commit(sha="16ab41e8c0ffee"))
-USUAL = UsualDuration(seconds=105, count=10, spread=0.1)
+BUILT = RUNNING._replace(commit=Commit(sha="16ab41e8c0ffee"))
+USUAL = UsualDuration(seconds=105, builds=10, spread=0.1)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +26,7 @@ USUAL = UsualDuration(seconds=105, count=10, spread=0.1)
             "2m 50s: running [##########] overdue by 1m 05s, usually 1m 45s",
         ),
         (
-            Progress(deployment=replace(BUILT, status=Status.SUCCESS), elapsed=103, usual=USUAL),
+            Progress(deployment=BUILT._replace(status=Status.SUCCESS), elapsed=103, usual=USUAL),
             "1m 43s: success, commit 16ab41e",
         ),
         (Progress(deployment=BUILT, elapsed=30, usual=USUAL, trouble="No answer."), "30s: still trying. No answer."),
@@ -63,4 +61,4 @@ def test_a_bar(elapsed, text):
 
 
 def test_a_foreign_commit_is_one_plain_line():
-    assert line(Progress(deployment=replace(RUNNING, commit=Commit(sha="a\n::error::")), elapsed=1)).count("\n") == 0
+    assert line(Progress(deployment=RUNNING._replace(commit=Commit(sha="a\n::error::")), elapsed=1)).count("\n") == 0

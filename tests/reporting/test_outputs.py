@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -247,7 +246,7 @@ def test_a_terminal_gets_the_document_and_nothing_else(capsys):
 def test_a_dotenv_file_is_data_for_every_reader(tmp_path):
     """GitLab allows no spaces and no quotes, and a shell that sources the file runs nothing of it."""
     path = tmp_path / "stormkit.env"
-    hostile = replace(BUILT, reason="The build failed; touch owned", branch="a$(touch owned)`touch owned`|&'\"\\b")
+    hostile = BUILT._replace(reason="The build failed; touch owned", branch="a$(touch owned)`touch owned`|&'\"\\b")
     JsonOutput(as_json=False, dotenv=str(path)).write(values(results.of_deployments((hostile,)), GitHubWrites()))
     lines = path.read_text(encoding="utf-8").splitlines()
     assert [line.partition("=")[0] for line in lines] == [

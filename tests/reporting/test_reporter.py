@@ -1,7 +1,5 @@
 """What the reporter of a step writes to GitHub while a build runs: the building row, once."""
 
-from dataclasses import replace
-
 import pytest
 
 from sandbox.events import HEAD_SHA
@@ -24,12 +22,12 @@ def test_the_comment_is_there_at_the_first_look_at_the_build_and_not_edited_whil
         step = Step(github, {"github-deployment": "false"})
         so_far = StepSoFar(inputs=step.inputs, github=step.report)
         reporter = StepReporter(console=PlainConsole(), files=JsonOutput(as_json=False), clock=step.clock, step=so_far)
-        known = UsualDuration(seconds=usual, count=3) if usual else None
+        known = UsualDuration(seconds=usual, builds=3) if usual else None
         for elapsed in range(600):
             running = result(Outcome.RUNNING, deployment_id="8007")
             assert running.deployment is not None
-            deployment = replace(running.deployment, commit=Commit(sha=HEAD_SHA if elapsed > 3 else None))
-            running = replace(running, deployment=deployment)
+            deployment = running.deployment._replace(commit=Commit(sha=HEAD_SHA if elapsed > 3 else None))
+            running = running._replace(deployment=deployment)
             reporter.progress(running, Progress(deployment=deployment, elapsed=elapsed, usual=known))
             step.settle()
         assert len(github.received("POST")) + len(github.received("PATCH")) == 1

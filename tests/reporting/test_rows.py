@@ -4,7 +4,6 @@ import base64
 import itertools
 import json
 import zlib
-from dataclasses import replace
 
 import pytest
 
@@ -33,7 +32,7 @@ READY = Row(
     preview_url="https://docs.example.com",
     updated=1000,
 )
-BUILDING = replace(READY, state=State.BUILDING, preview_url="", updated=900)
+BUILDING = READY._replace(state=State.BUILDING, preview_url="", updated=900)
 
 
 def put(*rows: Row, before: tuple[Row, ...] = ()) -> tuple[Row, ...]:
@@ -43,14 +42,14 @@ def put(*rows: Row, before: tuple[Row, ...] = ()) -> tuple[Row, ...]:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        pytest.param(replace(BUILDING, began=5), replace(READY, run_id=8), id="a step that began later"),
-        pytest.param(replace(BUILDING, run_id=8), READY, id="a newer run"),
-        pytest.param(replace(BUILDING, run_id=8, deployment_id="1"), READY, id="a newer run of an older deployment"),
-        pytest.param(replace(BUILDING, attempt=2), READY, id="a newer attempt"),
-        pytest.param(replace(BUILDING, deployment_id="8242"), READY, id="a newer deployment in one run"),
-        pytest.param(READY, replace(BUILDING, updated=5000), id="an end, whatever the clock says"),
-        pytest.param(replace(READY, state=State.CANCELLED, deployment_id=""), BUILDING, id="an end without an id"),
-        pytest.param(replace(READY, state=State.FAILED, updated=1001), READY, id="a later end"),
+        pytest.param(BUILDING._replace(began=5), READY._replace(run_id=8), id="a step that began later"),
+        pytest.param(BUILDING._replace(run_id=8), READY, id="a newer run"),
+        pytest.param(BUILDING._replace(run_id=8, deployment_id="1"), READY, id="a newer run of an older deployment"),
+        pytest.param(BUILDING._replace(attempt=2), READY, id="a newer attempt"),
+        pytest.param(BUILDING._replace(deployment_id="8242"), READY, id="a newer deployment in one run"),
+        pytest.param(READY, BUILDING._replace(updated=5000), id="an end, whatever the clock says"),
+        pytest.param(READY._replace(state=State.CANCELLED, deployment_id=""), BUILDING, id="an end without an id"),
+        pytest.param(READY._replace(state=State.FAILED, updated=1001), READY, id="a later end"),
     ],
 )
 def test_newer(one, other):
@@ -62,7 +61,7 @@ def test_newer(one, other):
 
 def test_of_two_different_rows_never_both_are_newer():
     rows = [
-        replace(READY, state=state, run_id=run, attempt=attempt, deployment_id=deployment, job=job)
+        READY._replace(state=state, run_id=run, attempt=attempt, deployment_id=deployment, job=job)
         for state, run, attempt, deployment, job in itertools.product(
             (State.BUILDING, State.READY), (7, 8), (1, 2), ("9", "10", ""), ("a", "b")
         )
@@ -72,8 +71,8 @@ def test_of_two_different_rows_never_both_are_newer():
 
 
 def test_a_change_can_be_made_again():
-    change = Change(rows=(READY, replace(BUILDING, label="shop")))
-    once = change.apply((replace(BUILDING, label="other"),))
+    change = Change(rows=(READY, BUILDING._replace(label="shop")))
+    once = change.apply((BUILDING._replace(label="other"),))
     assert [row.label for row in once] == ["other", "docs", "shop"]
     assert change.apply(once) == once
     assert change.holds(once)
@@ -84,11 +83,11 @@ def test_a_change_can_be_made_again():
     [
         ((), False),
         ((BUILDING,), False),
-        ((replace(READY, run_id=6),), False),
+        ((READY._replace(run_id=6),), False),
         (put(READY), True),
-        ((*put(replace(READY, tail="cut", reason="cut")),), True),
-        ((replace(BUILDING, run_id=8),), True),
-        ((replace(READY, label="shop"),), False),
+        ((*put(READY._replace(tail="cut", reason="cut")),), True),
+        ((BUILDING._replace(run_id=8),), True),
+        ((READY._replace(label="shop"),), False),
     ],
 )
 def test_what_holds_a_change(rows, holds):
@@ -98,63 +97,63 @@ def test_what_holds_a_change(rows, holds):
 @pytest.mark.parametrize("state", [State.BUILDING, State.FAILED, State.STOPPED, State.CANCELLED, State.TIMED_OUT])
 def test_the_last_good_link_stays(state):
     good = put(READY)
-    after = put(replace(READY, run_id=8, state=state, sha="other", preview_url="", deployment_id="8242"), before=good)
-    later = put(replace(READY, run_id=9, state=State.BUILDING, preview_url="", deployment_id="8243"), before=after)
+    after = put(READY._replace(run_id=8, state=state, sha="other", preview_url="", deployment_id="8242"), before=good)
+    later = put(READY._replace(run_id=9, state=State.BUILDING, preview_url="", deployment_id="8243"), before=after)
     for row in (*after, *later):
         assert (row.good_url, row.good_sha, row.good_id) == ("https://docs.example.com", "6dcb09b", "8241")
 
 
 def test_a_newer_good_link_replaces_it():
-    newer = replace(READY, run_id=8, preview_url="https://new.example.com", deployment_id="8242")
+    newer = READY._replace(run_id=8, preview_url="https://new.example.com", deployment_id="8242")
     [after] = put(newer, before=put(READY))
     assert (after.good_url, after.good_id) == ("https://new.example.com", "8242")
 
 
 def test_a_rerun_of_an_old_run_is_newer_than_what_began_before_it():
-    closed = replace(READY, state=State.REMOVED, run_id=101, began=2000)
-    rerun = replace(READY, run_id=100, attempt=2, began=3000, deployment_id="8242")
+    closed = READY._replace(state=State.REMOVED, run_id=101, began=2000)
+    rerun = READY._replace(run_id=100, attempt=2, began=3000, deployment_id="8242")
     [row] = put(rerun, before=put(closed))
     assert (row.state, row.good_id) == (State.READY, "8242")
-    first = replace(READY, run_id=100, attempt=1, began=1000)
+    first = READY._replace(run_id=100, attempt=1, began=1000)
     assert put(first, before=(row,)) == (row,)
 
 
 def test_a_row_is_left_alone_because_a_step_that_began_later_wrote_it():
-    older, newer = replace(READY, run_id=9, began=1), replace(READY, run_id=7, began=2)
+    older, newer = READY._replace(run_id=9, began=1), READY._replace(run_id=7, began=2)
     change = Change(rows=(older,))
     assert change.superseded_by(change.apply(put(newer))) == put(newer)
     assert change.superseded_by(put(older)) == ()
 
 
 def test_merging_comments_keeps_the_newest_of_each_label_and_every_good_link():
-    newest = replace(BUILDING, run_id=9)
-    shop = replace(READY, label="shop")
-    for lists in itertools.permutations([put(READY), (newest,), (replace(BUILDING, run_id=6), shop)]):
+    newest = BUILDING._replace(run_id=9)
+    shop = READY._replace(label="shop")
+    for lists in itertools.permutations([put(READY), (newest,), (BUILDING._replace(run_id=6), shop)]):
         merged = {row.label: row for row in union(lists)}
         assert (merged["docs"].run_id, merged["docs"].good_url) == (9, "https://docs.example.com")
         assert merged["shop"] == shop
 
 
 def test_two_environments_of_one_label_are_two_rows():
-    other = replace(READY, env_id="306", deployment_id="9000", began=5)
+    other = READY._replace(env_id="306", deployment_id="9000", began=5)
     both = put(other, before=put(READY))
     assert [row.env_id for row in both] == ["305", "306"]
-    gone = Change(removed=(replace(other, state=State.REMOVED, began=9),)).apply(both)
+    gone = Change(removed=(other._replace(state=State.REMOVED, began=9),)).apply(both)
     assert [row.state for row in gone] == [State.READY, State.REMOVED]
-    assert [row.state for row in put(replace(other, state=State.FAILED, began=9), before=both)] == [
+    assert [row.state for row in put(other._replace(state=State.FAILED, began=9), before=both)] == [
         State.READY,
         State.FAILED,
     ]
 
 
 def test_a_row_of_an_unknown_environment_is_about_the_only_one_of_its_label():
-    failed = replace(READY, env_id="", deployment_id="", state=State.FAILED, began=5)
+    failed = READY._replace(env_id="", deployment_id="", state=State.FAILED, began=5)
     [row] = put(failed, before=put(READY))
     assert (row.state, row.env_id, row.good_id) == (State.FAILED, "305", "8241")
 
 
 def test_an_environment_without_a_name_keeps_the_name_it_had():
-    nameless = replace(READY, label="Environment 305", provisional=True, state=State.FAILED, began=5)
+    nameless = READY._replace(label="Environment 305", provisional=True, state=State.FAILED, began=5)
     [row] = put(nameless, before=put(READY))
     assert (row.label, row.state, row.provisional) == ("docs", State.FAILED, False)
 
@@ -162,12 +161,12 @@ def test_an_environment_without_a_name_keeps_the_name_it_had():
 @pytest.mark.parametrize(
     ("provisional", "goes"),
     [
-        (replace(BUILDING, label="Stormkit", provisional=True), True),
-        (replace(READY, label="Stormkit", provisional=True, state=State.FAILED, run_id=6), True),
+        (BUILDING._replace(label="Stormkit", provisional=True), True),
+        (READY._replace(label="Stormkit", provisional=True, state=State.FAILED, run_id=6), True),
         # In a matrix every job has the same name: what failed in this run may be another job's.
-        (replace(READY, label="Stormkit", provisional=True, state=State.FAILED, deployment_id=""), False),
-        (replace(BUILDING, label="Stormkit", provisional=True, job="other"), False),
-        (replace(BUILDING, label="Stormkit"), False),
+        (READY._replace(label="Stormkit", provisional=True, state=State.FAILED, deployment_id=""), False),
+        (BUILDING._replace(label="Stormkit", provisional=True, job="other"), False),
+        (BUILDING._replace(label="Stormkit"), False),
     ],
 )
 def test_a_row_without_a_name_gives_way_to_its_own(provisional, goes):
@@ -185,7 +184,7 @@ def test_a_row_without_a_name_gives_way_to_its_own(provisional, goes):
     ],
 )
 def test_removing_an_environment(removed, labels):
-    before = put(READY, replace(READY, label="shop", env_id="307"), replace(READY, label="old docs"))
+    before = put(READY, READY._replace(label="shop", env_id="307"), READY._replace(label="old docs"))
     gone = Row(state=State.REMOVED, run_id=8, updated=2000, **removed)
     change = Change(removed=(gone,))
     after = change.apply(before)
@@ -204,7 +203,7 @@ def test_a_newer_run_keeps_its_row_when_an_older_one_cleans_up():
 DELETED = EndedDeployment(deployment_id="8241", env_id="305", is_deleted=True, updated=3000)
 STOPPED = EndedDeployment(deployment_id="8241", env_id="305", updated=3000)
 FAILED_AFTER_READY = put(
-    replace(READY, run_id=8, state=State.FAILED, deployment_id="8242", preview_url=""), before=put(READY)
+    READY._replace(run_id=8, state=State.FAILED, deployment_id="8242", preview_url=""), before=put(READY)
 )
 
 
@@ -214,10 +213,10 @@ FAILED_AFTER_READY = put(
         pytest.param(DELETED, put(READY), State.REMOVED, "", id="what it shows was deleted"),
         pytest.param(DELETED, FAILED_AFTER_READY, State.FAILED, "", id="the last good one was deleted"),
         pytest.param(
-            replace(DELETED, deployment_id="8242"), FAILED_AFTER_READY, State.REMOVED, "8241", id="the good one is left"
+            DELETED._replace(deployment_id="8242"), FAILED_AFTER_READY, State.REMOVED, "8241", id="the good one is left"
         ),
-        pytest.param(replace(DELETED, deployment_id="8240"), put(READY), State.READY, "8241", id="another"),
-        pytest.param(replace(DELETED, env_id="306"), put(READY), State.READY, "8241", id="another environment's"),
+        pytest.param(DELETED._replace(deployment_id="8240"), put(READY), State.READY, "8241", id="another"),
+        pytest.param(DELETED._replace(env_id="306"), put(READY), State.READY, "8241", id="another environment's"),
         pytest.param(STOPPED, put(BUILDING), State.STOPPED, "", id="a running build was stopped"),
         pytest.param(STOPPED, put(READY), State.READY, "8241", id="a stop ends nothing that is ready"),
     ],
@@ -234,12 +233,12 @@ def test_what_a_command_ended_is_no_longer_offered(ended, before, state, good_id
 def test_what_was_deleted_does_not_come_back_when_its_own_step_ends_later():
     [removed] = Change(ended=(DELETED,)).apply(put(BUILDING))
     assert put(READY, before=(removed,))[0].state is State.REMOVED
-    again = replace(READY, deployment_id="8242")
+    again = READY._replace(deployment_id="8242")
     assert put(again, before=(removed,))[0].state is State.READY
 
 
 def test_rows_travel():
-    rows = (READY, replace(BUILDING, label="ü | <!-- --> @mona", tail="x" * 5000, ready_at=1234, provisional=True))
+    rows = (READY, BUILDING._replace(label="ü | <!-- --> @mona", tail="x" * 5000, ready_at=1234, provisional=True))
     assert decode(encode(rows)) == rows
     assert encode(rows).isascii()
 

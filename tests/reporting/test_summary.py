@@ -1,5 +1,4 @@
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -17,7 +16,7 @@ def test_each_summary_looks_like_its_golden_file(name: str) -> None:
 
 
 def _many(count: int, pattern: DeploymentResult) -> tuple[DeploymentResult, ...]:
-    return tuple(replace(pattern, label=f"site-{number}", deployment_id=str(9000 - number)) for number in range(count))
+    return tuple(pattern._replace(label=f"site-{number}", deployment_id=str(9000 - number)) for number in range(count))
 
 
 def test_many_deployments_are_bounded_and_what_is_left_out_is_counted() -> None:
@@ -34,8 +33,8 @@ def test_a_summary_never_exceeds_what_github_takes(listed: bool) -> None:
     pattern = HOSTILE_RESULT
     assert pattern.deployment is not None
     long = f"/{'x' * 1900}"
-    deployment = replace(pattern.deployment, preview_url=f"https://evil.example{long}", details_path=long)
-    many = _many(1000, replace(pattern, deployment=deployment, branch="\U0001f9ea" * 300, reason="&" * 300))
+    deployment = pattern.deployment._replace(preview_url=f"https://evil.example{long}", details_path=long)
+    many = _many(1000, pattern._replace(deployment=deployment, branch="\U0001f9ea" * 300, reason="&" * 300))
     text = summary.render(results.of_listing(many) if listed else results.of_deployments(many))
     assert len(text.encode()) <= 1024 * 1024
     assert "left out" in text or "not shown" in text
@@ -44,14 +43,14 @@ def test_a_summary_never_exceeds_what_github_takes(listed: bool) -> None:
 def test_an_unknown_duration_and_no_log_give_no_timeline() -> None:
     deployment = SUMMARIES["ready"].deployments[0].deployment
     assert deployment is not None
-    bare = replace(SUMMARIES["ready"].deployments[0], deployment=replace(deployment, logs=(), status_checks=()))
+    bare = SUMMARIES["ready"].deployments[0]._replace(deployment=deployment._replace(logs=(), status_checks=()))
     assert "Steps of" not in summary.render(results.of_deployments((bare,)))
 
 
 def test_a_failure_without_a_log_shows_what_stormkit_says() -> None:
     assert FAILED_RESULT.deployment is not None
-    deployment = replace(FAILED_RESULT.deployment, logs=(), failure_summary="npm error code 1")
-    text = summary.render(results.of_deployments((replace(FAILED_RESULT, deployment=deployment),)))
+    deployment = FAILED_RESULT.deployment._replace(logs=(), failure_summary="npm error code 1")
+    text = summary.render(results.of_deployments((FAILED_RESULT._replace(deployment=deployment),)))
     assert "the last lines of the build" in text
     assert "npm error code 1" in text
 
@@ -59,8 +58,8 @@ def test_a_failure_without_a_log_shows_what_stormkit_says() -> None:
 def test_the_tail_of_a_log_of_megabytes_is_short() -> None:
     assert FAILED_RESULT.deployment is not None
     step = LogStep(title="npm run build", message="line of a log\n" * 1_000_000 + "the end", ok=False, duration=1.0)
-    deployment = replace(FAILED_RESULT.deployment, logs=(step,))
-    text = summary.render(results.of_deployments((replace(FAILED_RESULT, deployment=deployment),)))
+    deployment = FAILED_RESULT.deployment._replace(logs=(step,))
+    text = summary.render(results.of_deployments((FAILED_RESULT._replace(deployment=deployment),)))
     assert "the end" in text
     assert len(text) < 10_000
 
@@ -88,12 +87,12 @@ def test_nothing_to_list_is_said() -> None:
 
 def test_only_a_success_has_a_preview_to_open() -> None:
     for outcome in Outcome:
-        listed = replace(SUMMARIES["list"].deployments[0], status=outcome)
+        listed = SUMMARIES["list"].deployments[0]._replace(status=outcome)
         assert ("https://hello-world--8241" in table.list_as_text([listed])[1]) == (outcome is Outcome.SUCCESS)
 
 
 def test_a_hostile_branch_is_one_column_of_the_log() -> None:
-    lines = table.list_as_text([replace(HOSTILE_RESULT, branch=HOSTILE)])
+    lines = table.list_as_text([HOSTILE_RESULT._replace(branch=HOSTILE)])
     assert len(lines) == 2
     assert "\n" not in lines[1]
     assert len(lines[1]) < 200
@@ -110,7 +109,7 @@ def _rows_of(*steps: LogStep, checks: tuple[LogStep, ...] = ()) -> list[str]:
     """The rows of the steps' table."""
     deployment = Deployment(id="8241", status=Status.SUCCESS, logs=steps, status_checks=checks)
     text = summary.render(
-        results.of_deployments((replace(FAILED_RESULT, deployment=deployment, status=Outcome.SUCCESS),))
+        results.of_deployments((FAILED_RESULT._replace(deployment=deployment, status=Outcome.SUCCESS),))
     )
     lines = text.splitlines()
     begins = [number for number, line in enumerate(lines) if line.startswith("| Steps of ")]
@@ -140,18 +139,18 @@ def test_a_step_whose_own_time_is_not_known_has_no_bar() -> None:
 
 
 def test_the_bars_of_several_builds_have_one_scale() -> None:
-    builds = [replace(FAILED_RESULT, label=name, status=Outcome.SUCCESS) for name in ("docs", "shop")]
+    builds = [FAILED_RESULT._replace(label=name, status=Outcome.SUCCESS) for name in ("docs", "shop")]
     times = {"docs": 40.0, "shop": 10.0}
     for place, (name, seconds) in enumerate(times.items()):
         deployment = Deployment(id="8241", status=Status.SUCCESS, logs=_steps(seconds))
-        builds[place] = replace(builds[place], label=name, deployment=deployment)
+        builds[place] = builds[place]._replace(label=name, deployment=deployment)
     text = summary.render(results.of_deployments(tuple(builds)))
     assert f"| ✅ step, 40s | {_BAR}████████████████████</code> |" in text
     assert f"| ✅ step, 10s | {_BAR}█████···············</code> |" in text
 
 
 def test_a_failed_step_is_marked_in_words_too() -> None:
-    assert _rows_of(replace(_steps(5.0)[0], ok=False))[0].startswith("| ❌ failed: step, 5s | ")
+    assert _rows_of(_steps(5.0)[0]._replace(ok=False))[0].startswith("| ❌ failed: step, 5s | ")
 
 
 @pytest.mark.parametrize("durations", [(), (0.0,), (0.0, 0.0), (24 * 3600 + 1.0,), (1e300, 1e300)])
@@ -174,6 +173,6 @@ def test_every_step_has_a_bar_of_the_whole_width(share: float) -> None:
 
 
 def test_a_hostile_title_stays_one_cell() -> None:
-    for row in _rows_of(*(replace(step, duration=1.0) for step in HOSTILE_STEPS)):
+    for row in _rows_of(*(step._replace(duration=1.0) for step in HOSTILE_STEPS)):
         assert len(re.findall(r"(?<!\\)\|", row)) == 3
         assert "<script" not in row

@@ -17,14 +17,14 @@ from stormkit_action.stormkit.schedule import (
     pause,
 )
 
-USUAL = UsualDuration(seconds=100, count=10, spread=0.1)
+USUAL = UsualDuration(seconds=100, builds=10, spread=0.1)
 
 times = st.floats(min_value=0, max_value=1e9)
 floors = st.floats(min_value=0.05, max_value=30)
 usuals = st.builds(
     UsualDuration,
     seconds=st.floats(min_value=1, max_value=MAX_BUILD_S),
-    count=st.integers(min_value=1, max_value=10),
+    builds=st.integers(min_value=1, max_value=10),
     spread=st.floats(min_value=LEAST_SPREAD, max_value=3),
 )
 
@@ -90,7 +90,7 @@ def test_an_early_end_is_noticed_before_it_is_twice_as_old(earlier):
 
 def test_the_wider_the_spread_the_longer_the_pauses_at_the_usual_end():
     spreads = (0.03, 0.05, 0.1, 0.2, 0.4)
-    pauses = [pause(100, shortest=0, usual=UsualDuration(seconds=100, count=10, spread=each)) for each in spreads]
+    pauses = [pause(100, shortest=0, usual=UsualDuration(seconds=100, builds=10, spread=each)) for each in spreads]
     assert pauses == sorted(pauses)
 
 
@@ -98,7 +98,7 @@ def test_long_builds_are_polled_less_densely_but_more_often_than_short_ones():
     def looks(usual: float) -> int:
         now, count = 0.0, 0
         while now < usual:
-            now += pause(now, shortest=0.2, usual=UsualDuration(seconds=usual, count=10, spread=0.1))
+            now += pause(now, shortest=0.2, usual=UsualDuration(seconds=usual, builds=10, spread=0.1))
             count += 1
         return count
 
@@ -128,7 +128,7 @@ def test_with_history_a_pause_is_finite_and_bounded(elapsed, shortest, usual):
 
 @given(usual=usuals, over=st.floats(min_value=50, max_value=1e6))
 def test_what_is_long_overdue_is_polled_as_if_nothing_were_known(usual, over):
-    overdue = UsualDuration(seconds=usual.seconds, count=usual.count, spread=min(usual.spread, 0.3))
+    overdue = UsualDuration(seconds=usual.seconds, builds=usual.builds, spread=min(usual.spread, 0.3))
     elapsed = overdue.seconds * over
     assert pause(elapsed, shortest=0, usual=overdue) <= 1.001 * min(elapsed / 10 + 1, MAX_PAUSE_S)
 
@@ -151,7 +151,7 @@ def test_no_time_is_too_odd(elapsed, usual):
 def test_what_is_usual_is_the_median_of_the_newest(durations, seconds, count):
     usual = UsualDuration.of(build(each) for each in durations)
     assert usual is not None
-    assert (usual.seconds, usual.count) == (seconds, count)
+    assert (usual.seconds, usual.builds) == (seconds, count)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_any_history_gives_a_usable_spread(durations):
         assert pause(usual.seconds, shortest=0.2, usual=usual) <= MAX_SPARSE_PAUSE_S * 1.001
 
 
-@pytest.mark.parametrize("usual", [None, UsualDuration(seconds=60, count=10), UsualDuration(seconds=5000, count=10)])
+@pytest.mark.parametrize("usual", [None, UsualDuration(seconds=60, builds=10), UsualDuration(seconds=5000, builds=10)])
 def test_polls_meet_the_time_limit_of_stormkit_and_are_dense_after_it(usual):
     elapsed, polls = 600.0, list[float]()
     while elapsed < 1200:

@@ -1,7 +1,7 @@
 """The wait, on a clock of its own, against a server whose answers are written down."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -375,7 +375,7 @@ class TestRestart:
     def test_the_failure_before_it_is_not_taken_for_its_end(self):
         clock = FakeClock()
         script = Script(clock=clock)
-        stale = replace(self.FAILED)
+        stale = self.FAILED
         answers = iter([stale, stale])
         read = script.deployment
         script.deployment = lambda *arguments, **more: next(answers, None) or read(*arguments, **more)  # type: ignore[method-assign]
@@ -392,7 +392,7 @@ class TestRestart:
 
     def test_a_new_failure_within_the_same_second_of_the_clock_counts(self):
         script = Script(clock=FakeClock())
-        again = replace(self.FAILED, stopped_at=datetime(2026, 3, 14, 0, 1, 5, tzinfo=UTC))
+        again = self.FAILED._replace(stopped_at=datetime(2026, 3, 14, 0, 1, 5, tzinfo=UTC))
         script.deployment = lambda *_, **__: again  # type: ignore[method-assign]
         assert waiting(script).wait.run(restarted=self.FAILED) == again
         assert script.clock.passed == 0
@@ -433,7 +433,7 @@ class TestLiveLog:
     def test_a_log_that_does_not_grow_is_read_less_and_less_often(self):
         script = Script(clock=FakeClock(), seconds=300)
         read = script.deployment
-        script.deployment = lambda *arguments, **more: replace(read(*arguments, **more), logs=())  # type: ignore[method-assign]
+        script.deployment = lambda *arguments, **more: read(*arguments, **more)._replace(logs=())  # type: ignore[method-assign]
         self.run(script)
         assert script.kinds.count("log") < 300 / 12
         times = [at for kind, at in script.asked if kind == "log"]
