@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-_SHA = re.compile(r"[0-9a-f]{40}")
+_SHA = r"[0-9a-f]{40}"
 
 
 class Pipeline(NamedTuple):
@@ -38,7 +38,7 @@ def read(environ: Environ) -> Pipeline | None:
     for is_here, reader in _CIS:
         if is_here(environ):
             pipeline = reader(environ)
-            return pipeline._replace(sha=pipeline.sha if pipeline.branch and _SHA.fullmatch(pipeline.sha) else "")
+            return pipeline._replace(sha=pipeline.sha if pipeline.branch and re.fullmatch(_SHA, pipeline.sha) else "")
     return None
 
 

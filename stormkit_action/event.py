@@ -13,7 +13,7 @@ from stormkit_action.errors import InputError
 PULL_REQUEST_EVENTS = frozenset({"pull_request", "pull_request_target"})
 DEPENDABOT = "dependabot[bot]"
 _SHA = re.compile(r"[0-9a-f]{40,64}")
-_QUEUE_REF = re.compile(r"(?:refs/heads/)?gh-readonly-queue/.+/pr-(?P<number>[0-9]{1,9})-[0-9a-f]{40,64}")
+_QUEUE_REF = r"(?:refs/heads/)?gh-readonly-queue/.+/pr-(?P<number>[0-9]{1,9})-[0-9a-f]{40,64}"
 _COUNT = re.compile(r"[0-9]{1,18}")
 
 Json = Mapping[str, Any]
@@ -249,7 +249,7 @@ def _issue_comment_event(event: Event, payload: Json, _environ: Mapping[str, str
 def _merge_group_event(event: Event, payload: Json, _environ: Mapping[str, str]) -> Event:
     group = payload.get("merge_group")
     ref = _text(group, "head_ref")
-    match = _QUEUE_REF.fullmatch(ref)
+    match = re.fullmatch(_QUEUE_REF, ref)
     return event._replace(
         branch=ref.removeprefix("refs/heads/"),
         sha=_sha(_at(group, "head_sha")),

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from stormkit_action import parsers
 from stormkit_action.errors import InputError
-from stormkit_action.parsers import StatusCodes
 from stormkit_action.text import redact
 
 
@@ -194,7 +193,7 @@ class Inputs:
         "Path on the preview URL, such as / or /health, that must answer before the step succeeds and before anything"
         " is published.",
     )
-    health_check_status: StatusCodes = _input(
+    health_check_status: frozenset[int] = _input(
         parsers.status_codes,
         "Status codes that the health check accepts, such as 200, 200-399 or 200,401.",
         default="200-399",

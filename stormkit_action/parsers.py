@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import TypeVar
@@ -22,24 +21,24 @@ _DURATION = re.compile(
     rf"(?:(?P<h>{_FIGURE})h)?(?:(?P<m>{_FIGURE})m)?(?:(?P<s>{_FIGURE})s)?|(?P<bare>{_FIGURE})",
 )
 # A name holds none of the characters that separate entries, so that two entries on a line are never read as one.
-_ENVIRONMENT = re.compile(r"(?P<name>[^:;=\\{}\[\]\"]{1,100}?)\s*:\s*(?P<env_id>[A-Za-z0-9_-]{1,64})")
+_ENVIRONMENT = r"(?P<name>[^:;=\\{}\[\]\"]{1,100}?)\s*:\s*(?P<env_id>[A-Za-z0-9_-]{1,64})"
 
 # What no error shows, whichever input it was typed into: Stormkit's keys, user and password of an address (with and
 # without `//`), and the values of a URL's query and fragment.
-_STORMKIT_KEY = re.compile(r"SK_[!-~]+")
+_STORMKIT_KEY = r"SK_[!-~]+"
 _CREDENTIALS = (
     (_STORMKIT_KEY, "***"),
-    (re.compile(r"(?<=//)\S*@"), "***@"),
-    (re.compile(r"\S*:(?!//)\S*@"), "***@"),
-    (re.compile(r"(?<=[?&;#])([\w.~-]*=)[^\s&;#]+"), r"\1***"),
+    (r"(?<=//)\S*@", "***@"),
+    (r"\S*:(?!//)\S*@", "***@"),
+    (r"(?<=[?&;#])([\w.~-]*=)[^\s&;#]+", r"\1***"),
 )
 
 # Forms of a key that was not passed on as it is. None of them shows the key.
 _NO_KEY = (
-    (re.compile(r"""["'`].*|.*["'`]""", re.DOTALL), "it is in quotes; pass the key without them"),
-    (re.compile(r"\$.+|%\w+%", re.DOTALL), "it is a variable's name, not its value; the variable was not expanded"),
-    (re.compile(r"(?!SK_)[A-Za-z_]\w*=.+", re.DOTALL), "it is NAME=value; pass the value alone"),
-    (re.compile(r"(?:~|\.{0,2})/.+|[A-Za-z]:[\\/].+", re.DOTALL), "it is the path of a file; pass what the file holds"),
+    (r"""["'`].*|.*["'`]""", "it is in quotes; pass the key without them"),
+    (r"\$.+|%\w+%", "it is a variable's name, not its value; the variable was not expanded"),
+    (r"(?!SK_)[A-Za-z_]\w*=.+", "it is NAME=value; pass the value alone"),
+    (r"(?:~|\.{0,2})/.+|[A-Za-z]:[\\/].+", "it is the path of a file; pass what the file holds"),
 )
 
 
@@ -47,7 +46,7 @@ def shown(text: str) -> str:
     """A wrong value as an error shows it: one short line, without credentials."""
     clean = text.encode("utf-8", "replace").decode()
     for pattern, replacement in _CREDENTIALS:
-        clean = pattern.sub(replacement, clean)
+        clean = re.sub(pattern, replacement, clean)
     return one_line(clean, 80)
 
 
@@ -64,7 +63,7 @@ def api_key(text: str) -> str:
             "save a Stormkit API key as a repository secret and pass it as api-key: ${{ secrets.STORMKIT_API_KEY }}"
         )
     for pattern, advice in _NO_KEY:
-        if pattern.fullmatch(key):
+        if re.fullmatch(pattern, key, re.DOTALL):
             raise ValueError(f"{advice}. Stormkit's keys begin with SK_")
     return token(key)
 
@@ -87,7 +86,7 @@ def deployment_id(text: str) -> str:
 
 
 def _id(text: str, advice: str) -> str:
-    if text and (not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) or _STORMKIT_KEY.match(text)):
+    if text and (not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) or re.match(_STORMKIT_KEY, text)):
         raise ValueError(advice)
     return text
 
@@ -98,7 +97,7 @@ def environments(text: str) -> list[tuple[str, str]]:
     for number, line_text in enumerate(map(str.strip, text.splitlines()), start=1):
         if not line_text or line_text.startswith("#"):
             continue
-        match = _ENVIRONMENT.fullmatch(line_text)
+        match = re.fullmatch(_ENVIRONMENT, line_text)
         problem = _environment_problem(line_text, match)
         if match is None or problem:
             raise ValueError(f'use one "name: env-id" a line, such as "docs: 305"; line {number} {problem}')
@@ -124,7 +123,7 @@ def _environment_problem(line_text: str, match: re.Match[str] | None) -> str:
         problem = "has more than one environment: begin a new line for each"
     elif match is None and re.search(r"\w\s*=\s*\w", line_text):
         problem = 'has "=" where ":" belongs'
-    elif match is None or not one_line(match["name"]) or _STORMKIT_KEY.match(match["env_id"]):
+    elif match is None or not one_line(match["name"]) or re.match(_STORMKIT_KEY, match["env_id"]):
         problem = "has another form"
     elif match["name"].isdecimal() and not match["env_id"].isdecimal():
         problem = "has the id first: the name comes first"
@@ -210,9 +209,7 @@ def line(most: int) -> Callable[[str], str]:
 
 
 # git-check-ref-format's rules, as far as they are about one name.
-_NO_BRANCH = re.compile(
-    r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\A[-/]|[/.]\Z|(?:\A|/)\.|\.lock(?:/|\Z)",
-)
+_NO_BRANCH = r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\A[-/]|[/.]\Z|(?:\A|/)\.|\.lock(?:/|\Z)"
 
 
 def branch(text: str) -> str:
@@ -222,7 +219,7 @@ def branch(text: str) -> str:
         raise ValueError("use the name of a branch, not another ref")
     if (text and not name) or name in ("@", "HEAD") or len(name) > 250:
         raise ValueError("use the name of a branch")
-    if _NO_BRANCH.search(name):
+    if re.search(_NO_BRANCH, name):
         raise ValueError(r"use the name of a branch: no spaces, .., ~, ^, :, ?, *, [ or \ (see git check-ref-format)")
     return name
 
@@ -272,25 +269,16 @@ def optional_origin(text: str) -> str:
     return origin(text) if text else ""
 
 
-@dataclass(frozen=True)
-class StatusCodes:
-    """Accepted HTTP status codes, as inclusive ranges."""
-
-    ranges: tuple[tuple[int, int], ...]
-
-    def __contains__(self, status: int) -> bool:
-        return any(low <= status <= high for low, high in self.ranges)
-
-
-def status_codes(text: str) -> StatusCodes:
+def status_codes(text: str) -> frozenset[int]:
     """Codes and ranges such as `200`, `200-399` or `200,401`."""
-    ranges = []
+    codes = set[int]()
     for part in text.split(","):
         match = re.fullmatch(r"\s*([1-5][0-9]{2})\s*(?:-\s*([1-5][0-9]{2}))?\s*", part)
-        if match is None or int(match[2] or match[1]) < int(match[1]):
+        accepted = range(int(match[1]), int(match[2] or match[1]) + 1) if match else ()
+        if not accepted:
             raise ValueError("use HTTP status codes such as 200, 200-399 or 200,401")
-        ranges.append((int(match[1]), int(match[2] or match[1])))
-    return StatusCodes(tuple(ranges))
+        codes.update(accepted)
+    return frozenset(codes)
 
 
 def insecure(origin_url: str) -> bool:

@@ -12,7 +12,7 @@ from stormkit_action.text import one_line
 _BY_ID = frozenset({Command.PUBLISH, Command.RESTART, Command.STOP, Command.DELETE, Command.STATUS})
 
 # What CIs call a remote-tracking branch and a pull request.
-_NO_BRANCH_NAME = re.compile(r"origin/.+|PR-[0-9]+")
+_NO_BRANCH_NAME = r"origin/.+|PR-[0-9]+"
 
 _FOR_DEPENDABOT = (
     "To deploy Dependabot's pull requests, save the key as a Dependabot secret too"
@@ -85,7 +85,7 @@ def decide(inputs: Inputs, event: Event) -> Plan:
         return plan._replace(skip=skip)
     if needs_branch and not event.branch and not event.needs_pull_request:
         raise InputError([_no_branch(event)])
-    if not event.on_github and inputs.branch != event.branch and _NO_BRANCH_NAME.fullmatch(inputs.branch):
+    if not event.on_github and inputs.branch != event.branch and re.fullmatch(_NO_BRANCH_NAME, inputs.branch):
         raise InputError([_not_a_branch(inputs.branch, event)])
     return plan
 

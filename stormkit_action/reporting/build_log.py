@@ -16,7 +16,7 @@ from stormkit_action.stormkit.models import Deployment, LogStep
 from stormkit_action.text import duration, one_line
 
 # Behind another carriage return it can't begin, so that a long run of them is read once.
-_LINE_END = re.compile(r"(?<!\r)\r+\n")
+_LINE_END = r"(?<!\r)\r+\n"
 
 
 def show(deployment: Deployment, console: Console, *, prefix: str = "") -> None:
@@ -97,7 +97,7 @@ def _outcome(step: LogStep) -> str:
 
 def _lines(message: str) -> str:
     """`message` without blank lines at its end: while a step runs, its text ends in one more than later."""
-    return _LINE_END.sub("\n", message).rstrip("\r\n")
+    return re.sub(_LINE_END, "\n", message).rstrip("\r\n")
 
 
 def _fresh(text: str, printed: str) -> str:

@@ -14,29 +14,28 @@ _ENTITIES = {ord(character): f"&#{ord(character)};" for character in "&<>\"'|`*_
 _ENTITIES[ord("$")] = "<span>&#36;</span>"
 # Mentions, issue references, bare links and emoji names are found after that too: only another character stops them.
 # Of an emoji's name, the second colon may be the one that we write behind the text.
-_LINKED = re.compile(
-    r"@|#(?=\w)|GH-(?=\d)|(?<=:)//|w(?=ww\.)|(?<=[A-Za-z0-9])\.(?=[A-Za-z]{2,}/)"
-    r"|:(?=(?:[\w+-]*[a-z][\w+-]*|[+-]1|100|1234)(?::|$))",
-    re.IGNORECASE,
+_LINKED = (
+    r"(?i)@|#(?=\w)|GH-(?=\d)|(?<=:)//|w(?=ww\.)|(?<=[A-Za-z0-9])\.(?=[A-Za-z]{2,}/)"
+    r"|:(?=(?:[\w+-]*[a-z][\w+-]*|[+-]1|100|1234)(?::|$))"
 )
 # Seven hex digits become a link to a commit, whatever stands around them.
-_SHA = re.compile(r"[0-9a-f]{6}(?=[0-9a-f])", re.IGNORECASE)
+_SHA = r"(?i)[0-9a-f]{6}(?=[0-9a-f])"
 # Addresses become links even in code. An element in between stops that, and what is copied stays as it was.
-_ADDRESS = re.compile(r"@|://|www\.", re.IGNORECASE)
+_ADDRESS = r"(?i)@|://|www\."
 # GitHub finds no mention in code, but a reply by e-mail quotes code as plain text.
-_MENTION = re.compile(r"(?<!\w)@(?=\w)")
+_MENTION = r"(?<!\w)@(?=\w)"
 
 
 def text(foreign: str, limit: int = 200) -> str:
     """`foreign` as one line of harmless text, at most `limit` characters before escaping."""
-    line = _LINKED.sub(lambda match: match[0][:1] + ZERO_WIDTH + match[0][1:], one_line(foreign, limit))
-    return _SHA.sub(rf"\g<0>{ZERO_WIDTH}", line).translate(_ENTITIES) + _direction_after(line)
+    line = re.sub(_LINKED, lambda match: match[0][:1] + ZERO_WIDTH + match[0][1:], one_line(foreign, limit))
+    return re.sub(_SHA, rf"\g<0>{ZERO_WIDTH}", line).translate(_ENTITIES) + _direction_after(line)
 
 
 def code(foreign: str, limit: int = 100) -> str:
     """`foreign` in code style, also inside a table, and fit to be copied; nothing where there is nothing to show."""
     line = one_line(foreign, limit)
-    shown = _ADDRESS.sub(r"<span>\g<0></span>", _unmentioned(line).translate(_ENTITIES))
+    shown = re.sub(_ADDRESS, r"<span>\g<0></span>", _unmentioned(line).translate(_ENTITIES))
     return f"<code>{shown}</code>{_direction_after(line)}" if shown else ""
 
 
@@ -74,4 +73,4 @@ def _direction_after(line: str) -> str:
 
 
 def _unmentioned(line: str) -> str:
-    return _MENTION.sub(f"@{ZERO_WIDTH}", line)
+    return re.sub(_MENTION, f"@{ZERO_WIDTH}", line)

@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from stormkit_action.result import DeploymentResult, Result
 from stormkit_action.text import one_line, redact_json
@@ -30,15 +30,14 @@ OUTPUTS: Mapping[str, str] = {
 MAX_RESULT_BYTES = 120_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class GitHubWrites:
+class GitHubWrites(NamedTuple):
     """What was written to GitHub: the comment's URL, and the GitHub Deployments' ids by the environment's name.
 
     `settled` is False when a later try may still write more of it.
     """
 
     comment_url: str = ""
-    github_deployment_ids: Mapping[str, str] = field(default_factory=dict)
+    github_deployment_ids: Mapping[str, str] = MappingProxyType({})
     settled: bool = True
 
 

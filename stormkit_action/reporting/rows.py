@@ -33,7 +33,7 @@ MAX_TAIL_LINES = 40
 MAX_TAIL_CHARACTERS = 4000
 
 # Bounded: int() refuses more than 4,300 digits.
-_DEPLOYMENT_ID = re.compile(r"[A-Za-z0-9_, -]{0,1000}")
+_DEPLOYMENT_ID = r"[A-Za-z0-9_, -]{0,1000}"
 
 # Commands that end deployments, and bring none into being.
 REMOVING = frozenset({Command.STOP, Command.DELETE, Command.CLEANUP})
@@ -446,7 +446,7 @@ def _row(entry: object) -> Row | None:
         if isinstance(value, int) and not 0 <= value <= (LATEST_S * 1000 if name == "began" else LATEST_S):
             return None
         if isinstance(value, str):
-            if name == "deployment_id" and not _DEPLOYMENT_ID.fullmatch(value):
+            if name == "deployment_id" and not re.fullmatch(_DEPLOYMENT_ID, value):
                 return None
             value = web_url(value) if name.endswith("_url") else value.encode("utf-8", "replace").decode()
         values[name] = value

@@ -15,7 +15,7 @@ from stormkit_action.text import one_line
 
 # In a dotenv file it stands for a space, after which a shell would run the rest of the line.
 NO_BREAK_SPACE = "\u00a0"
-_SHELL_SYNTAX = re.compile(r"[;&|<>()$`\\'\"]")
+_SHELL_SYNTAX = r"[;&|<>()$`\\'\"]"
 
 
 class StepFiles(Protocol):
@@ -99,7 +99,7 @@ def _dotenv(texts: Mapping[str, str]) -> str:
     lines = []
     for name, text in texts.items():
         if name != "result":
-            value = _SHELL_SYNTAX.sub("_", one_line(text, 300)).replace(" ", NO_BREAK_SPACE)
+            value = re.sub(_SHELL_SYNTAX, "_", one_line(text, 300)).replace(" ", NO_BREAK_SPACE)
             lines.append(f"{variable_elsewhere(name)}={value}\n")
     return "".join(lines)
 

@@ -11,7 +11,6 @@ from urllib3.exceptions import HTTPError
 
 from stormkit_action import __version__
 from stormkit_action.clock import Clock, Deadline
-from stormkit_action.parsers import StatusCodes
 from stormkit_action.stormkit.connection_errors import network_problem
 from stormkit_action.stormkit.session import PlainSession
 
@@ -35,7 +34,7 @@ MAX_REDIRECTS = 10
 
 # Which deployment answers stands in this header of previews. The page that asks for a preview's password has none.
 VERSION_HEADER = "X-Sk-Version"
-_PASSWORD_PAGE = re.compile(r"<title>\s*Stormkit - Password protected deployment\s*</title>", re.IGNORECASE)
+_PROTECTED_PAGE = r"(?i)<title>\s*Stormkit - Password protected deployment\s*</title>"
 TITLE_BYTES = 16 * 1024
 TITLE_TIMEOUT_S = 2.0
 
@@ -67,7 +66,7 @@ def check_url(preview_url: str, path: str) -> str:
 
 
 def wait_until_healthy(
-    url: str, *, deployment_id: str, accepted: StatusCodes, clock: Clock, deadline: Deadline
+    url: str, *, deployment_id: str, accepted: frozenset[int], clock: Clock, deadline: Deadline
 ) -> HealthResult:
     """GET `url` until the deployment answers with an accepted code; what it last answered at `deadline`."""
     pause = FIRST_PAUSE_S
@@ -84,7 +83,7 @@ def wait_until_healthy(
         pause = min(pause * 2, MAX_PAUSE_S)
 
 
-def _look(url: str, deployment_id: str, accepted: StatusCodes, clock: Clock, limit: float) -> HealthResult:
+def _look(url: str, deployment_id: str, accepted: frozenset[int], clock: Clock, limit: float) -> HealthResult:
     """Look once, following redirects. Of a body at most the title is downloaded, to recognize the password page."""
     asked = urlsplit(url).hostname
     try:
@@ -106,7 +105,7 @@ def _look(url: str, deployment_id: str, accepted: StatusCodes, clock: Clock, lim
 
 
 def _judge(
-    response: requests.Response, deployment_id: str, accepted: StatusCodes, clock: Clock, *, has_moved: bool
+    response: requests.Response, deployment_id: str, accepted: frozenset[int], clock: Clock, *, has_moved: bool
 ) -> HealthResult:
     """What an answer means that is no redirect. `has_moved` is whether redirects have led to another host."""
     status, version = response.status_code, response.headers.get(VERSION_HEADER, "")
@@ -136,7 +135,7 @@ def _is_password_page(response: requests.Response, clock: Clock) -> bool:
                 break
     except (HTTPError, OSError):
         pass  # what has arrived decides
-    return bool(_PASSWORD_PAGE.search(beginning.decode("utf-8", "replace")))
+    return bool(re.search(_PROTECTED_PAGE, beginning.decode("utf-8", "replace")))
 
 
 def _unhealthy(reason: str) -> HealthResult:

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from stormkit_action import fields
 from stormkit_action.text import duration as duration_text
 
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ID = r"[A-Za-z0-9_-]{1,64}"
 # Fewer than 8 digits prove nothing: the documentation's example has 8, real servers report all 40.
-_BUILT_SHA = re.compile(r"[0-9a-f]{8,64}")
+_BUILT_SHA = r"[0-9a-f]{8,64}"
 
 # Stormkit ends a build after this long, the queue included. A job looks once a minute, so it takes up to a minute more.
 TIME_LIMIT_S = 900.0
@@ -28,7 +28,7 @@ _SERVER_VARIABLES = ("SK_", "STORMKIT", "MISE_", "NODE_")
 MAX_VARIABLES_CHARACTERS = 250_000
 MAX_SUMMARY_CHARACTERS = 250_000
 
-_MISSING_BRANCH = re.compile(r"^fatal: Remote branch (\S+) not found in upstream", re.MULTILINE)
+_MISSING_BRANCH = r"(?m)^fatal: Remote branch (\S+) not found in upstream"
 
 
 class Status(StrEnum):
@@ -200,7 +200,7 @@ class PolledStatus(NamedTuple):
 def parse_id(value: object) -> str:
     """A deployment id (a decimal string on real servers). Raises ValueError when it can't be one."""
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else fields.text(value)
-    if not _ID.fullmatch(text):
+    if not re.fullmatch(_ID, text):
         raise ValueError("the deployment has no usable id")
     return text
 
@@ -213,7 +213,7 @@ def commits_match(built: str | None, expected: str) -> bool | None:
     if not built or not expected:
         return None
     one, other = built.lower(), expected.lower()
-    if not _BUILT_SHA.fullmatch(one):
+    if not re.fullmatch(_BUILT_SHA, one):
         return None
     return one.startswith(other) or other.startswith(one)
 
@@ -307,7 +307,7 @@ def failure_reason(deployment: Deployment) -> str:
     if deployment.has_failed_checks:
         check = f" ({step.title})" if step and step.title else ""
         return f"The build of deployment {deployment.id} succeeded, but its status checks failed or were stopped{check}"
-    missing = _MISSING_BRANCH.search(step.message) if step else None
+    missing = re.search(_MISSING_BRANCH, step.message) if step else None
     if missing:
         return (
             f"The build of deployment {deployment.id} failed: branch {missing[1]} does not exist in the repository that"
