@@ -1,11 +1,12 @@
 """When to poll next, and how long builds usually take. Pure.
 
-Polls find the end of a build late by half the pause between them, on average. Where pauses may differ, the mean delay
-for a given number of polls is least when each pause is proportional to the square root of S(t)/f(t): f is how likely
-the build ends at t, S how likely it still runs then, and f/S the hazard. So polls are sparse while an end is unlikely
-and dense around the usual duration.
+Polls find the end of a build late by half the pause between them, on average. For a given number of polls the mean
+delay is least when the rate of polling is proportional to sqrt(f / S): f is how likely the build ends at a moment, S
+how likely it still runs then, and f / S the hazard. So polls are sparse while only an early failure could end the build
+and dense around its usual duration.
 """
 
+import functools
 import math
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -15,22 +16,24 @@ from stormkit_action.stormkit.models import TIME_LIMIT_S, Deployment, Status
 # How many of the newest successful builds decide what is usual.
 HISTORY = 10
 
-# The longest pauses: where nothing is known about a build, and while its usual end is far off.
+# No pause is longer while a build runs.
 MAX_PAUSE_S = 15.0
-MAX_SPARSE_PAUSE_S = 30.0
 
 # Prior for the relative spread, weighted like ASSUMED_BUILDS observations; LEAST_SPREAD is the floor.
 ASSUMED_SPREAD = 0.15
 ASSUMED_BUILDS = 2
 LEAST_SPREAD = 0.03
 
-# Pauses in units of sqrt(spread / hazard). It sets how many polls are spent around the usual end: about
-# 2 * sqrt(usual seconds), whatever the spread. With the few before it, builds from 15 s to 10 min cost on average no
-# more requests than a loop with pauses of 5 s (measured in tools/bench/polling.py).
-PAUSE_FACTOR = 0.74
+# Prior for the share of builds that fail early, weighted like ASSUMED_ENDS builds that have ended.
+ASSUMED_FAILURES = 0.15
+ASSUMED_ENDS = 12
 
-# The probability that a build is unlike those before: it fails early, or its duration has changed for good.
+# The share of builds that are unlike all before, and may take any time.
 ODD = 0.01
+
+# How many polls a build of one second would get; one of 100 seconds gets ten times as many. Builds from 15 s to 10 min
+# then cost less than 1.5 times the requests of a loop with pauses of 5 s (measured in tools/bench/polling.py).
+POLLS_PER_ROOT_SECOND = 3.9
 
 # How late Stormkit's own time limit may end a build, and how often it is polled then.
 TIME_LIMIT_LAG_S = 75.0
@@ -44,25 +47,30 @@ class UsualDuration(NamedTuple):
     """How long this environment's builds usually take: `seconds` is the median of `builds` builds.
 
     `spread` is the relative spread around it (the standard deviation of the durations' logarithms) within which the
-    next build is expected; it is wider the fewer builds there were.
+    next build is expected; it is wider the fewer builds there were. `failures` is the share that is expected to fail,
+    at any moment before the usual end.
     """
 
     seconds: float
     builds: int
     spread: float = ASSUMED_SPREAD
+    failures: float = ASSUMED_FAILURES
 
     @classmethod
     def of(cls, deployments: Iterable[Deployment]) -> "UsualDuration | None":
         """What is usual, from deployments newest first; None without a successful build whose duration is known."""
-        durations = [
-            max(1.0, deployment.duration)
-            for deployment in deployments
-            if deployment.status is Status.SUCCESS and 0 < deployment.duration <= MAX_BUILD_S
-        ][:HISTORY]
+        ended = [deployment for deployment in deployments if 0 < deployment.duration <= MAX_BUILD_S]
+        durations = [max(1.0, each.duration) for each in ended if each.status is Status.SUCCESS][:HISTORY]
         if not durations:
             return None
+        failed = sum(deployment.status is Status.FAILED for deployment in ended)
         seconds = _median(durations)
-        return cls(seconds=seconds, builds=len(durations), spread=_spread(durations, seconds))
+        return cls(
+            seconds=seconds,
+            builds=len(durations),
+            spread=_spread(durations, seconds),
+            failures=(failed + ASSUMED_ENDS * ASSUMED_FAILURES) / (failed + len(durations) + ASSUMED_ENDS),
+        )
 
 
 def _median(durations: list[float]) -> float:
@@ -89,16 +97,18 @@ def _spread(durations: list[float], median: float) -> float:
     return max(widened, LEAST_SPREAD, 0.4 / median)
 
 
+# What is expected of a first build: with this spread, two of three take between 33 s and 4.5 min.
+UNKNOWN = UsualDuration(seconds=95, builds=0, spread=1.05)
+
+
 def pause(elapsed: float, *, shortest: float, usual: UsualDuration | None = None) -> float:
     """Seconds until the next poll, `elapsed` seconds after the build began; never less than `shortest`.
 
-    Without a usual duration: a tenth of the time already waited, at most 15 seconds. With one: sparse far from the
-    usual end, dense around it, and as without one once the build is overdue. Either way dense again where Stormkit's
-    own time limit ends builds.
+    It ends when the polls that are due since `elapsed` add up to one, or where Stormkit's own time limit ends builds.
     """
     waited = elapsed if math.isfinite(elapsed) and elapsed > 0 else 0.0
-    planned = min(waited / 10, MAX_PAUSE_S) if usual is None else _until_next(waited, usual, shortest)
-    return max(shortest, min(planned, _until_time_limit(waited)))
+    longest = min(MAX_PAUSE_S, _until_time_limit(waited))
+    return max(shortest, _until_next(waited, usual or UNKNOWN, longest))
 
 
 def _until_time_limit(elapsed: float) -> float:
@@ -108,33 +118,42 @@ def _until_time_limit(elapsed: float) -> float:
     return TIME_LIMIT_PAUSE_S if elapsed < TIME_LIMIT_S + TIME_LIMIT_LAG_S else math.inf
 
 
-def _until_next(elapsed: float, usual: UsualDuration, shortest: float) -> float:
-    """Seconds in which the polls that are due add up to one."""
-    step = usual.seconds * usual.spread / 20
+def _until_next(elapsed: float, usual: UsualDuration, longest: float) -> float:
+    """Seconds in which the polls that are due add up to one, at most `longest`."""
+    step = usual.seconds * min(usual.spread, 1.0) / 20
+    polls = POLLS_PER_ROOT_SECOND * math.sqrt(usual.seconds) / _expected_polls(usual)
     due, ahead = 0.0, 0.0
-    while True:
-        rate = polls_per_second(elapsed + ahead + step / 2, usual, shortest)
+    while ahead < longest:
+        density, survival = end(elapsed + ahead + step / 2, usual)
+        rate = polls * math.sqrt(density / survival)
         if due + rate * step >= 1:
-            return ahead + (1 - due) / rate
+            return min(longest, ahead + (1 - due) / rate)
         due += rate * step
         ahead += step
+    return longest
 
 
-def polls_per_second(elapsed: float, usual: UsualDuration, shortest: float) -> float:
-    """How densely polls are placed `elapsed` (more than 0) seconds after the build began.
+@functools.cache
+def _expected_polls(usual: UsualDuration) -> float:
+    """How many polls a build gets on average if their rate is sqrt(density / survival)."""
+    step = usual.seconds * min(usual.spread, 1.0) / 20
+    moments = (step * (number + 0.5) for number in range(round(usual.seconds * (1 + 4 * usual.spread) / step)))
+    return math.fsum(step * math.sqrt(density * survival) for density, survival in (end(at, usual) for at in moments))
 
-    The build is a usual one, whose duration is log-normal, or with the small probability ODD one of any duration. What
-    has not ended long after the usual time is surely odd, and is polled like a build of which nothing is known.
+
+def end(elapsed: float, usual: UsualDuration) -> tuple[float, float]:
+    """How likely a build ends `elapsed` (more than 0) seconds after it began, a second, and how likely it runs longer.
+
+    Most durations are log-normal around the usual one; a share of builds fails at any moment before it, evenly; and a
+    few are odd, with a chance of 1 / (1 + x) to take longer than x times the usual.
     """
-    distance = math.log(elapsed / usual.seconds) / usual.spread
-    still_usual = (1 - ODD) * math.erfc(distance / math.sqrt(2)) / 2
-    still_odd = ODD / (1 + elapsed / usual.seconds)
-    odd = still_odd / (still_usual + still_odd)
-    ends_now = (1 - ODD) * math.exp(-(distance**2) / 2) / (elapsed * usual.spread * math.sqrt(2 * math.pi))
-    hazard = ends_now / (still_usual + still_odd)
-    around_the_end = math.sqrt(hazard / usual.spread) / PAUSE_FACTOR
-    # Detect an early failure within about half its age. Polls that a larger `shortest` saves near the usual end are
-    # spent here.
-    sparse = max((2 + min(shortest, 2.0)) / (elapsed + usual.seconds / 10), 1 / MAX_SPARSE_PAUSE_S)
-    unknown = max(10 / elapsed, 1 / MAX_PAUSE_S)
-    return around_the_end + (1 - odd) * sparse + odd * unknown
+    share = elapsed / usual.seconds
+    distance = math.log(share) / usual.spread
+    usually = 1 - usual.failures - ODD
+    density = (
+        usually * math.exp(-(distance**2) / 2) / (share * usual.spread * math.sqrt(2 * math.pi))
+        + (usual.failures if share < 1 else 0)
+        + ODD / (1 + share) ** 2
+    )
+    survival = usually * math.erfc(distance / math.sqrt(2)) / 2 + usual.failures * max(0, 1 - share) + ODD / (1 + share)
+    return density / usual.seconds, survival

@@ -111,8 +111,8 @@ def test_reads_until_the_commit_is_known_then_polls_then_reads_the_result():
     ended = waiting(script).wait.run()
     assert ended is not None
     assert (ended.status, ended.commit.sha) == (Status.SUCCESS, SHA)
-    assert script.kinds[:4] == ["read", "list", "read", "read"]
-    assert set(script.kinds[4:-1]) == {"poll"}
+    assert script.kinds[:3] == ["read", "list", "read"]
+    assert set(script.kinds[3:-1]) == {"poll"}
     assert script.kinds[-1] == "read"
 
 
@@ -315,7 +315,7 @@ def test_an_unknown_status_counts_as_running_and_is_read_until_it_is_known():
 
 
 def test_one_trouble_after_the_other_is_said_once():
-    faults: dict[int, Exception] = {number: fault(f"HTTP 502, request {number}") for number in range(4, 12)}
+    faults: dict[int, Exception] = {number: fault(f"HTTP 502, request {number}") for number in range(4, 9)}
     waited = waiting(Script(clock=FakeClock(), faults=faults))
     waited.wait.run()
     assert len([each for each in waited.progress if each.trouble]) == 1

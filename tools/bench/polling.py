@@ -9,7 +9,7 @@ import math
 import random
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 from sandbox.clock import FakeClock
@@ -22,6 +22,10 @@ from stormkit_action.stormkit.waiting import BuildWait
 BUILDS = 1500
 SHORTEST_USUAL, LONGEST_USUAL = 15.0, 600.0
 SPREADS = (0.05, 0.1, 0.2)
+
+# The share of builds that fail early, and between which parts of the usual duration.
+FAILURES = 0.15
+EARLY = (0.02, 0.9)
 SEED = 20260314
 
 # The documentation's loop.
@@ -33,11 +37,11 @@ CHECKED_OUT = 3.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Build:
-    """One build to come, and how long the environment's builds before it took, as Stormkit tells: in whole seconds."""
+    """One build to come, and the environment's builds before it, newest first, as Stormkit tells: in whole seconds."""
 
-    usual: float
     seconds: float
-    history: tuple[int, ...]
+    fails: bool
+    history: tuple[tuple[int, bool], ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,30 +60,29 @@ class Noticed:
 Strategy = Callable[[Build], Noticed]
 
 
-def early_failures(spread: float, *, count: int = BUILDS) -> list[Build]:
-    """Builds that fail at any moment before the last tenth of the usual time, whose predecessors did not."""
-    chance = random.Random(f"{SEED}:early")
-    return [replace(each, seconds=each.usual * chance.uniform(0.02, 0.9)) for each in builds(spread, count=count)]
+def builds(spread: float, *, history: int = HISTORY, failures: float = FAILURES, count: int = BUILDS) -> list[Build]:
+    """Builds with log-normal durations around usual ones that are spread evenly on a logarithmic scale.
+
+    A share of them, and of the builds before them, fails early.
+    """
+    chance = random.Random(f"{SEED}:{spread}:{history}:{failures}")
+    return [_build(chance, spread, history, failures) for _ in range(count)]
 
 
-def builds(spread: float, *, history: int = HISTORY, count: int = BUILDS) -> list[Build]:
-    """Builds with log-normal durations around usual ones that are spread evenly on a logarithmic scale."""
-    chance = random.Random(f"{SEED}:{spread}:{history}")
-    return [_build(chance, spread, history) for _ in range(count)]
-
-
-def _build(chance: random.Random, spread: float, history: int) -> Build:
+def _build(chance: random.Random, spread: float, history: int, failures: float) -> Build:
     usual = math.exp(chance.uniform(math.log(SHORTEST_USUAL), math.log(LONGEST_USUAL)))
 
-    def seconds() -> float:
-        return usual * math.exp(chance.gauss(0, spread))
+    def one() -> tuple[float, bool]:
+        if chance.random() < failures:
+            return usual * chance.uniform(*EARLY), True
+        return usual * math.exp(chance.gauss(0, spread)), False
 
+    seconds, fails = one()
     # createdAt and stoppedAt are whole seconds, so their difference is off by up to one.
-    return Build(
-        usual=usual,
-        seconds=seconds(),
-        history=tuple(max(1, math.floor(seconds() + chance.random())) for _ in range(history)),
+    earlier = (
+        (max(1, math.floor(seconds + chance.random())), fails) for seconds, fails in (one() for _ in range(history))
     )
+    return Build(seconds=seconds, fails=fails, history=tuple(earlier))
 
 
 class InstantStormkit:
@@ -105,7 +108,8 @@ class InstantStormkit:
     def deployments(self, **_: Any) -> Page:
         self.lists += 1
         rows = (
-            Deployment(id=str(i), status=Status.SUCCESS, duration=each) for i, each in enumerate(self._build.history)
+            Deployment(id=str(number), status=Status.FAILED if fails else Status.SUCCESS, duration=seconds)
+            for number, (seconds, fails) in enumerate(self._build.history)
         )
         return Page(deployments=tuple(rows), has_next=False)
 
@@ -169,108 +173,131 @@ def backoff() -> Iterator[float]:
         time, pause = time + pause, min(2 * pause, 30.0)
 
 
-def optimum(spread: float, polls: float) -> float:
-    """The least mean lag, in seconds, of any schedule that knows the usual duration and the spread.
+def optimum(spread: float, failures: float, polls: float) -> tuple[float, float, float]:
+    """The least mean lag, in seconds, of any schedule that knows usual duration, spread and share of failures.
 
-    With pauses of c * sqrt(S/f) a build takes on average I/c polls and is noticed c * I/2 late, where I is the integral
-    of sqrt(f * S). The same c for all builds is best; here it is the one that spends `polls` a build on average.
+    Of all builds, of usual ends and of early failures. With a rate of c * sqrt(f / S) a build takes on average c * I
+    polls and is noticed I / (2 * c) late, where I is the integral of sqrt(f * S). The same c for all builds is best;
+    here it is the one that spends `polls` a build on average.
     """
-    # For a usual duration m, I is sqrt(m) times that for a usual duration of 1, which is summed over log(duration).
-    step = spread / 500
-    durations = (math.exp((number + 0.5) * step) for number in range(-4000, 4000))
-    standard = step * sum(_root_of_density_and_rest(each, spread) * each for each in durations)
+    # For a usual duration m, I is sqrt(m) times that for a usual duration of 1.
+    step = spread / 200
+    moments = [(number + 0.5) * step for number in range(round((1 + 6 * spread) / step))]
+    all_ends = (_end(moment, spread, failures) for moment in moments)
+    ends = [(usual, early, longer) for usual, early, longer in all_ends if usual + early > 1e-9]
+    whole = step * math.fsum(math.sqrt((usual + early) * longer) for usual, early, longer in ends)
+    of_usual = step * math.fsum(usual * math.sqrt(longer / (usual + early)) for usual, early, longer in ends)
+    of_early = step * math.fsum(early * math.sqrt(longer / (usual + early)) for usual, early, longer in ends)
     low, high = SHORTEST_USUAL, LONGEST_USUAL
     mean_root = 2 * (math.sqrt(high) - math.sqrt(low)) / math.log(high / low)
-    return (standard * mean_root) ** 2 / (2 * polls)
+    late = whole * mean_root**2 / (2 * polls)
+    return late * whole, late * of_usual / (1 - failures), late * of_early / failures
 
 
-def _root_of_density_and_rest(seconds: float, spread: float) -> float:
-    distance = math.log(seconds) / spread
-    density = math.exp(-(distance**2) / 2) / (seconds * spread * math.sqrt(2 * math.pi))
-    return math.sqrt(density * math.erfc(distance / math.sqrt(2)) / 2)
+def _end(moment: float, spread: float, failures: float) -> tuple[float, float, float]:
+    """The density of usual ends and of early failures, and the probability of a longer build, where 1 is usual."""
+    distance = math.log(moment) / spread
+    usual = (1 - failures) * math.exp(-(distance**2) / 2) / (moment * spread * math.sqrt(2 * math.pi))
+    first, last = EARLY
+    early = failures / (last - first) if first <= moment < last else 0.0
+    to_fail = failures * min(1.0, max(0.0, last - moment) / (last - first))
+    return usual, early, (1 - failures) * math.erfc(distance / math.sqrt(2)) / 2 + to_fail
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
-    """Means over many builds; `late` is the lag that one build in twenty exceeds. Seconds."""
+    """Means over many builds: the lag of all, of usual ends and of early failures, and the requests. Seconds.
+
+    `late` is the lag that one build in twenty exceeds. `requests` are all about the deployment, and the list.
+    """
 
     lag: float
+    usual: float
+    early: float
     late: float
     requests: float
-    everything: float
 
     @classmethod
-    def of(cls, noticed: Sequence[Noticed]) -> "Measured":
-        """The means."""
-        lags = sorted(each.lag for each in noticed)
+    def of(cls, strategy: Strategy, sample: Sequence[Build]) -> "Measured":
+        """What `strategy` does with each build."""
+        noticed = [(build, strategy(build)) for build in sample]
+        lags = sorted(each.lag for _, each in noticed)
         return cls(
             lag=statistics.fmean(lags),
+            usual=statistics.fmean(each.lag for build, each in noticed if not build.fails),
+            early=statistics.fmean(each.lag for build, each in noticed if build.fails),
             late=lags[int(0.95 * len(lags))],
-            requests=statistics.fmean(each.requests for each in noticed),
-            everything=statistics.fmean(each.requests + each.after + each.lists for each in noticed),
+            requests=statistics.fmean(each.requests + each.after + each.lists for _, each in noticed),
         )
 
 
-LOOP_NAME = "documentation's 5-second loop"
 STRATEGIES: dict[str, Strategy] = {
-    LOOP_NAME: polling_at(lambda: every(LOOP)),
+    "the loop": polling_at(lambda: every(LOOP)),
     "exponential backoff, 1 s to 30 s": polling_at(backoff),
     "this action, `poll-interval: 0.5s` (default)": this_action(0.5),
-    "this action, `poll-interval: 0.2s`": this_action(0.2),
+    "this action, `poll-interval: 2s`": this_action(2.0),
 }
+LOOP_NAME, _, ACTION_NAME, _ = STRATEGIES
 
 
 def measure(sample: Sequence[Build]) -> dict[str, Measured]:
     """Every strategy over the same builds."""
-    return {name: Measured.of([strategy(each) for each in sample]) for name, strategy in STRATEGIES.items()}
+    return {name: Measured.of(strategy, sample) for name, strategy in STRATEGIES.items()}
 
 
 def table(measured: dict[str, Measured], *, spread: float | None = None) -> Iterator[str]:
-    """Rows of a markdown table, with the optimum for durations of that spread."""
-    yield "| how | mean lag | of the loop's | 95 % within | requests until known | requests in all |"
+    """Rows of a markdown table, in ratios to the loop's; with the optimum for durations of that spread."""
+    yield "| how | mean lag | usual ends | early failures | 95 % within | requests |"
     yield "|---|---:|---:|---:|---:|---:|"
     loop = measured[LOOP_NAME]
     for name, each in measured.items():
         yield (
-            f"| {name} | {each.lag:.2f} s | {each.lag / loop.lag:.2f} | {each.late:.2f} s | {each.requests:.1f}"
-            f" | {each.everything:.1f} |"
+            f"| {name} | {each.lag / loop.lag:.2f} | {each.usual / loop.usual:.2f} | {each.early / loop.early:.2f}"
+            f" | {each.late:.1f} s | {each.requests / loop.requests:.2f} |"
         )
     if spread is None:
         return
-    best = optimum(spread, loop.requests)
-    yield f"| optimum for the loop's requests | {best:.2f} s | {best / loop.lag:.2f} | | {loop.requests:.1f} | |"
+    requests = measured[ACTION_NAME].requests
+    best = optimum(spread, FAILURES, requests)
+    ratios = (lag / of_loop for lag, of_loop in zip(best, (loop.lag, loop.usual, loop.early), strict=True))
+    yield f"| the optimum | {' | '.join(f'{ratio:.2f}' for ratio in ratios)} | | {requests / loop.requests:.2f} |"
+
+
+def headline() -> str:
+    """What a user wants to know."""
+    measured = measure(builds(0.1))
+    lag = measured[ACTION_NAME].lag / measured[LOOP_NAME].lag
+    requests = measured[ACTION_NAME].requests / measured[LOOP_NAME].requests
+    return (
+        f"a build's end is noticed after {measured[ACTION_NAME].lag:.1f} s on average, {lag:.2f} of what the 5-second"
+        f" loop of Stormkit's documentation takes, for {requests:.1f} times its requests"
+    )
 
 
 def section() -> Iterator[str]:
     """The section, line by line."""
     yield from _introduction()
     for spread in SPREADS:
-        yield f"\n### Relative spread {spread}, {HISTORY} earlier builds known\n"
+        yield f"\n### Spread {spread}, {HISTORY} earlier builds known\n"
         yield from table(measure(builds(spread)), spread=spread)
-    yield "\n### First builds: nothing known, relative spread 0.1\n"
-    yield from table(measure(builds(0.1, history=0)), spread=0.1)
-    yield "\n### Builds that fail early: at any moment before 0.9 of the usual time, 10 earlier builds known\n"
-    yield from table(measure(early_failures(0.1)))
+    yield "\n### Spread 0.1, nothing known yet\n"
+    yield from table(measure(builds(0.1, history=0)))
 
 
 def _introduction() -> Iterable[str]:
     return (
         "## From the build's end to the step knowing",
         "",
-        f"{BUILDS:,} simulated builds a table on a virtual clock, made by `python -m tools.bench.polling`. Durations"
-        f" are log-normal around usual ones from {SHORTEST_USUAL:.0f} s to {LONGEST_USUAL / 60:.0f} min (evenly spread"
-        " on a logarithmic scale). Answers take no time here: a real one adds its own to every row.",
+        "How late the end of a build is noticed, and for how many requests, over those of the loop of Stormkit's"
+        f" documentation, which polls every {LOOP:.0f} seconds and is {LOOP / 2:.1f} s late on average. Made by"
+        " `python -m tools.bench.polling` on a virtual clock"
+        f" with {BUILDS:,} simulated builds a table: durations are log-normal"
+        f" around usual ones from {SHORTEST_USUAL:.0f} s to {LONGEST_USUAL / 60:.0f} min, and {FAILURES:.0%} of the"
+        " builds fail early, at any moment before 0.9 of the usual duration. Answers take no time.",
         "",
-        "*Requests until known* are all requests about the deployment, the first read and the poll that sees the end"
-        " included. *Requests in all* adds the one read that fetches the result then (the loop needs it too) and, for"
-        " this action, the one list of earlier deployments.",
-        "",
-        "The *optimum* is the least mean lag that any schedule could have that spends as many requests as the loop and"
-        " knows the usual duration and the spread exactly: pauses of c·sqrt(S/f), where f is the density of the"
-        " duration and S the probability of a longer one, give a mean lag of (∫sqrt(f·S))²/2 over the number of polls,"
-        " with one c for short and long builds. This action only knows the durations of earlier builds, and keeps some"
-        " polls for builds that fail early or take longer than ever. With the default `poll-interval` of 0.5 s no"
-        " schedule can be less than about 0.25 s late on average.",
+        "*Requests* are all about the deployment, and the one list of earlier deployments. The *optimum* is the least"
+        " lag that any schedule could have for this action's requests if it knew usual duration, spread and share of"
+        " failures exactly.",
     )
 
 
