@@ -108,17 +108,12 @@ class Build:
         except NotFound:
             self._last = self._last and self._last._replace(status=Status.STOPPED, preview_url="")
 
-    def stop_after_cancel(self, trigger: Trigger | None) -> str | None:
-        """Stop it although everything else has ended: the ids, or "" when it could not be confirmed.
-
-        None when nothing had been triggered.
-        """
+    def stop_after_cancel(self, trigger: Trigger | None) -> str:
+        """Stop it although everything else has ended: the ids, or "" when it could not be confirmed."""
         deadline = Deadline.after(self._context.clock.uncancelled(), CANCEL_BUDGET_S)
         stopped = [self._id] if self._id and self._is_stopped(deadline) else []
         if trigger is not None and trigger.unacknowledged:
             stopped += trigger.stop_after_cancel(deadline)
-        elif not self._id:
-            return None
         return ", ".join(stopped) if stopped and (not self._id or self._id in stopped) else ""
 
     def _is_stopped(self, deadline: Deadline) -> bool:

@@ -213,14 +213,16 @@ class Deploy:
     def _cancelled(self) -> DeploymentResult:
         result = self._build.result(Outcome.CANCELLED)
         trigger = self._triggers[-1] if self._triggers else None
+        if trigger is not None:
+            trigger.keep_back()
+        if not self._build.is_known and not (trigger and trigger.unacknowledged):
+            return result._replace(reason="The job was cancelled before anything was triggered.")
         if _has_ended(result) and not (trigger and trigger.unacknowledged):
             return self._cancelled_too_late(result)
         if self._context.inputs.on_cancel is OnGivingUp.LEAVE:
             return result._replace(reason="The job was cancelled; the deployment was left running (on-cancel: leave).")
         stopped = self._build.stop_after_cancel(trigger)
         result = self._build.result(Outcome.CANCELLED)
-        if stopped is None:
-            return result._replace(reason="The job was cancelled before anything was triggered.")
         if not stopped:
             reason = "The job was cancelled, but Stormkit did not confirm the stop in time."
             return result._replace(reason=reason, may_still_run=True)

@@ -10,6 +10,7 @@ from stormkit_action.errors import NoAnswer, NotFound, ServerFault
 from stormkit_action.stormkit import answers
 from stormkit_action.stormkit.answers import Answer
 from stormkit_action.stormkit.models import Deployment, Page, PolledStatus
+from stormkit_action.stormkit.send_gate import SendGate
 from stormkit_action.stormkit.session import EXCHANGE_TIMEOUT_S, PATIENCE_S, Request, StormkitSession
 from stormkit_action.text import one_line
 
@@ -48,7 +49,7 @@ class StormkitClient:
         """The same client, with every call ended by `deadline` and waiting on its clock."""
         return StormkitClient(self._session.within(deadline), env_id=self.env_id)
 
-    def start_deploy(self, branch: str, *, limit: float = EXCHANGE_TIMEOUT_S) -> Pending[str]:
+    def start_deploy(self, branch: str, *, gate: SendGate, limit: float = EXCHANGE_TIMEOUT_S) -> Pending[str]:
         """Trigger a build of `branch`: `POST /v1/deploy`, sent once, never repeated. Results in the deployment's id.
 
         `publish` is sent as false: left out it means the same, and it overrides the environment's own setting.
@@ -59,7 +60,7 @@ class StormkitClient:
             f"triggering the deployment of {one_line(branch)}",
             body={"branch": branch, "publish": False},
         )
-        return self._session.start(request, answers.triggered_id, limit=limit)
+        return self._session.start(request, answers.triggered_id, gate=gate, limit=limit)
 
     def deployments(self, *, branch: str = "", offset: int = 0, patience: float = PATIENCE_S) -> Page:
         """One page of deployments, newest first: `GET /v1/deployments`."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import requests
+from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 
@@ -24,6 +25,7 @@ from stormkit_action.stormkit.answers import (
     understand,
 )
 from stormkit_action.stormkit.connection_errors import network_problem
+from stormkit_action.stormkit.send_gate import GATED_POOLS, SendGate
 from stormkit_action.text import redact_json
 
 T = TypeVar("T")
@@ -56,6 +58,21 @@ class PlainSession(requests.Session):
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """None: requests would otherwise read the whole body of a redirect even when it is told not to follow."""
+
+
+class _GatedAdapter(HTTPAdapter):
+    """Sends every request through the gate of its thread."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """As requests does it, with gated connections."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = GATED_POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        """As requests does it, with gated connections."""
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = GATED_POOLS
+        return manager
 
 
 class KeyAuth(AuthBase):
@@ -112,6 +129,8 @@ class StormkitSession:
         self._deadline: Deadline | None = None
         self._secrets = (api_key, *secrets)
         self._session = PlainSession()
+        for scheme in GATED_POOLS:
+            self._session.mount(f"{scheme}://", _GatedAdapter())
         self._session.auth = KeyAuth(api_key)
         self._session.headers.update({"User-Agent": f"stormkit-action/{__version__}", "Accept": "application/json"})
 
@@ -126,10 +145,20 @@ class StormkitSession:
         """Whether the deadline has passed. One short request is still made then."""
         return self._deadline is not None and self._deadline.over
 
-    def start(self, request: Request, read: Callable[[Answer], T], *, limit: float = EXCHANGE_TIMEOUT_S) -> Pending[T]:
-        """Send `request` beside the caller. Results in what `read` makes of the answer, or in a StormkitError."""
+    def start(
+        self, request: Request, read: Callable[[Answer], T], *, gate: SendGate, limit: float = EXCHANGE_TIMEOUT_S
+    ) -> Pending[T]:
+        """Send `request` beside the caller, through `gate`.
+
+        Results in what `read` makes of the answer, or in a StormkitError.
+        """
         bounded = self._bounded(limit)
-        return self.clock.start(lambda: read(self._exchange(request, bounded)))
+
+        def exchange() -> T:
+            gate.guard_this_thread()
+            return read(self._exchange(request, bounded))
+
+        return self.clock.start(exchange)
 
     def send(self, request: Request, *, limit: float = EXCHANGE_TIMEOUT_S) -> Answer:
         """Send `request` once and wait for its answer, at most `limit` seconds. Raises StormkitError."""

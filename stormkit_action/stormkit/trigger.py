@@ -18,6 +18,7 @@ from stormkit_action.errors import NoAnswer, NotFound, ServerFault, StormkitErro
 from stormkit_action.retry import Retries
 from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.models import Deployment, Page, Status
+from stormkit_action.stormkit.send_gate import SendGate
 from stormkit_action.stormkit.session import EXCHANGE_TIMEOUT_S, PATIENCE_S
 
 # How long to look for a deployment after an answer was lost: the server may still be working on it.
@@ -66,7 +67,7 @@ class Trigger:
         self._first_sent = self._last_sent = 0.0
         self._unacknowledged = 0
         # Triggers that were given up on before they had an answer.
-        self._pending: list[Pending[str]] = []
+        self._pending: dict[Pending[str], SendGate] = {}
         self._log = log
         self._has_logged_retry = False
 
@@ -138,6 +139,13 @@ class Trigger:
                 if self._stop_all(group, "which an earlier trigger of this step had started late"):
                     self._acknowledge(deployment.id for deployment in group)
 
+    def keep_back(self) -> None:
+        """After a cancel: what has not been sent yet, because its connection is still being made, never will be."""
+        for pending, gate in list(self._pending.items()):
+            if not pending.done and gate.close():
+                del self._pending[pending]
+                self._unacknowledged -= 1
+
     def stop_after_cancel(self, deadline: Deadline) -> tuple[str, ...]:
         """After a cancel in flight: stop what the triggers started. The ids that were stopped.
 
@@ -171,9 +179,10 @@ class Trigger:
         self._last_sent = self._clock.monotonic()
         self._first_sent = self._first_sent or self._last_sent
         limit = max(1.0, min(EXCHANGE_TIMEOUT_S, give_up.remaining))
-        pending = self._client.start_deploy(self._branch, limit=limit)
+        gate = SendGate()
+        pending = self._client.start_deploy(self._branch, gate=gate, limit=limit)
         self._unacknowledged += 1
-        self._pending.append(pending)
+        self._pending[pending] = gate
         try:
             ours = pending.wait(limit)
         except TimeoutError:
@@ -183,11 +192,11 @@ class Trigger:
                 may_have_arrived=True,
             ) from None
         except StormkitError as error:
-            self._pending.remove(pending)
+            del self._pending[pending]
             if not may_have_started(error):
                 self._unacknowledged -= 1
             raise
-        self._pending.remove(pending)
+        del self._pending[pending]
         self._acknowledge([ours])
         return ours
 
@@ -203,12 +212,12 @@ class Trigger:
             try:
                 deployment_id = pending.result()
             except StormkitError as error:
-                self._pending.remove(pending)
+                del self._pending[pending]
                 if not may_have_started(error):
                     self._unacknowledged = max(0, self._unacknowledged - 1)
                 continue
             if deployment_id in self._not_ours:
-                self._pending.remove(pending)
+                del self._pending[pending]
             else:
                 late.append(Deployment(id=deployment_id, status=Status.RUNNING))
         return late

@@ -20,6 +20,7 @@ from stormkit_action.main import stormkit_client
 from stormkit_action.plan import Plan
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit.models import Deployment, Status
+from stormkit_action.stormkit.send_gate import SendGate
 from stormkit_action.stormkit.waiting import Progress
 
 
@@ -158,7 +159,7 @@ def test_a_deployment_that_somebody_ends(scene, happens: Callable[[Scene], None]
 def test_a_deployment_that_a_newer_one_superseded(scene):
     def supersede() -> None:
         scene.clock.advance(5)
-        newer = scene.context().client.start_deploy(HEAD_BRANCH).wait(10)
+        newer = scene.context().client.start_deploy(HEAD_BRANCH, gate=SendGate()).wait(10)
         scene.clock.advance(2)
         assert newer == "8242"
         scene.stop("8241")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,9 @@ from stormkit_action.reporting.outputs import OUTPUTS
 from stormkit_action.reporting.rows import State
 
 SEQUENCE = 0
+
+# Of a TLS record: its kind, version and length.
+RECORD_HEADER_BYTES = 5
 SIGNALS = pytest.mark.parametrize(
     "number", [signal.SIGINT, signal.SIGTERM, SEQUENCE], ids=["SIGINT", "SIGTERM", "runner-s-sequence"]
 )
@@ -69,6 +73,18 @@ def test_before_the_trigger(stormkit, step, number):
     nothing_goes_on(stormkit, builds=0)
     assert stormkit.received("POST") == []
     assert runner.post(state=finished.state).log == ""
+
+
+def test_while_the_connection_for_the_trigger_is_being_made(step):
+    """The server accepts the connection and leaves its TLS handshake without an answer."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        running = step(api_url=f"https://127.0.0.1:{server.getsockname()[1]}").start()
+        connection, _ = server.accept()
+        with connection:
+            finished = cancelled(running)
+            received = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert finished.outputs["reason"] == "The job was cancelled before anything was triggered."
+    assert len(received) == RECORD_HEADER_BYTES + int.from_bytes(received[3:5], "big"), "more than the client's hello"
 
 
 @SIGNALS

@@ -11,6 +11,7 @@ from stormkit_action.cancellation import Pending
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import Busy, NoAnswer, NotFound, Refused, ServerFault, StormkitError
 from stormkit_action.stormkit.models import Deployment, Page, Status
+from stormkit_action.stormkit.send_gate import SendGate
 
 BRANCH = "feature/preview-links"
 READ_TIMEOUT_S = 20.0
@@ -87,8 +88,9 @@ class ModelServer:
         self.stored.append(stored)
         return stored
 
-    def start_deploy(self, branch: str, *, limit: float) -> Pending[str]:
+    def start_deploy(self, branch: str, *, gate: SendGate, limit: float) -> Pending[str]:
         assert branch == BRANCH
+        gate.enter()
         now = self.clock.passed
         self.triggers.append(now)
         delivery = self.deliveries.pop(0) if self.deliveries else Delivery()

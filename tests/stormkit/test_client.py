@@ -25,6 +25,7 @@ from stormkit_action.stormkit.client import (
     StormkitClient,
 )
 from stormkit_action.stormkit.models import Deployment, PolledStatus, Status
+from stormkit_action.stormkit.send_gate import SendGate
 from stormkit_action.stormkit.session import Request, StormkitSession
 from tests.stormkit import recorded
 from tests.stormkit.answering import KEY, client
@@ -82,7 +83,7 @@ def _without_body(request: Any) -> tuple[bool, str]:
 
 
 def deploy(stormkit: StormkitClient, branch: str = "main") -> str:
-    return stormkit.start_deploy(branch).wait(10)
+    return stormkit.start_deploy(branch, gate=SendGate()).wait(10)
 
 
 # call, answer: method, path, query, body (None: there is none)

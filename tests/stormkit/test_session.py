@@ -35,6 +35,7 @@ from stormkit_action.errors import (
     StormkitError,
 )
 from stormkit_action.retry import jittered_pauses
+from stormkit_action.stormkit.send_gate import SendGate
 from stormkit_action.stormkit.session import Request, StormkitSession
 from stormkit_action.stormkit.trigger import may_have_started
 from tests.stormkit.answering import KEY, READ, Answering, session
@@ -474,11 +475,31 @@ def test_a_cancel_ends_the_wait_for_a_slow_request_whose_answer_can_be_had_later
         return Reply(body={"id": "8241"}, delay=0.1)
 
     with Answering(slow) as server:
-        pending = session(server.url, SystemClock(cancellation)).start(READ, lambda answer: answer.data)
+        pending = session(server.url, SystemClock(cancellation)).start(
+            READ, lambda answer: answer.data, gate=SendGate()
+        )
         with pytest.raises(Cancelled):
             pending.wait(10)
         assert pending._finished.wait(5)
     assert pending.result() == {"id": "8241"}
+
+
+def test_a_request_that_is_kept_back_is_not_sent_once_its_connection_is_made():
+    gate = SendGate()
+    assert gate.close()
+    with Answering(FINE) as server:
+        pending = session(server.url).start(READ, lambda answer: answer.data, gate=gate)
+        with pytest.raises(NoAnswer) as raised:
+            pending.wait(10)
+        assert server.requests == []
+    assert not raised.value.may_have_arrived
+
+
+def test_a_request_that_has_left_can_not_be_kept_back():
+    gate = SendGate()
+    with Answering(FINE) as server:
+        session(server.url).start(READ, lambda answer: answer.data, gate=gate).wait(10)
+    assert not gate.close()
 
 
 def test_repeating_until_it_works():
