@@ -157,9 +157,9 @@ class Calls:
             raise Refusal(403)
         return key
 
-    def _environment(self, key: Key, told: Any) -> Environment:
+    def _environment(self, key: Key, parameters: Any) -> Environment:
         """The environment that the call is about: the key's own, or the one it names."""
-        env_id = key.owner if key.scope is KeyScope.ENVIRONMENT else told.get("envId")
+        env_id = key.owner if key.scope is KeyScope.ENVIRONMENT else parameters.get("envId")
         # A number in the body is no id (documented).
         environment = self._state.environments.get(env_id) if isinstance(env_id, str) else None
         if environment is None:

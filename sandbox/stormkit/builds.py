@@ -1,4 +1,4 @@
-"""How a build goes: its steps, its end, and how much of it shows at a given moment. Pure."""
+"""A build's course: its steps, how it ends, and what of it shows at a given moment. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -90,9 +90,9 @@ NOMINAL = 4.0
 class Build:
     """How a build goes. Times are in seconds; `math.inf` for `seconds` is a build that never ends.
 
-    `seconds` is all of it but the status checks, `queued` (a tenth unless told) its beginning before the checkout.
-    `reported` is the duration that Stormkit tells of instead of the real one; the steps' grow with it.
-    `sha` is what it builds; the tip of the branch at the checkout unless told.
+    `seconds` is the whole build without the status checks, `queued` the part before the checkout (a tenth by default).
+    `reported` is the duration that Stormkit reports in place of the real one; the steps' durations grow with it.
+    `sha` is the commit that is built, by default the branch's tip at the checkout.
     `dies_after` so many seconds of work, its status checks included, the runner dies, and `replaced_after` more the
     queue starts the build again.
     Publishing it takes `warm_up` seconds on newer servers, from `warm_up_after` on; it may never come up.

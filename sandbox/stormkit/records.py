@@ -64,7 +64,7 @@ class Publication:
 class Environment:
     """An environment of an app. `auto_publish` is for deployments that no API call started.
 
-    `status_checks` are only what the snapshot tells of them; a build's own say how they go.
+    `status_checks` are what the snapshot shows of them; how they go is in a build's own `checks`.
     """
 
     id: str
@@ -209,7 +209,7 @@ class Record:
         )
 
     def upload(self, moment: float) -> Mapping[str, int] | None:
-        """The sizes of what was uploaded, None where nothing is told of them."""
+        """The sizes of what was uploaded, None where the server reports none."""
         status = self.status(moment)
         if not self.recorded:
             return self.build.upload if status == "success" else None

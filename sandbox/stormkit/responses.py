@@ -1,4 +1,4 @@
-"""JSON as the two generations of Stormkit servers write it."""
+"""JSON as the generations of Stormkit servers write it."""
 
 import json
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ SUMMARY_LINES = 20
 class Answers:
     """How a server's answers differ from the usual ones.
 
-    `without` are fields that its deployments lack, `overrides` ones that they have instead or besides.
+    `without` are fields that its deployments lack, `overrides` values that replace or add fields.
     `abbreviated` cuts commits to that many digits, `stopped_status` is its word for a stopped deployment.
     `documented_trigger` answers a trigger with the documented fields instead of the usual ones.
     Below `domain`, where it is set, every host has its own meaning: `api.`, `stormkit.` (the dashboard), the previews'.
@@ -135,7 +135,7 @@ class Objects:
         return [{"envId": deployment.env.id, "percentage": 100}] if deployment.published else []
 
     def _entries(self, entries: Iterable[Entry] | None) -> list[Json] | None:
-        """A log. Where there is nothing to tell, older servers say null."""
+        """A log. An empty one is null on older servers."""
         if entries is None:
             return None
         listed = [

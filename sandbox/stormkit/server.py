@@ -56,15 +56,15 @@ OPERATIONS = frozenset(
     )
 )
 
-# How long ago history ended, unless told. Seconds.
-AGO = 600.0
+# How long ago a deployment of the history ended by default.
+AGO_S = 600.0
 
 
 class Stormkit(Server):
     """A server with the app "hello-world", its environment "production" and a repository with two branches.
 
     `clock` gives the monotonic seconds that builds take; `skew` is how far the server's wall clock goes fast.
-    `answers` is what is unusual about its answers, `latency` what every one of them takes besides.
+    `answers` is what is unusual about its answers, `latency` the seconds that each of them takes longer.
     """
 
     name = "stormkit"
@@ -136,7 +136,7 @@ class Stormkit(Server):
         auto_publish: bool = False,
         **configuration: Any,
     ) -> Environment:
-        """Create an environment, of the same app unless told. `configuration` are more fields of Environment."""
+        """Create an environment, by default of the same app. `configuration` are more fields of Environment."""
         app = replace(self._app, id=app_id, name=app_name, team_id=team_id)
         environment = Environment(id=env_id, name=name, app=app, auto_publish=auto_publish, **configuration)
         self.state.environments[env_id] = environment
@@ -149,7 +149,7 @@ class Stormkit(Server):
     def add_key(
         self, value: str, *, scope: KeyScope | str = KeyScope.ENVIRONMENT, env_id: str = "", owner: str = ""
     ) -> None:
-        """Accept a key. `owner` is an id: of the environment, app or team it is for, the usual one unless told."""
+        """Accept a key. `owner` is the id of its environment, app or team, by default the sandbox's own."""
         owners = {KeyScope.ENVIRONMENT: env_id or ENV_ID, KeyScope.APP: APP_ID, KeyScope.TEAM: TEAM_ID}
         scope = KeyScope(scope)
         self.state.keys[value] = Key(value=value, scope=scope, owner=owner or owners.get(scope, ""))
@@ -189,7 +189,7 @@ class Stormkit(Server):
     ) -> Deployment:
         """Add history: a deployment that is `success`, `failed`, `stopped` or `timeout`, or still `running` (for ever).
 
-        `created_at` is a datetime or Unix seconds; so long ago that it ended ten minutes ago unless told.
+        `created_at` is a datetime or Unix seconds; by default such that it ended ten minutes ago.
         `build` are fields of Build, `sha` above all.
         """
         state, environment = self.state, self.state.environments[env_id]
@@ -204,7 +204,7 @@ class Stormkit(Server):
                 usual["outcome"] = status
             elif not endless:
                 raise ValueError(f"a deployment is never {status!r}")
-            started = now - AGO - duration if created_at is None else state.moment(created_at)
+            started = now - AGO_S - duration if created_at is None else state.moment(created_at)
             record = Record(
                 id=state.next_id(),
                 env=environment,
@@ -328,7 +328,7 @@ class Stormkit(Server):
         return _sent(Reply(status=status, body=with_unknown_status(body) if unknown else body))
 
     def _elsewhere(self, request: Recorded) -> Reply | None:
-        """The answer of another host than the API's, where hosts are told apart (recorded: previews, refusals)."""
+        """The answer of another host than the API's, where hosts differ (recorded: previews, refusals)."""
         if not self.answers.domain:
             return None
         kind, deployment_id = of_host(request.headers.get("host", ""), self.answers.domain, self.state)

@@ -1,4 +1,4 @@
-"""A local Stormkit's memory: environments, keys, deployments. Nothing runs: how a build stands is reckoned."""
+"""A local Stormkit's memory: environments, keys, deployments. Nothing runs: the clock says how a build stands."""
 
 import itertools
 import math
@@ -157,7 +157,7 @@ class StormkitState:
         running, course = record.running(now), record.course
         last = (now if record.stopped is None else record.stopped) - record.started
         status = record.status(now)
-        # Recorded (status-checks): the build's own end is told as soon as it is over, though the checks run.
+        # Recorded (status-checks): the build's own end shows as soon as it is over, while the checks run.
         checking = record.recorded and record.checking(now)
         if checking:
             life = course.life(last)
@@ -166,17 +166,17 @@ class StormkitState:
             duration = 0.0 if running else course.duration(min(last, record.end))
         created_at = self.wall(record.started)
         stopped = record.stopped is not None
-        # Recorded (stop-during-status-checks): such a stop is told as checks that failed.
+        # Recorded (stop-during-status-checks): such a stop reads as failed checks.
         stopped_manually = stopped and not checking
         cut_short = stopped or record.ended_by_server(now)
-        told = status == "failed" and not cut_short
+        has_failed = status == "failed" and not cut_short
         return Deployment(
             id=record.id,
             env=record.env,
             branch=record.branch,
             status=status,
             stopped_manually=stopped_manually,
-            error=course.build.failure if told else course.build.error if status == "success" else "",
+            error=course.build.failure if has_failed else course.build.error if status == "success" else "",
             auto=record.auto,
             should_publish=record.should_publish,
             created_at=created_at,
@@ -199,7 +199,7 @@ class StormkitState:
 
 
 def _checks_passed(record: Record, status: str, *, checked: bool) -> bool | None:
-    """What is told of the status checks. The recorded server says null where there are none or they still run."""
+    """`statusChecksPassed`. The recorded server says null where there are none or they still run."""
     if not record.recorded:
         return status == "success"
     if not record.build.checks or status == "running" or not checked:

@@ -405,3 +405,11 @@ def test_without_waiting_no_preview_is_offered_before_the_build_has_ended(april)
     assert result.status is Outcome.RUNNING
     assert result.main is not None
     assert result.main.preview_url == ""
+
+
+def test_nothing_is_published_once_the_time_is_over(april):
+    april.stormkit.next_build(seconds=59.9)
+    result = april.run(timeout="60s", publish="true", health_check="/")
+    assert (result.status, result.exit_code) == (Outcome.TIMED_OUT, 1)
+    assert result.reason == "The time is over (input timeout): deployment 8241 was not published."
+    assert april.stormkit.received("POST", "publish") == []
