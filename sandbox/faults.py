@@ -1,4 +1,4 @@
-"""Things to order for requests that are still to come, faults above all."""
+"""Orders for future requests: mostly faults."""
 
 import re
 import threading
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 @dataclass(kw_only=True, slots=True)
 class Order(Generic[T]):
-    """`what` is due to requests in which `pattern` is found: not the first `after`, but the next `times` ones."""
+    """`what` happens to requests that contain `pattern`: to the next `times` ones after the first `after`."""
 
     pattern: re.Pattern[str]
     what: T
@@ -20,11 +20,11 @@ class Order(Generic[T]):
 
     @property
     def exhausted(self) -> bool:
-        """Has it been due as often as it should?"""
+        """Whether it has happened `times` times."""
         return self.matched >= self.after + self.times
 
     def strikes(self, request: str) -> bool:
-        """Is it due to this request? Counts the request if it matches."""
+        """Whether it happens to this request, which is counted if it matches."""
         if self.exhausted or not self.pattern.search(request):
             return False
         self.matched += 1
@@ -32,20 +32,20 @@ class Order(Generic[T]):
 
 
 class Orders(Generic[T]):
-    """Orders, some of them still to be filled."""
+    """The orders that were placed. Thread-safe."""
 
     def __init__(self) -> None:
         self._orders: list[Order[T]] = []
         self._lock = threading.Lock()
 
     def add(self, pattern: str, what: T, *, times: int, after: int) -> Order[T]:
-        """Order `what`."""
+        """Place an order."""
         order = Order(pattern=re.compile(pattern), what=what, times=times, after=after)
         with self._lock:
             self._orders.append(order)
         return order
 
     def due(self, request: str) -> T | None:
-        """What is due to this request, the thing ordered first if there are several."""
+        """What happens to this request: the earliest of several orders; None without one."""
         with self._lock:
             return next((order.what for order in self._orders if order.strikes(request)), None)

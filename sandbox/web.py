@@ -74,7 +74,7 @@ class Reply:
 
 
 class Server:
-    """Serves on the loopback, from the `with` on, and on a thread for each connection."""
+    """Serves on the loopback within a `with` block, with a thread for each connection."""
 
     name = "sandbox"
 
@@ -125,7 +125,7 @@ class _HTTPServer(ThreadingHTTPServer):
     request_queue_size = 256
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that go away in the middle of an answer are part of the game."""
+        """Ignore clients that go away in the middle of an answer: tests do that."""
 
 
 def _handler_for(server: Server) -> type[BaseHTTPRequestHandler]:
@@ -191,6 +191,6 @@ def _handler_for(server: Server) -> type[BaseHTTPRequestHandler]:
             return super().date_time_string(server.now() if timestamp is None else timestamp)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing: the step's log is what is to be seen."""
+            """Log nothing: the terminal shows the step's log."""
 
     return Handler

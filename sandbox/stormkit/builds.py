@@ -88,7 +88,7 @@ NOMINAL = 4.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Build:
-    """How a build goes. Times are in seconds; `math.inf` for `seconds` is a build that never ends.
+    """What happens in a build. Times are in seconds; `math.inf` for `seconds` is a build that never ends.
 
     `seconds` is the whole build without the status checks, `queued` the part before the checkout (a tenth by default).
     `reported` is the duration that Stormkit reports in place of the real one; the steps' durations grow with it.
@@ -128,13 +128,13 @@ class Build:
 
     @property
     def listed(self) -> tuple[Step, ...]:
-        """The steps that come to run."""
+        """The steps that run: all, or those up to the one that fails."""
         steps = tuple(self.steps) or DEFAULT_STEPS[self.outcome]
         return steps if self.outcome is Outcome.SUCCESS else _until_failure(steps)
 
     @property
     def checks_pass(self) -> bool:
-        """Do its status checks pass?"""
+        """Whether its status checks pass."""
         return all(check.ok for check in self.checks)
 
     @property
@@ -193,7 +193,7 @@ class Course:
 
     @property
     def end(self) -> float:
-        """When it is over."""
+        """When it is over, its status checks included."""
         checked = self.build.checks and self.build.outcome is Outcome.SUCCESS
         return self.built + (self.build.check_seconds if checked else 0.0)
 

@@ -117,7 +117,7 @@ def instead(fault: Fault, generation: Generation, now: float) -> Reply:
 
 
 def _busy(kind: FaultKind, wait: int, now: float) -> Reply:
-    """429, with one of the ways to say for how long."""
+    """A 429, with one of the ways to say how long to wait."""
     body = {"error": "too-many-requests"}
     match kind:
         case FaultKind.BUSY_BODY:
@@ -184,7 +184,7 @@ def spoiled(fault: Fault, reply: Reply) -> Reply:
 
 
 def _gateway_error() -> Reply:
-    """A gateway's error for clients that accept JSON, as problem details (RFC 9457), and a wish of a minute."""
+    """A gateway's error for clients that accept JSON: problem details (RFC 9457), and `Retry-After` of a minute."""
     body = {
         "type": "about:blank",
         "title": "Error 502: Bad gateway",
@@ -198,7 +198,7 @@ def _gateway_error() -> Reply:
 
 
 def with_unknown_status(body: Any) -> Any:
-    """An answer in which every deployment has a status that nobody knows."""
+    """The answer with a status that no client knows in every deployment."""
     if not isinstance(body, dict):
         return body
     if isinstance(body.get("deployments"), list):

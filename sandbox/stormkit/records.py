@@ -85,11 +85,11 @@ class Environment:
         return max(reversed(done), key=lambda each: each.at).id if done else ""
 
     def warming(self, deployment_id: str, moment: float) -> bool:
-        """Is that deployment on its way to be live?"""
+        """Whether that deployment is warming up to be live."""
         return any(each.id == deployment_id and each.warms_from <= moment < each.at for each in self.publications)
 
     def forget(self, deployment_id: str, moment: float) -> None:
-        """Take a deleted deployment down."""
+        """Take a deleted deployment down if it is live."""
         if self.live(moment) == deployment_id:
             self.publications.append(Publication(id="", warms_from=moment, at=moment))
         self.publications = [each for each in self.publications if each.id != deployment_id]
@@ -129,7 +129,7 @@ class Record:
 
     @property
     def course(self) -> Course:
-        """How its build goes. It fails at the checkout when the branch is gone by then."""
+        """The course of its build, which fails at the checkout when the branch is gone by then."""
         build, tip = self.build, self.env.app.repository.tip(self.branch, self.checkout)
         accessible = self.env.app.repository.accessible
         if (tip is None or not accessible) and not build.sha and not self.ghost:
@@ -169,7 +169,7 @@ class Record:
         return min(self.course.end, self.ended_at - self.started) if self.ended_at is not None else self.course.end
 
     def running(self, moment: float) -> bool:
-        """Is it in the queue, being built or checked?"""
+        """Whether it is in the queue, being built or checked."""
         return self.stopped is None and moment - self.started < self.end
 
     def built_by(self, moment: float) -> bool:
@@ -177,7 +177,7 @@ class Record:
         return self.checkout <= (moment if self.stopped is None else self.stopped)
 
     def ended_by_server(self, moment: float) -> bool:
-        """Whether it took too long."""
+        """Whether the server's time limit has ended it."""
         return self.stopped is None and not self.running(moment) and self.end < self.course.end
 
     def checking(self, moment: float) -> bool:

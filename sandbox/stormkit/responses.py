@@ -156,7 +156,7 @@ class Objects:
 
 
 def _duration(deployment: Deployment) -> int:
-    """Whole seconds; the recorded server's are those between the two times."""
+    """Whole seconds; on the recorded server the difference of the two times."""
     if deployment.recorded and deployment.stopped_at is not None:
         return int(deployment.stopped_at) - int(deployment.created_at)
     return round(deployment.duration)

@@ -169,7 +169,7 @@ class Stormkit(Server):
         self.state.move(branch, None)
 
     def next_build(self, **changes: Any) -> None:
-        """Say how the next build that starts goes: fields of Build that are not as in `default_build`.
+        """Set the next build that starts, by the fields of Build that differ from `default_build`.
 
         Several calls are for several builds; a restart is one.
         """
@@ -239,15 +239,15 @@ class Stormkit(Server):
         self._faults.add(_known(operation), Fault(kind=kind, seconds=seconds, hidden=hidden), times=times, after=after)
 
     def mend(self) -> None:
-        """Let no fault happen any more."""
+        """Cancel all faults that were ordered."""
         self._faults = Orders()
 
     def meanwhile(self, operation: str, action: Callable[[], object], *, times: int = 1, after: int = 0) -> None:
-        """Do something between that operation and its answer's way out: move a branch, delete a row."""
+        """Do something after that operation and before its answer is sent: move a branch, delete a row."""
         self._meanwhile.add(_known(operation), action, times=times, after=after)
 
     def preview(self, status: int = 200, after: int = 0, **changes: Any) -> None:
-        """Say what the previews answer, after `after` requests that find them not up yet. See Preview."""
+        """Set what the previews answer: `status`, once `after` requests have found them not up yet. See Preview."""
         self._preview = Preview(status=status, after=after, **changes)
 
     def now(self) -> float:
@@ -283,7 +283,7 @@ class Stormkit(Server):
         return replace(reply, delay=reply.delay + self.latency)
 
     def _carry_out_late(self) -> None:
-        """Carry out what is due by now of the requests that an error was answered to before."""
+        """Carry out the requests that were answered with an error and are due by now."""
         with self.state.lock:
             now = self.state.clock()
             due = [action for at, action in self._late if at <= now]
@@ -342,7 +342,7 @@ class Stormkit(Server):
         return Reply(status=404, body=NOT_THERE, headers=HTML)
 
     def _started_build(self) -> Build:
-        """How the build that starts now goes."""
+        """The build that starts now."""
         self.state.builds += 1
         return self._next_builds.popleft() if self._next_builds else self.default_build
 

@@ -63,7 +63,7 @@ class Key:
 
 
 class StormkitState:
-    """All of it. `clock` gives monotonic seconds; `skew` is how far the server's wall clock goes fast."""
+    """What a server stores. `clock` gives monotonic seconds; `skew` is how far the server's wall clock is ahead."""
 
     def __init__(
         self, *, generation: Generation, clock: Callable[[], float] = time.monotonic, skew: float = 0.0
@@ -143,7 +143,7 @@ class StormkitState:
             self._to_publish.append(record)
 
     def settle(self) -> None:
-        """Publish what was to be published when it had succeeded, and has by now."""
+        """Publish what was triggered with `publish` and has succeeded by now."""
         now = self.clock()
         for record in list(self._to_publish):
             if record.deleted or not record.running(now):
@@ -152,7 +152,7 @@ class StormkitState:
                     self.publish(record, record.started + record.course.end)
 
     def look(self, record: Record) -> Deployment:
-        """How it stands now."""
+        """The deployment as it stands now."""
         now = self.clock()
         running, course = record.running(now), record.course
         last = (now if record.stopped is None else record.stopped) - record.started
