@@ -36,6 +36,7 @@ SOME = (
     ("restart", FaultKind.GATEWAY_LATE),
     ("restart-loses", FaultKind.SLOW),
     ("timeout-stop", FaultKind.ANSWER_LOST),
+    ("timeout-stop", FaultKind.GATEWAY_JSON),
     ("stop", FaultKind.BUSY_HEADER),
     ("delete", FaultKind.ANSWER_LOST),
     ("cleanup-list", FaultKind.EMPTY_OBJECT),
