@@ -5,6 +5,7 @@ from hypothesis import settings
 
 from sandbox.github.server import GitHub
 from sandbox.stormkit.server import Build, Generation, Stormkit
+from tests.github_api import openapi
 
 # How long an example takes says how busy the machine is, and nothing else.
 settings.register_profile("any-machine", deadline=None)
@@ -24,3 +25,17 @@ def github():
     """It has the pull request of the events."""
     with GitHub() as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def documented_requests():
+    """Every request to a local GitHub, and its answer, has to be as GitHub's OpenAPI document says."""
+    found = []
+
+    def observe(request, answer):
+        found.extend(f"{request.method} {request.target}: {text}" for text in openapi.problems(request, answer))
+
+    GitHub.observers.append(observe)
+    yield
+    GitHub.observers.remove(observe)
+    assert not found, "\n".join(dict.fromkeys(found))

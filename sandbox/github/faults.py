@@ -17,7 +17,7 @@ PRIMARY_LIMIT += " include the request ID C0FF:EE1234."
 
 
 class FaultKind(StrEnum):
-    """What goes wrong. Only with `answer-lost` and `slow` is the request carried out."""
+    """What goes wrong. Only those in CARRIED_OUT leave the request and its answer as they are."""
 
     ANSWER_LOST = "answer-lost"
     NEVER_ARRIVED = "never-arrived"
@@ -30,6 +30,9 @@ class FaultKind(StrEnum):
     NOT_FOUND_404 = "404"
     SLOW = "slow"
     GARBAGE = "garbage"
+
+
+CARRIED_OUT = (FaultKind.ANSWER_LOST, FaultKind.SLOW)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,6 +2,8 @@
 
 import json
 import random
+from collections.abc import Callable
+from typing import ClassVar
 
 from sandbox.faults import Order, Orders
 from sandbox.github import comments as github_comments
@@ -9,7 +11,7 @@ from sandbox.github import deployments as github_deployments
 from sandbox.github import faults as github_faults
 from sandbox.github import lookups as github_lookups
 from sandbox.github.api import Answer, ApiError, Call, Route
-from sandbox.github.faults import Fault, FaultKind
+from sandbox.github.faults import CARRIED_OUT, Fault, FaultKind
 from sandbox.github.responses import Json, Objects
 from sandbox.github.state import GitHubState, Token
 from sandbox.web import Recorded, Reply, Server
@@ -31,6 +33,9 @@ class GitHub(Server):
     """
 
     name = "github"
+
+    observers: ClassVar[list[Callable[[Recorded, Answer | None], None]]] = []
+    """Called with every request and its answer; without one when a fault came in its place."""
 
     def __init__(self, *, port: int = 0, host: str = "127.0.0.1") -> None:
         super().__init__(port=port, host=host)
@@ -63,14 +68,21 @@ class GitHub(Server):
         path = "/graphql" if path == "/api/graphql" else path
         fault = self._faults.due(f"{request.method} {path}")
         if fault is not None and fault.kind is FaultKind.NEVER_ARRIVED:
+            self._observe(request, None)
             return Reply(dropped=True, delay=pause + fault.seconds)
         with self.state.lock:
             answer = self._answer(request, path, fault)
+        replaced = fault is not None and fault.kind not in CARRIED_OUT
+        self._observe(request, None if replaced else answer)
         dropped = fault is not None and fault.kind is FaultKind.ANSWER_LOST
         slow = fault.seconds if fault is not None and (dropped or fault.kind is FaultKind.SLOW) else 0.0
         body = answer.body if isinstance(answer.body, str | None) else json.dumps(answer.body)
         headers = {"content-type": "application/json; charset=utf-8", **answer.headers}
         return Reply(status=answer.status, body=body, headers=headers, dropped=dropped, delay=pause + slow)
+
+    def _observe(self, request: Recorded, answer: Answer | None) -> None:
+        for observer in self.observers:
+            observer(request, answer)
 
     def _answer(self, request: Recorded, path: str, fault: Fault | None) -> Answer:
         headers = {"x-github-media-type": "github.v3; format=json", "x-github-request-id": "C0FF:EE1234"}
@@ -85,7 +97,7 @@ class GitHub(Server):
                 if used_up and not free:
                     return github_faults.limit_reached(rate["reset"], headers)
             chosen, call = self._call(request, path, token)
-            if fault is not None and fault.kind not in (FaultKind.ANSWER_LOST, FaultKind.SLOW):
+            if fault is not None and fault.kind not in CARRIED_OUT:
                 answer = github_faults.answer(fault, chosen.accepts, headers)
             else:
                 chosen.authorize(call)
