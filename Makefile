@@ -47,7 +47,7 @@ $(READY): requirements-dev.txt $(VENV)/run
 demo: $(VENV)/run ## Run the action on a sample pull request, without an account
 	@$(BIN)/python -m sandbox.demo
 
-sandbox: $(VENV)/run ## Serve a local Stormkit and a local GitHub, to try the action against
+sandbox: $(READY) ## Serve a local Stormkit, a local GitHub and a page, to try the action on
 	@$(BIN)/python -m sandbox
 
 deploy: $(VENV)/run ## Deploy BRANCH with STORMKIT_API_KEY (and STORMKIT_ENV_ID) from this terminal

@@ -1,4 +1,4 @@
-"""`python -m sandbox`: a local Stormkit and a local GitHub until Ctrl+C, to try the action without an account."""
+"""`python -m sandbox`: a local Stormkit, a local GitHub and a page until Ctrl+C, to try the action on."""
 
 import argparse
 import signal
@@ -7,9 +7,12 @@ from contextlib import ExitStack
 
 from sandbox.events import HEAD_BRANCH, PULL_REQUEST, REPOSITORY
 from sandbox.github.server import GitHub
+from sandbox.page.server import PageServer
 from sandbox.stormkit.server import Generation, Stormkit
 
 _GUIDE = """\
+Open {page} to try the action on a pull request.
+
 A local Stormkit ({generation} servers' behavior) at {stormkit}
     api-key SK_sandbox (of environment 305), or SK_user (of a user: needs env-id)
 A local GitHub at {github}
@@ -26,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument("--stormkit-port", type=int, default=4310, help="Port of Stormkit. Default: 4310.")
     parser.add_argument("--github-port", type=int, default=4311, help="Port of GitHub. Default: 4311.")
+    parser.add_argument("--page-port", type=int, default=4312, help="Port of the page. Default: 4312.")
     parser.add_argument(
         "--generation", type=Generation, choices=list(Generation), default=Generation.NEWER, help="Default: newer."
     )
@@ -34,10 +38,12 @@ def main() -> None:
         try:
             stormkit = servers.enter_context(Stormkit(generation=options.generation, port=options.stormkit_port))
             github = servers.enter_context(GitHub(port=options.github_port))
+            page = servers.enter_context(PageServer(stormkit, github, port=options.page_port))
         except OSError as error:
-            parser.error(f"{error.strerror}: choose other ports with --stormkit-port and --github-port")
+            parser.error(f"{error.strerror}: choose other ports with --stormkit-port, --github-port and --page-port")
         print(
             _GUIDE.format(
+                page=page.url,
                 generation=options.generation,
                 stormkit=stormkit.url,
                 github=github.url,

@@ -105,6 +105,12 @@ class Step:
         """Has the process not ended yet?"""
         return self._process.poll() is None
 
+    @property
+    def shown(self) -> list[str]:
+        """The log so far as GitHub shows it: commands executed, secrets masked."""
+        with self._changed:
+            return list(self._log.shown)
+
     def send_signal(self, number: int) -> None:
         """Send a signal to the process alone: the Docker client, too, passes it to the first process only."""
         self._process.send_signal(number)

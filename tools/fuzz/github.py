@@ -7,10 +7,7 @@ import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-from cmarkgfm import cmark
-
-EXTENSIONS = ["table", "autolink", "strikethrough", "tagfilter", "tasklist"]
-OPTIONS = cmark.Options.CMARK_OPT_UNSAFE | cmark.Options.CMARK_OPT_FOOTNOTES
+from sandbox.page.markdown import to_html
 
 # GitHub looks for these in text, once it is HTML. Each is wider than GitHub's own rule, which may change.
 REFERENCES = {
@@ -72,9 +69,8 @@ class Page(HTMLParser):
 
 def render(markdown: str) -> Page:
     """The page that GitHub would show."""
-    html = cmark.markdown_to_html_with_extensions(markdown, options=OPTIONS, extensions=EXTENSIONS)
     page = Page()
-    page.feed(html)
+    page.feed(to_html(markdown))
     page.close()
     page.text = page.text.strip()
     return page

@@ -1,0 +1,144 @@
+"""The page to try the action on, in a real browser."""
+
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+
+from sandbox.github.server import GitHub
+from sandbox.page.markdown import as_github_shows
+from sandbox.page.server import PageServer
+from sandbox.stormkit.server import Stormkit
+from tools.pictures.browser import CHROMIUM, Browser
+
+in_a_browser = pytest.mark.skipif(not CHROMIUM, reason="Chromium is needed: apt-get install chromium")
+
+
+@pytest.fixture
+def page():
+    with Stormkit() as stormkit, GitHub() as github, PageServer(stormkit, github) as server:
+        yield server
+
+
+@pytest.fixture
+def browser(page):
+    with Browser() as browser:
+        browser.open(page.url)
+        yield browser
+
+
+def press(browser, button):
+    browser.press(f"[data-press={button}]")
+
+
+def ended(browser, run):
+    """How that run ended, the first being 1."""
+    browser.wait_for(
+        "!document.querySelector('[data-press=rerun]').disabled"
+        f" && document.getElementById('run').textContent.includes('run {run}')"
+    )
+    return browser.evaluate("document.getElementById('run-state').textContent")
+
+
+def comment(browser):
+    return browser.evaluate("document.getElementById('comments').innerText")
+
+
+@in_a_browser
+def test_a_pull_request_gets_a_comment_whose_preview_link_leads_to_the_site(browser):
+    press(browser, "open")
+    browser.wait_for("document.getElementById('log').textContent.includes('Started deployment')")
+    browser.wait_for("document.getElementById('comments').innerText.includes('Building')")
+    assert ended(browser, "1") == "success"
+    assert "Ready" in comment(browser)
+    assert "View deployment" in browser.text()
+    assert "preview-url" in browser.evaluate("document.getElementById('outputs').innerText")
+    assert "Stormkit deployment" in browser.evaluate("document.getElementById('summary').innerText")
+    link = browser.evaluate("[...document.querySelectorAll('#comments a')].find(a => /preview/.test(a.innerText)).href")
+    browser.open(link)
+    browser.wait_for("document.querySelector('h1') && document.querySelector('h1').innerText === 'Hello, world!'")
+
+
+@in_a_browser
+def test_one_comment_follows_a_failing_commit_a_cancel_and_the_end(browser):
+    press(browser, "open")
+    assert ended(browser, "1") == "success"
+    press(browser, "push-failing")
+    assert ended(browser, "2") == "failure"
+    assert "Failed" in comment(browser)
+    assert "Last good preview" in comment(browser)
+    press(browser, "push-slow")
+    browser.wait_for("document.getElementById('run').textContent.includes('run 3')")
+    browser.wait_for("document.getElementById('log').textContent.includes('Started deployment')")
+    press(browser, "cancel")
+    assert ended(browser, "3") == "cancelled"
+    assert "Cancelled" in comment(browser)
+    press(browser, "close")
+    assert ended(browser, "4") == "success"
+    assert "Removed" in comment(browser)
+    assert browser.evaluate("document.querySelectorAll('.comment').length") == 1
+    assert "View deployment" not in browser.text()
+
+
+@in_a_browser
+def test_a_preview_is_published_and_rolled_back(browser):
+    for run, button in enumerate(("open", "publish", "push", "publish", "rollback"), start=1):
+        press(browser, button)
+        assert ended(browser, run) == "success"
+    first, second = browser.evaluate(
+        "fetch('state').then(r => r.json()).then(s => [s.live, s.run.outputs['deployment-id']])"
+    )
+    assert first == second
+    assert "Live" in comment(browser)
+
+
+@in_a_browser
+def test_a_rerun_is_another_attempt_of_the_same_run(browser):
+    press(browser, "open")
+    assert ended(browser, "1") == "success"
+    press(browser, "rerun")
+    assert ended(browser, "1, attempt 2") == "success"
+
+
+def send(page, path, *, method="GET", **headers):
+    request = urllib.request.Request(f"{page.url}{path}", method=method, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def test_no_other_website_can_press_a_button_or_read_the_page(page):
+    assert send(page, "/press/open", method="POST", Origin="https://evil.example")[0] == 403
+    assert send(page, "/press/open", method="POST", Host="evil.example")[0] == 403
+    assert send(page, "/state", Host="evil.example")[0] == 403
+    assert json.loads(send(page, "/state")[1])["state"] == "none"
+
+
+def test_a_button_that_makes_no_sense_now_is_refused(page):
+    assert send(page, "/press/close", method="POST")[0] == 409
+    assert send(page, "/press/nothing", method="POST")[0] == 409
+
+
+def test_a_run_that_never_ended_is_ended_with_the_page():
+    with Stormkit() as stormkit, GitHub() as github:
+        with PageServer(stormkit, github) as page:
+            page.pull_request.press("open")
+        assert page.pull_request.runs[0].state == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("markdown", "html"),
+    [
+        ("**bold** <b>too</b>", "<p><strong>bold</strong> <b>too</b></p>"),
+        ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+        ('<b onclick="alert(1)">x</b>', "<p><b>x</b></p>"),
+        ('<a href="javascript:alert(1)">x</a>', '<p><a rel="noopener noreferrer" target="_blank">x</a></p>'),
+        ("<style>p {}</style>", "&lt;style&gt;p {}&lt;/style&gt;"),
+    ],
+)
+def test_of_a_comments_html_the_page_shows_what_github_keeps(markdown, html):
+    shown = as_github_shows(markdown)
+    assert sorted(shown.strip()) == sorted(html)
