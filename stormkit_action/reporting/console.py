@@ -3,9 +3,7 @@
 A build step in the log of a GitHub step, and the same outside GitHub:
 
     ::group::npm install (1s)                 ▸ npm install (1s)
-    ::stop-commands::5c2b…                      up to date in 333ms
-    up to date in 333ms
-    ::5c2b…::
+    up to date in 333ms                         up to date in 333ms
     ::endgroup::
 """
 
@@ -140,15 +138,12 @@ class GitHubConsole(Console):
     def _print_foreign(self, text: str) -> None:
         if not text:
             return
-        # Nobody can guess the token that turns commands on again. It is a new one each time.
-        token = secrets.token_hex(16)
-        issue_command("stop-commands", {}, token)
-        try:
-            for piece in _pieces(text):
-                sys.stdout.write(f"{_reset(neutralize(redact(piece, self._secrets)))}\n")
-        finally:
-            issue_command(token, {}, "")
-            sys.stdout.flush()
+        for piece in _pieces(text):
+            lines = _reset(neutralize(redact(piece, self._secrets)))
+            # Only around lines that had a mark to break: GitHub shows the two commands in the log.
+            with _commands_off() if _WORD_JOINER in lines else contextlib.nullcontext():
+                sys.stdout.write(f"{lines}\n")
+        sys.stdout.flush()
 
     def _start_group(self, title: str) -> None:
         issue("group", strip_controls(redact(title, self._secrets)).replace("\n", " "))
@@ -206,6 +201,17 @@ class PlainConsole(Console):
         with contextlib.suppress(OSError):
             sys.stderr.write(f"{lines}\n")
             sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def _commands_off() -> Iterator[None]:
+    """Turn workflow commands off. Nobody can guess the token that turns them on again: it is a new one each time."""
+    token = secrets.token_hex(16)
+    issue_command("stop-commands", {}, token)
+    try:
+        yield
+    finally:
+        issue_command(token, {}, "")
 
 
 def shows_colours(stream: TextIO, environ: Mapping[str, str]) -> bool:

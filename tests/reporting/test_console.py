@@ -120,10 +120,16 @@ def test_nothing_that_is_made_of_the_marks_is_a_command(capsys, lines):
     assert set(commands(log)) <= HARMLESS
 
 
+def test_a_log_without_marks_is_shown_alone(capsys):
+    """GitHub shows the commands that turn commands off and on."""
+    GitHubConsole().group("npm install", "up to date in 333ms: 0 vulnerabilities\n# done")
+    assert commands(read(capsys.readouterr().out)) == ["group", "endgroup"]
+
+
 def test_the_token_is_long_random_and_new_each_time(capsys):
     console = GitHubConsole()
     for _ in range(3):
-        console.section("key", "step", "line")
+        console.section("key", "step", "::error::owned")
     tokens = re.findall(r"^::stop-commands::(.*)$", capsys.readouterr().out, re.MULTILINE)
     assert len(set(tokens)) == 3
     assert all(re.fullmatch("[0-9a-f]{32}", token) for token in tokens)
@@ -131,7 +137,7 @@ def test_the_token_is_long_random_and_new_each_time(capsys):
 
 def test_a_token_of_before_does_not_help(capsys):
     console = GitHubConsole()
-    console.section("key", "step", "first")
+    console.section("key", "step", "::error::owned")
     (token,) = re.findall(r"^::stop-commands::(.*)$", capsys.readouterr().out, re.MULTILINE)
     console.section("key", "step", f"::{token}::\n::error::owned")
     assert "error" not in commands(read(capsys.readouterr().out))
@@ -156,8 +162,7 @@ def test_a_section_goes_on_until_something_else_is_printed(capsys):
     console.section("a", "npm install", "3")
     console.section("b", "npm run build", "4")
     console.warning("look")
-    shown = [line for line in read(capsys.readouterr().out).shown if not re.match(r"::(stop-commands|\*\*\*)::", line)]
-    assert shown == [
+    assert read(capsys.readouterr().out).shown == [
         "##[group]npm install",
         "1",
         "2",
