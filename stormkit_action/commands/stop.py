@@ -15,7 +15,7 @@ from stormkit_action.stormkit.models import Deployment, Status
 from stormkit_action.stormkit.session import PATIENCE_S
 
 # How many deployments are worked on at once.
-POOL_SIZE = 8
+POOL_SIZE = 16
 
 
 class Stopped(NamedTuple):

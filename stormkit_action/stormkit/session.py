@@ -39,6 +39,9 @@ CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 20.0
 EXCHANGE_TIMEOUT_S = 30.0
 
+# Connections that are kept for the next call, one a thread. Beyond its 10, requests would open a new one each time.
+MAX_CONNECTIONS = 64
+
 # How long to go on where nothing answers, before there is a deployment to wait for.
 PATIENCE_S = 55.0
 
@@ -55,6 +58,11 @@ NETWORK_ADVICE = (
 
 class PlainSession(requests.Session):
     """A session that follows no redirect, so that nothing is sent to or downloaded from another host on the way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, HTTPAdapter(pool_maxsize=MAX_CONNECTIONS))
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """None: requests would otherwise read the whole body of a redirect even when it is told not to follow."""
