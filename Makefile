@@ -98,8 +98,8 @@ lock: ## Lock the newest dependencies, with hashes, in requirements.txt and requ
 			$(UPGRADE) $$each.in --output-file $$each.txt || exit; \
 	done
 
-bench: $(READY) ## Measure how fast it is, and write docs/performance.md
-	$(BIN)/python -m tools.bench
+bench: $(READY) image ## Measure how fast it is, and write docs/performance.md
+	BASE=$(BASE) $(BIN)/python -m tools.bench
 
 reliability: $(READY) ## Run every fault of every call against the sandbox, and write docs/reliability.md
 	$(BIN)/python -m tools.reliability

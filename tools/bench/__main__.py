@@ -5,28 +5,35 @@ import sys
 import time
 from pathlib import Path
 
-from tools.bench import cleanup, comment_race, environments, memory, polling, start
+from tools.bench import cleanup, comment_race, environments, image, memory, polling, start
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "performance.md"
-MODULES = (start, polling, environments, cleanup, memory, comment_race)
+MODULES = (start, polling, environments, cleanup, memory, comment_race, image)
 
-INTRODUCTION = f"""# Performance
+PAGE = f"""# Performance
+
+{{answers}}
+
+## How this was measured
 
 `make bench` writes this page: every figure was measured in one run, on a machine with {os.cpu_count()} cores and Python
 {sys.version_info.major}.{sys.version_info.minor}, against the local Stormkit and GitHub of `sandbox/` over real HTTP.
-Where a figure depends on the machine it is a ratio of two that were measured side by side. Each section can be made on
-its own with the command that it names.
-"""
+Where a figure depends on the machine it is a ratio of two that were measured side by side. Each part can be made on its
+own with the command that it names.
+
+{{details}}"""
 
 
 def main() -> None:
     """Measure and write."""
     began = time.monotonic()
-    sections: list[str] = [INTRODUCTION]
+    sections = []
     for module in MODULES:
         print(f"{module.__name__} …", file=sys.stderr, flush=True)
-        sections.append("\n".join(module.section()) + "\n")
-    DOCUMENT.write_text("\n".join(sections), encoding="utf-8")
+        sections.append(module.section())
+    answers = "\n".join(f"- {section.answer}" for section in sections)
+    details = "\n".join(section.folded() for section in sections)
+    DOCUMENT.write_text(PAGE.format(answers=answers, details=details), encoding="utf-8")
     print(f"Wrote docs/{DOCUMENT.name} in {time.monotonic() - began:.0f} s.", file=sys.stderr)
 
 

@@ -6,7 +6,6 @@ other, over one connection, without looking whether one was published meanwhile 
 
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import requests
 from sandbox.events import HEAD_BRANCH
 from sandbox.runner.runner import Runner
 from sandbox.stormkit.server import ENV_KEY, Stormkit
+from tools.bench.section import Section
 
 NUMBERS = (100, 1000)
 
@@ -79,19 +79,30 @@ def _stormkit(number: int) -> Stormkit:
     return stormkit
 
 
-def section() -> Iterator[str]:
-    """The section, line by line."""
-    yield "## `cleanup` of many deployments\n"
-    yield "The whole step, over a loop that lists the branch's deployments and deletes one after the other without"
-    yield "looking at any. The step reads each before it deletes it, in case it was published meanwhile, and the list"
-    yield f"again at the end. Each answer takes {1000 * LATENCY:.0f} ms. Made by `python -m tools.bench.cleanup`.\n"
-    yield "| deployments | time over the loop's | requests | the loop's |"
-    yield "|---:|---:|---:|---:|"
-    for number in NUMBERS:
-        step, one_by_one = action(number), loop(number)
-        ratio = step.seconds / one_by_one.seconds
-        yield f"| {number:,} | {ratio:.2f} | {step.requests:,} | {one_by_one.requests:,} |"
+def section() -> Section:
+    """Measure, and tell."""
+    measured = {number: (action(number), loop(number)) for number in NUMBERS}
+    step, one_by_one = measured[NUMBERS[-1]]
+    rows = (
+        f"| {number:,} | {step.seconds / loop.seconds:.2f} | {step.requests:,} | {loop.requests:,} |"
+        for number, (step, loop) in measured.items()
+    )
+    return Section(
+        title="`cleanup` of many deployments",
+        answer=f"`cleanup` deletes {NUMBERS[-1]:,} deployments in {step.seconds / one_by_one.seconds:.2f} of the time"
+        " of a loop that deletes one after the other.",
+        details=[
+            "The whole step, over a loop that lists the branch's deployments and deletes one after the other without"
+            " looking at any. The step reads each before it deletes it, in case it was published meanwhile, and the"
+            f" list again at the end. Each answer takes {1000 * LATENCY:.0f} ms. Made by"
+            " `python -m tools.bench.cleanup`.",
+            "",
+            "| deployments | time over the loop's | requests | the loop's |",
+            "|---:|---:|---:|---:|",
+            *rows,
+        ],
+    )
 
 
 if __name__ == "__main__":
-    print("\n".join(section()))
+    print(section().whole())

@@ -27,6 +27,7 @@ from stormkit_action.github_api.api import GitHubApi
 from stormkit_action.reporting.comment import StickyComment
 from stormkit_action.reporting.comment_body import read_rows
 from stormkit_action.reporting.rows import Change, Row, State
+from tools.bench.section import Section
 
 RUN = 4242
 
@@ -135,23 +136,26 @@ def play(
         yield from zip(seeds, pool.map(one, seeds), strict=True)
 
 
-def section(*, rounds: int = 12, jobs: int = 16) -> Iterator[str]:
-    """The section of docs/performance.md, line by line."""
-    played = [
-        one
-        for _, one in play(
-            range(1, rounds + 1), at_once=4, jobs=jobs, latency=LATENCY, jitter=JITTER, lost=LOST, apart=0.0
-        )
-    ]
+def section(*, rounds: int = 12, jobs: int = 16) -> Section:
+    """Measure, and tell."""
+    seeds = range(1, rounds + 1)
+    played = [one for _, one in play(seeds, at_once=4, jobs=jobs, latency=LATENCY, jitter=JITTER, lost=LOST, apart=0.0)]
     held = sum(not each.problems for each in played)
     requests = [count for each in played for count in each.requests]
-    yield f"## One comment, {jobs} jobs at the same moment\n"
-    yield f"Every job writes its row of the comment twice. Each answer takes {1000 * LATENCY:.0f} to"
-    yield f"{1000 * (LATENCY + JITTER):.0f} ms, and {100 * LOST:.0f} % of them are lost. Made by"
-    yield "`python -m tools.bench.comment_race`.\n"
-    yield "| rounds | ended with one comment and every job's last word | requests a job, mean | most |"
-    yield "|---:|---:|---:|---:|"
-    yield f"| {rounds} | {held} | {statistics.mean(requests):.1f} | {max(requests)} |"
+    return Section(
+        title=f"One comment, {jobs} jobs at the same moment",
+        answer=f"{jobs} jobs that write the same comment at the same moment left one comment with every job's last word"
+        f" {held} of {rounds} times.",
+        details=[
+            f"Every job writes its row of the comment twice. Each answer takes {1000 * LATENCY:.0f} to"
+            f" {1000 * (LATENCY + JITTER):.0f} ms, and {100 * LOST:.0f} % of them are lost. Made by"
+            " `python -m tools.bench.comment_race`.",
+            "",
+            "| rounds | ended with one comment and every job's last word | requests a job, mean | most |",
+            "|---:|---:|---:|---:|",
+            f"| {rounds} | {held} | {statistics.mean(requests):.1f} | {max(requests)} |",
+        ],
+    )
 
 
 def main() -> int:

@@ -3,16 +3,15 @@
 The action runs as a process, against a local Stormkit and a local GitHub that take a while to answer.
 """
 
-import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.github.server import GitHub
 from sandbox.runner.runner import Runner
 from sandbox.stormkit.server import USER_KEY, Stormkit
+from tools.bench.section import Section
 
 NUMBERS = (1, 10, 50)
 
@@ -62,20 +61,28 @@ def deploy(number: int) -> Measured:
         )
 
 
-def section() -> Iterator[str]:
-    """The section, line by line."""
-    yield "## Several `environments` in one step\n"
-    yield "From the step's start to its exit, with the comment and a GitHub Deployment for each environment, over the"
-    yield f"duration of its slowest build ({LONGEST:.0f} s; the others take down to {SHORTEST:.0f} s, and no earlier"
-    yield f"build is known). Each answer takes {1000 * LATENCY:.0f} ms. Made by `python -m tools.bench.environments`.\n"
-    yield "| environments | time over the slowest build's | requests to Stormkit for each | to GitHub for each |"
-    yield "|---:|---:|---:|---:|"
-    for number in NUMBERS:
-        measured = deploy(number)
-        yield (f"| {number} | {measured.seconds / LONGEST:.2f} | {measured.stormkit:.1f} | {measured.github:.1f} |")
+def section() -> Section:
+    """Measure, and tell."""
+    measured = {number: deploy(number) for number in NUMBERS}
+    return Section(
+        title="Several `environments` in one step",
+        answer=f"{NUMBERS[-1]} environments in one step take {measured[NUMBERS[-1]].seconds / LONGEST:.2f} times as"
+        " long as the slowest of their builds.",
+        details=[
+            "From the step's start to its exit, with the comment and a GitHub Deployment for each environment, over the"
+            f" duration of its slowest build ({LONGEST:.0f} s; the others take down to {SHORTEST:.0f} s, and no earlier"
+            f" build is known). Each answer takes {1000 * LATENCY:.0f} ms. Made by"
+            " `python -m tools.bench.environments`.",
+            "",
+            "| environments | time over the slowest build's | requests to Stormkit for each | to GitHub for each |",
+            "|---:|---:|---:|---:|",
+            *(
+                f"| {number} | {each.seconds / LONGEST:.2f} | {each.stormkit:.1f} | {each.github:.1f} |"
+                for number, each in measured.items()
+            ),
+        ],
+    )
 
 
 if __name__ == "__main__":
-    for line in section():
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+    print(section().whole())

@@ -3,13 +3,13 @@
 import random
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.github.server import GitHub
 from sandbox.runner.runner import ACTION, Runner
 from sandbox.stormkit.server import ENV_KEY, Step, Stormkit
+from tools.bench.section import Section
 
 SIZE = 20_000_000
 LIMIT = 250 * 1024 * 1024
@@ -74,20 +74,28 @@ def deploy(message: str, *, build_log: str, ok: bool = True) -> Run:
         return Run(peak=int(report.read_text()), exit_code=finished.exit_code, log=finished.log)
 
 
-def section() -> Iterator[str]:
-    """The section, line by line."""
-    yield f"## Peak memory with a build log of {SIZE // 1_000_000} MB\n"
-    yield "The whole process, comment and summary included; made by `python -m tools.bench.memory` on"
-    yield f"Python {sys.version_info.major}.{sys.version_info.minor}. The aim is less than {LIMIT // 1024**2} MB.\n"
-    yield "| log | `build-log` | peak |"
-    yield "|---|---|---:|"
-    yield f"| one line | `failure` | {deploy('ok', build_log='failure').peak / 1024**2:.0f} MB |"
+def section() -> Section:
+    """Measure, and tell."""
+    rows = [("one line", "failure", deploy("ok", build_log="failure").peak)]
     for name, make in (("plain text", plain_log), ("random digits", random_log), ("emoji and accents", unicode_log)):
         message = make()
         for build_log in ("failure", "stream"):
-            peak = deploy(message, build_log=build_log, ok=False).peak
-            yield f"| {name}, the build fails | `{build_log}` | {peak / 1024**2:.0f} MB |"
+            rows.append((f"{name}, the build fails", build_log, deploy(message, build_log=build_log, ok=False).peak))
+    size = f"{SIZE // 1_000_000} MB"
+    return Section(
+        title=f"Peak memory with a build log of {size}",
+        answer=f"The step takes {rows[0][2] / 1024**2:.0f} MB of memory, and at most"
+        f" {max(peak for _, _, peak in rows) / 1024**2:.0f} MB with a build log of {size}.",
+        details=[
+            "The whole process, comment and summary included; made by `python -m tools.bench.memory` on Python"
+            f" {sys.version_info.major}.{sys.version_info.minor}. The aim is less than {LIMIT // 1024**2} MB.",
+            "",
+            "| log | `build-log` | peak |",
+            "|---|---|---:|",
+            *(f"| {name} | `{build_log}` | {peak / 1024**2:.0f} MB |" for name, build_log, peak in rows),
+        ],
+    )
 
 
 if __name__ == "__main__":
-    print("\n".join(section()))
+    print(section().whole())

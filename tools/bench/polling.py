@@ -18,6 +18,7 @@ from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.models import Commit, Deployment, Page, PolledStatus, Status
 from stormkit_action.stormkit.schedule import HISTORY
 from stormkit_action.stormkit.waiting import BuildWait
+from tools.bench.section import Section
 
 BUILDS = 1500
 SHORTEST_USUAL, LONGEST_USUAL = 15.0, 600.0
@@ -263,31 +264,25 @@ def table(measured: dict[str, Measured], *, spread: float | None = None) -> Iter
     yield f"| the optimum | {' | '.join(f'{ratio:.2f}' for ratio in ratios)} | | {requests / loop.requests:.2f} |"
 
 
-def headline() -> str:
-    """What a user wants to know."""
-    measured = measure(builds(0.1))
-    lag = measured[ACTION_NAME].lag / measured[LOOP_NAME].lag
-    requests = measured[ACTION_NAME].requests / measured[LOOP_NAME].requests
-    return (
-        f"a build's end is noticed after {measured[ACTION_NAME].lag:.1f} s on average, {lag:.2f} of what the 5-second"
-        f" loop of Stormkit's documentation takes, for {requests:.1f} times its requests"
+def section() -> Section:
+    """Measure, and tell."""
+    known = {spread: measure(builds(spread)) for spread in SPREADS}
+    loop, action = known[0.1][LOOP_NAME], known[0.1][ACTION_NAME]
+    details = [*_introduction()]
+    for spread, measured in known.items():
+        details += [f"\n**Spread {spread}, {HISTORY} earlier builds known**\n", *table(measured, spread=spread)]
+    details += ["\n**Spread 0.1, nothing known yet**\n", *table(measure(builds(0.1, history=0)))]
+    return Section(
+        title="From the build's end to the step knowing",
+        answer=f"A build's end is noticed {action.lag:.1f} s after it on average, and never later on average than by"
+        f" the 5-second loop of Stormkit's documentation, which takes {loop.lag:.1f} s. It costs"
+        f" {action.requests / loop.requests:.1f} times the loop's requests.",
+        details=details,
     )
-
-
-def section() -> Iterator[str]:
-    """The section, line by line."""
-    yield from _introduction()
-    for spread in SPREADS:
-        yield f"\n### Spread {spread}, {HISTORY} earlier builds known\n"
-        yield from table(measure(builds(spread)), spread=spread)
-    yield "\n### Spread 0.1, nothing known yet\n"
-    yield from table(measure(builds(0.1, history=0)))
 
 
 def _introduction() -> Iterable[str]:
     return (
-        "## From the build's end to the step knowing",
-        "",
         "How late the end of a build is noticed, and for how many requests, over those of the loop of Stormkit's"
         f" documentation, which polls every {LOOP:.0f} seconds and is {LOOP / 2:.1f} s late on average. Made by"
         " `python -m tools.bench.polling` on a virtual clock"
@@ -302,4 +297,4 @@ def _introduction() -> Iterable[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(section()))
+    print(section().whole())

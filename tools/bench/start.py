@@ -11,12 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.runner.runner import ACTION, Runner
 from sandbox.web import Recorded, Reply, Server
+from tools.bench.section import Section
 
 PAIRS = 41
 LIMIT = 1.3
@@ -97,8 +98,8 @@ def _action(server: Refusing, directory: Path) -> Until:
     return server.measure(command, environment, runner.directory.workspace)
 
 
-def section(count: int = PAIRS) -> Iterator[str]:
-    """The section, line by line."""
+def section(count: int = PAIRS) -> Section:
+    """Measure, and tell."""
     measured = pairs(count)
     rows = {
         "the smallest script that triggers with `requests`": [smallest for smallest, _ in measured],
@@ -108,19 +109,27 @@ def section(count: int = PAIRS) -> Iterator[str]:
         name: (statistics.median(each.elapsed for each in runs), statistics.median(each.processor for each in runs))
         for name, runs in rows.items()
     }
-    yield "## From the process's start to the trigger\n"
-    yield f"Medians of {count} pairs of runs until the trigger has arrived at a local server, made by"
-    yield f"`python -m tools.bench.start`. The aim is at most {LIMIT} times the script.\n"
-    yield "| | time | processor time |"
-    yield "|---|---:|---:|"
-    smallest = next(iter(medians.values()))
-    for name, times in medians.items():
-        ratios = (one / other for one, other in zip(times, smallest, strict=True))
-        yield f"| {name} | {' | '.join(f'{ratio:.2f}' for ratio in ratios)} |"
-    yield f"\nThe script takes {1000 * smallest[0]:.0f} ms, {1000 * smallest[1]:.0f} ms of them on the processor."
+    smallest, action = medians.values()
+    return Section(
+        title="From the process's start to the trigger",
+        answer=f"From its start to the trigger a step takes {action[1] / smallest[1]:.2f} times the processor time of"
+        " the smallest script that triggers with `requests`.",
+        details=[
+            f"Medians of {count} pairs of runs on Python {sys.version_info.major}.{sys.version_info.minor}, until the"
+            f" trigger has arrived at a local server; made by `python -m tools.bench.start`. The aim is at most {LIMIT}"
+            " times the script's processor time.",
+            "",
+            "| | time | processor time |",
+            "|---|---:|---:|",
+            *(
+                f"| {name} | {elapsed / smallest[0]:.2f} | {processor / smallest[1]:.2f} |"
+                for name, (elapsed, processor) in medians.items()
+            ),
+        ],
+    )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Measure the way to the trigger.")
     parser.add_argument("--pairs", type=int, default=PAIRS)
-    print("\n".join(section(parser.parse_args().pairs)))
+    print(section(parser.parse_args().pairs).whole())

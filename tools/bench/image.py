@@ -1,0 +1,68 @@
+"""What pulling the image costs: `python -m tools.bench.image` prints markdown. `make image` builds it first."""
+
+import json
+import os
+import re
+import subprocess
+import tarfile
+import tempfile
+import zlib
+from pathlib import Path
+
+from tools.bench.section import Section
+
+IMAGE = "stormkit-action:local"
+DOCKERFILE = Path(__file__).parents[2] / "Dockerfile"
+
+
+def base() -> str:
+    """The image it is built from: BASE, or the pinned one."""
+    pinned = re.search(r"^FROM (.*) AS pinned$", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert pinned is not None, "the Dockerfile names no base"
+    return os.environ.get("BASE") or pinned[1]
+
+
+def layers() -> list[int]:
+    """The size of each of the image's layers as a registry sends it, the base's first. Bytes."""
+    with tempfile.TemporaryDirectory() as directory:
+        saved = Path(directory) / "image.tar"
+        subprocess.run(["docker", "save", "--output", saved, IMAGE], check=True)
+        with tarfile.open(saved) as tar:
+            (image,) = json.loads(_content(tar, "manifest.json"))
+            return [_compressed(_content(tar, name)) for name in image["Layers"]]
+
+
+def _content(tar: tarfile.TarFile, name: str) -> bytes:
+    file = tar.extractfile(name)
+    assert file is not None, f"{name} is not a file"
+    return file.read()
+
+
+def _compressed(layer: bytes) -> int:
+    """Its size with gzip, which is what registries serve; some engines keep it so."""
+    return len(layer) if layer.startswith(b"\x1f\x8b") else len(zlib.compress(layer, 6))
+
+
+def added() -> int:
+    """What the image adds to its base. Bytes, compressed."""
+    inspect = ["docker", "image", "inspect", "--format", "{{len .RootFS.Layers}}", base()]
+    of_base = int(subprocess.run(inspect, check=True, capture_output=True, text=True).stdout)
+    return sum(layers()[of_base:])
+
+
+def section() -> Section:
+    """Measure, and tell."""
+    megabytes = f"{added() / 1e6:.1f} MB"
+    name = base().split("@")[0]
+    return Section(
+        title="What pulling the image costs",
+        answer=f"Pulling the image is {megabytes} on top of `{name}`.",
+        details=[
+            f"The layers that it adds to `{name}`, compressed as a registry sends them; made by `make image` and"
+            " `python -m tools.bench.image`.",
+        ],
+    )
+
+
+if __name__ == "__main__":
+    print(section().whole())
