@@ -72,6 +72,12 @@ class DeploymentResult(NamedTuple):
         return self.deployment.preview_url
 
     @property
+    def outlived_cancel(self) -> bool:
+        """Whether the job was cancelled when the build had succeeded already, so that the preview is there."""
+        has_succeeded = self.deployment is not None and self.deployment.status is Status.SUCCESS
+        return self.status is Outcome.CANCELLED and has_succeeded and not (self.deleted or self.removed)
+
+    @property
     def details_url(self) -> str:
         """Its page on the dashboard; empty where the dashboard's address is not known."""
         if self.deployment is None or not self.deployment.details_path or not self.dashboard_url:

@@ -19,7 +19,6 @@ from stormkit_action.inputs import Command, Inputs, Switch
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.rows import REMOVING, Row, State, ended_ids
 from stormkit_action.result import DeploymentResult, Outcome
-from stormkit_action.stormkit.models import Status
 from stormkit_action.text import one_line
 
 # Commands that make a commit live, and all that have to do with GitHub Deployments.
@@ -158,10 +157,8 @@ class GitHubDeployments:
         return state, said
 
     def _is_kept(self, result: DeploymentResult) -> bool:
-        """Whether the job was cancelled when the preview was there already, and nothing was stopped."""
-        deployment = result.deployment
-        is_there = deployment is not None and deployment.status is Status.SUCCESS and not result.deleted
-        return result.status is Outcome.CANCELLED and is_there and not self._production
+        """Whether the job was cancelled when the preview, or the published site, was there already."""
+        return result.outlived_cancel and (result.live or not self._production)
 
     def _is_replaced(self, github: GitHubApi, number: int, others: Iterable[GitHubDeployment]) -> bool:
         """Whether a step that began later was ready before: an older build that ends later does not come back."""

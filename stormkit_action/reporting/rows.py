@@ -212,11 +212,14 @@ def row_of(
     step = result.failing_step
     environment = f"Environment {result.env_id}" if result.env_id else PROVISIONAL_LABEL
     updated = int(now.timestamp())
+    # A cancelled job says nothing against a build that had succeeded by then.
+    status = Outcome.SUCCESS if result.outlived_cancel else result.status
+    warnings = (result.reason if result.outlived_cancel else "", result.warning)
     is_running = result.status is Outcome.RUNNING
     return Row(
         label=one_line(result.label or environment, 100),
         provisional=not result.label,
-        state=State.REMOVED if result.removed else STATES[result.status],
+        state=State.REMOVED if result.removed else STATES[status],
         began=began,
         run_id=run.id,
         attempt=run.attempt,
@@ -230,7 +233,7 @@ def row_of(
         details_url="" if result.removed else result.details_url,
         run_url=run.url,
         reason=one_line(result.reason, 300),
-        warning=one_line(result.warning, 300),
+        warning=one_line(" ".join(filter(None, warnings)), 300),
         live=result.live,
         updated=updated,
         duration=min(round(result.duration or 0.0), LATEST_S),

@@ -25,6 +25,13 @@ def rows(github):
     return [row.state for row in read_rows(comment.body)]
 
 
+def until(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.01)
+
+
 def building(step, github):
     """Wait until the step has told everything that there is to tell of a build under way."""
     end = time.monotonic() + 20
@@ -280,3 +287,33 @@ def test_a_command_that_is_refused_leaves_what_is_shown_as_it_is(stormkit, githu
     assert finished.problems == []
     (after,), (still,) = github.state.comments(), github.state.deployments
     assert (after.body, still.statuses) == (body, states)
+
+
+@pytest.mark.parametrize("stage", ["checking its health", "reporting"])
+def test_a_build_that_had_succeeded_when_the_job_was_cancelled_is_offered_until_a_newer_one_is(
+    stormkit, github, step, stage
+):
+    if stage == "reporting":
+        github.fault("PATCH", "never-arrived", seconds=30)
+        running = step().start()
+        until(lambda: github.received("PATCH"))
+    else:
+        stormkit.preview(delay=30)
+        running = step(health_check="/healthz").start()
+        until(lambda: stormkit.received("GET", "/healthz"))
+    running.send_signal(signal.SIGINT)
+    cancelled = running.wait(10)
+    assert (cancelled.exit_code, cancelled.outputs["status"]) == (130, "cancelled")
+    [row] = read_rows(github.state.comments()[0].body)
+    assert (row.state, row.good_id) == (State.READY, "8241")
+    assert "The job was cancelled" in github.state.comments()[0].body
+    assert states(github) == ["success"]
+    stormkit.next_build(seconds=0.3, outcome="failed")
+    step(env={"GITHUB_RUN_ID": "9000000001"}).run()
+    [row] = read_rows(github.state.comments()[0].body)
+    assert (row.state, row.good_id, row.good_url) == (State.FAILED, "8241", cancelled.outputs["preview-url"])
+    assert "Last good preview" in github.state.comments()[0].body
+    assert states(github) == ["success", "failure"]
+    step(env={"GITHUB_RUN_ID": "9000000002"}).run()
+    assert rows(github) == [State.READY]
+    assert states(github) == ["inactive", "failure", "success"]

@@ -135,7 +135,9 @@ def test_while_it_publishes(stormkit, github, step, number):
     assert "after the build had ended; nothing was stopped. It is live." in finished.outputs["reason"]
     assert finished.outputs["published"] == "true"
     assert not stormkit.received("POST", "/stop")
-    told_on_github(github)
+    [row] = read_rows(github.state.comments()[0].body)
+    assert (row.state, row.live) == (State.READY, True)
+    assert [each.state for each in github.state.deployments] == ["success"]
 
 
 @SIGNALS
