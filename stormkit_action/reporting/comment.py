@@ -2,8 +2,8 @@
 
 Jobs of a matrix write to it at the same moment, and GitHub has no conditional edit. So whoever writes has just read,
 reads back after a pause that is longer than a read may be old when it is written upon, and writes again until its rows
-are there; only a job that was and is alone in the comment need not. Everybody keeps the oldest comment and merges
-younger ones into it.
+are there. A job that was and is alone in the comment need not, unless its caller knows of others: a job that has no row
+yet may write upon what it read just before. Everybody keeps the oldest comment and merges younger ones into it.
 """
 
 import contextlib
@@ -67,12 +67,14 @@ _COMMANDS = frozenset(
 class CommentWrite(NamedTuple):
     """What became of a write: the comment's URL (empty when there is none), and whether it was seen to hold.
 
+    `is_assumed` is whether it was not read back, because no other job was seen in the comment.
     `is_new` is whether it created the comment. `before` are the rows that it is about, as they were before;
     `superseded_by` are those that it left as they are, because a step wrote them that began later.
     """
 
     url: str = ""
     settled: bool = True
+    is_assumed: bool = False
     is_new: bool = False
     before: tuple[Row, ...] = ()
     superseded_by: tuple[Row, ...] = ()
@@ -150,7 +152,9 @@ class StickyComment:
             else:
                 is_alone = not is_contended and self._first.is_alone(change) and snapshot.is_alone(change)
                 if not outcome.url or not confirm or is_alone:
-                    return outcome._replace(settled=True, superseded_by=change.superseded_by(rows))
+                    is_assumed = bool(outcome.url) and confirm
+                    superseded_by = change.superseded_by(rows)
+                    return outcome._replace(settled=True, is_assumed=is_assumed, superseded_by=superseded_by)
                 pause = _between(PAUSE_CONTENDED_S if is_contended else PAUSE_ALONE_S) + clock.monotonic() - began
                 if pause >= deadline.remaining:
                     return outcome

@@ -61,6 +61,9 @@ class GitHubDeployments:
         # The Stormkit deployment for which one was asked, by the environment's name.
         self._sent: dict[str, str] = {}
         self._is_first = False
+        # Whether GitHub's list of the branch was read, and whether it showed another job at work.
+        self._has_looked = False
+        self._others_at_work = False
         self._refused = False
         self._unavailable = False
         self._listed: dict[tuple[str, str], list[GitHubDeployment] | GitHubError] = {}
@@ -79,6 +82,11 @@ class GitHubDeployments:
     def is_unfinished(self) -> bool:
         """Whether GitHub did not take the last word about one, though it may a little later."""
         return any(error.retryable for error in self._failures)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether GitHub's list shows no other job that deploys the branch just now; False where it was not read."""
+        return self._has_looked and not self._others_at_work
 
     @property
     def _production(self) -> bool:
@@ -134,6 +142,8 @@ class GitHubDeployments:
             environment = self._environment(result.name) if self._production else ""
             task = "" if self._production else task
             listed = self._list(github, task=task, environment=environment, at_most=at_most)
+            if not self._production:
+                self._look_for_others(number, listed)
             others = [deployment for deployment in listed if self._is_same_site(deployment, result)]
             if self._is_replaced(github, number, others):
                 state, reason = "inactive", "A newer deployment has replaced it"
@@ -166,6 +176,17 @@ class GitHubDeployments:
             return False
         newer = [deployment for deployment in others if deployment.id > number]
         return any(github.deployment_state(deployment.id) == "success" for deployment in newer[:MAX_LOOK_BACK])
+
+    def _look_for_others(self, number: int, listed: Iterable[GitHubDeployment]) -> None:
+        """Notice the jobs that began after this one, and those of its run."""
+        mine = self._event.run.id, self._event.run.attempt
+        own = set(self.ids.copy().values())
+        self._others_at_work |= any(
+            deployment.id > number or (deployment.payload.get("run-id"), deployment.payload.get("attempt")) == mine
+            for deployment in listed
+            if deployment.id not in own
+        )
+        self._has_looked = True
 
     def _end_earlier(
         self,

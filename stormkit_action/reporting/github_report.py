@@ -15,7 +15,7 @@ from stormkit_action.event import Event
 from stormkit_action.github_api.api import GitHubApi
 from stormkit_action.inputs import Command, Inputs, Switch
 from stormkit_action.plan import Plan
-from stormkit_action.reporting.comment import CommentWrite, PullRequestComment
+from stormkit_action.reporting.comment import PAUSE_ALONE_S, CommentWrite, PullRequestComment
 from stormkit_action.reporting.console import Console
 from stormkit_action.reporting.github_deployments import GitHubDeployments
 from stormkit_action.reporting.outputs import GitHubWrites
@@ -34,6 +34,9 @@ LIVE_BUDGET_S = 45.0
 
 # The last word waits this long for a request that is under way.
 CLOSE_S = 20.0
+
+# The pause before it looks whether another job has written over the comment.
+READ_BACK_S = PAUSE_ALONE_S[1]
 
 # While it waits for GitHub, the worker looks this often whether it is still wanted.
 _SLICE_S = 0.2
@@ -130,6 +133,9 @@ class GitHubReport:
                 create=self._command not in REMOVING,
             )
             self._log_comment(write)
+        if write.is_assumed and deadline.remaining > READ_BACK_S:
+            # A job that had read the comment before has written by then, and created its GitHub Deployment earlier.
+            clock.sleep(READ_BACK_S)
         if self.deployments.wanted:
             self.deployments.finish(
                 self._github.within(deadline),
@@ -137,6 +143,9 @@ class GitHubReport:
                 shown=(*self._rows_before, *write.before),
                 is_first=(self._is_first or write.is_new) and not write.superseded_by,
             )
+        if write.is_assumed and not self.deployments.is_alone:
+            confirmed = self.comment.write(change, self._github, deadline=deadline.within(budget / 2))
+            write = write._replace(settled=confirmed.settled)
         # A copy: a worker that did not end in time may still add to them.
         ids = {name: str(number) for name, number in self.deployments.ids.copy().items()}
         settled = write.settled and not self.deployments.is_unfinished

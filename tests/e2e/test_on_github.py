@@ -55,6 +55,19 @@ def test_a_plain_deploy_asks_github_eight_times(stormkit, github, step):
     assert finished.outputs["comment-url"].endswith(str(github.state.comments()[0].id))
 
 
+@pytest.mark.parametrize("before", ["success", "failed"])
+def test_a_later_deploy_asks_github_nine_times(stormkit, github, step, before):
+    step(env={"GITHUB_RUN_ID": "101"}).run()
+    stormkit.next_build(seconds=0.3, outcome=before)
+    step(env={"GITHUB_RUN_ID": "102"}).run()
+    github.requests.clear()
+    stormkit.next_build(seconds=2.5)
+    assert step(env={"GITHUB_RUN_ID": "103"}).run().exit_code == 0
+    assert len(github.requests) <= 9
+    assert rows(github) == [State.READY]
+    assert [state for state in states(github) if state == "success"] == ["success"]
+
+
 def test_a_pull_request_from_its_first_push_to_its_end(stormkit, github, step):
     for run, outcome in enumerate(("success", "failed", "success"), start=1):
         stormkit.next_build(seconds=0.3, outcome=outcome)

@@ -871,3 +871,50 @@ def test_a_github_that_hangs_holds_up_nothing(github):
     written = step.end(result(Outcome.CANCELLED), budget=1.0)
     assert clock.monotonic() - began < 2.0
     assert not written.settled
+
+
+class SameMoment(GitHub):
+    """A GitHub at which the next edits of two tokens are both on their way before the first of them is carried out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = ""
+        self.together = threading.Barrier(2, timeout=10)
+        self.first_is_done = threading.Event()
+        self.waiting: set[str] = set()
+
+    def handle(self, request: Recorded) -> Reply:
+        caller = request.headers["authorization"].split()[-1]
+        if request.method != "PATCH" or caller not in self.waiting:
+            return super().handle(request)
+        self.waiting.discard(caller)
+        self.together.wait()
+        if caller != self.first:
+            assert self.first_is_done.wait(10)
+        reply = super().handle(request)
+        self.first_is_done.set()
+        return reply
+
+
+@pytest.mark.parametrize("first", ["old site", "new site"])
+@pytest.mark.parametrize("inputs", [{}, {"github-deployment": "false"}], ids=["with deployments", "comment alone"])
+def test_no_row_is_lost_when_a_new_site_begins_as_the_only_other_one_ends(first, inputs):
+    with SameMoment() as github:
+        for token in ("old site", "new site"):
+            github.state.add_token(token.replace(" ", "_"))
+        earlier = Step(github, inputs, run=7)
+        earlier.begin()
+        earlier.end()
+        old = Step(github, inputs, run=8, token="old_site")
+        old.begin()
+        new = Step(github, inputs, run=8, token="new_site")
+        github.first, github.waiting = first.replace(" ", "_"), {"old_site", "new_site"}
+        ending = threading.Thread(target=old.end)
+        ending.start()
+        new.begin("docs", "306", "8108")
+        ending.join(10)
+        assert not github.waiting
+        new.end(result(Outcome.SUCCESS, "docs", "306", deployment_id="8108"))
+        assert rows(github) == {"hello-world / production": State.READY, "docs": State.READY}
+        [comment] = github.state.comments()
+        assert {row.deployment_id for row in read_rows(comment.body)} == {"8008", "8108"}
