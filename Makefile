@@ -80,9 +80,10 @@ image: ## The image as stormkit-action:local, and what it adds to its base
 			'BEGIN { printf "%s adds %.1f MB to %s\n", "$(IMAGE)", (image - base) / 1e6, name }'
 
 CHROMIUM ?= chromium
-pictures: ## Draw the pictures of docs/images from the tests' golden files
+pictures: $(READY) ## Draw the pictures of docs/images: the tests' golden files, and the page of make sandbox
 	@command -v npm >/dev/null && command -v $(CHROMIUM) >/dev/null || { echo "npm and Chromium are needed: apt-get install npm chromium fonts-noto-color-emoji"; exit 1; }
 	cd tools/pictures && npm ci --no-audit --no-fund --ignore-scripts && CHROMIUM=$$(command -v $(CHROMIUM)) node draw.mjs
+	CHROMIUM=$(CHROMIUM) $(BIN)/python -m tools.pictures.page
 
 tables: $(READY) ## Write the tables of inputs and outputs into README.md and docs/
 	$(BIN)/python -m tools.doc_tables

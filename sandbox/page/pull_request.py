@@ -73,7 +73,7 @@ class PullRequest:
 
     def __init__(self, stormkit: Stormkit, github: GitHub, *, page_url: str) -> None:
         self.runs: list[Run] = []
-        self.state = "none"
+        self.state = "not opened"
         self._stormkit, self._github, self._page_url = stormkit, github, page_url
         self._lock = threading.Lock()
         self._directory = tempfile.TemporaryDirectory()
@@ -106,7 +106,7 @@ class PullRequest:
                 before = self._commit(PUSHES[button])
                 self._start(f"Commit {self.content.head_sha[:7]} pushed", "synchronize", before=before)
             elif button == "open":
-                action = "opened" if self.state == "none" else "reopened"
+                action = "opened" if self.state == "not opened" else "reopened"
                 self.state = self.content.state = "open"
                 self._commit(PUSHES["push"])
                 self._start(f"Pull request {action}", action)

@@ -1,10 +1,12 @@
-"""Serves the page, what it shows as JSON, and its buttons."""
+"""Serves the page, what it shows, and its buttons."""
 
+import re
+from html import escape
 from pathlib import Path
-from typing import Any
 
 from sandbox.events import HEAD_BRANCH, PULL_REQUEST, REPOSITORY
 from sandbox.github.server import GitHub
+from sandbox.github.state import Comment, Deployment
 from sandbox.page.markdown import as_github_shows
 from sandbox.page.pull_request import PullRequest, Run
 from sandbox.stormkit.server import Stormkit
@@ -22,6 +24,9 @@ _HEADERS = {
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
 }
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_MARKED = re.compile(r"##\[(\w+)\](.*)", re.DOTALL)
+_MARKS = {"group": "▾ ", "error": "Error: ", "warning": "Warning: ", "notice": "Notice: "}
 
 # Lines of a run's log that the page shows: the newest.
 MAX_LOG_LINES = 2000
@@ -44,10 +49,9 @@ class PageServer(Server):
         if request.headers.get("host") != host or request.headers.get("origin", self.url) != self.url:
             return Reply(status=403, body=f"Open {self.url} itself.\n")
         if request.method == "POST":
-            pressed = self.pull_request.press(request.path.removeprefix("/press/"))
-            return Reply(status=204 if pressed else 409)
+            return Reply(status=204 if self.pull_request.press(request.path.removeprefix("/press/")) else 409)
         if request.path == "/state":
-            return Reply(body=self.state(), headers=_HEADERS)
+            return Reply(body={"buttons": self.pull_request.buttons, "parts": self._parts()}, headers=_HEADERS)
         if request.path in _FILES:
             name, kind = _FILES[request.path]
             headers = {**_HEADERS, "content-type": f"{kind}; charset=utf-8"}
@@ -60,39 +64,50 @@ class PageServer(Server):
         self.pull_request.close()
         super().close()
 
-    def state(self) -> dict[str, Any]:
-        """What the page shows."""
-        pull_request, runs = self.pull_request, self.pull_request.runs
+    def _parts(self) -> dict[str, str]:
+        """The page's parts by their ids, as HTML."""
+        pull_request, github, live = self.pull_request, self._github.state, self._stormkit.live()
+        content = pull_request.content
         return {
-            "title": f"{REPOSITORY}: {pull_request.content.title} #{PULL_REQUEST}",
-            "branch": HEAD_BRANCH,
-            "state": pull_request.state,
-            "sha": pull_request.content.head_sha,
-            "buttons": pull_request.buttons,
-            "comments": [
-                {"author": comment.login, "html": as_github_shows(comment.body), "edits": len(comment.history) - 1}
-                for comment in self._github.state.comments()
-            ],
-            "deployments": [
-                {
-                    "environment": deployment.environment,
-                    "sha": deployment.sha[:7],
-                    "state": deployment.state or "pending",
-                    "url": deployment.statuses[-1].environment_url if deployment.statuses else "",
-                }
-                for deployment in reversed(self._github.state.deployments)
-            ],
-            "live": self._stormkit.live(),
-            "run": _of_run(runs[-1]) if runs else None,
+            "title": escape(f"{REPOSITORY}: {content.title} #{PULL_REQUEST}"),
+            "state": f"{_badge(pull_request.state)} <code>{HEAD_BRANCH}</code> at <code>{content.head_sha[:7]}</code>",
+            "comments": "".join(map(_comment, github.comments())),
+            "deployments": "".join(map(_deployment, reversed(github.deployments))),
+            "live": f"Live on Stormkit: {f'deployment {live}' if live else 'nothing'}",
+            **(_of_run(pull_request.runs[-1]) if pull_request.runs else {"run": "None yet: open the pull request."}),
         }
 
 
-def _of_run(run: Run) -> dict[str, Any]:
-    finished = run.finished
+def _of_run(run: Run) -> dict[str, str]:
+    attempt = f", attempt {run.attempt}" if run.attempt > 1 else ""
+    lines = [*(run.step.shown if run.step else ()), *run.after.splitlines()]
+    outputs = run.finished.outputs if run.finished else {}
     return {
-        "title": f"{run.title}: run {run.number}" + (f", attempt {run.attempt}" if run.attempt > 1 else ""),
-        "state": run.state,
-        "log": [*(run.step.shown if run.step else ()), *run.after.splitlines()][-MAX_LOG_LINES:],
-        "summary": as_github_shows(finished.summary) if finished else "",
-        "outputs": finished.outputs if finished else {},
+        "run": f"{_badge(run.state)} {escape(run.title)}: run {run.number}{attempt}",
+        "log": "".join(map(_line, lines[-MAX_LOG_LINES:])),
+        "summary": as_github_shows(run.finished.summary) if run.finished else "",
+        "outputs": "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in outputs.items()),
     }
+
+
+def _line(text: str) -> str:
+    marked = _MARKED.fullmatch(_COLOUR.sub("", text))
+    kind, rest = marked.groups() if marked else ("", _COLOUR.sub("", text))
+    return "" if kind == "endgroup" else f'<span class="{kind}">{_MARKS.get(kind, "")}{escape(rest)}\n</span>'
+
+
+def _comment(comment: Comment) -> str:
+    edited = " · edited" if len(comment.history) > 1 else ""
+    body = f'<div class="markdown-body">{as_github_shows(comment.body)}</div>'
+    return f'<article class="comment"><p>{escape(comment.login)} commented{edited}</p>{body}</article>'
+
+
+def _deployment(deployment: Deployment) -> str:
+    url = deployment.statuses[-1].environment_url if deployment.state == "success" else ""
+    link = f'<a href="{escape(url)}" target="_blank" rel="noopener">View deployment</a>' if url else ""
+    badge = _badge(deployment.state or "pending")
+    return f"<li>{badge} {escape(deployment.environment)} · {deployment.sha[:7]}{link}</li>"
+
+
+def _badge(state: str) -> str:
+    return f'<span class="badge {escape(state)}">{escape(state.replace("_", " "))}</span>'
