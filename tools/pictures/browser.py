@@ -85,8 +85,9 @@ class Browser:
         """All text that the page shows."""
         return str(self.evaluate("document.body ? document.body.innerText : ''"))
 
-    def screenshot(self, file: Path) -> None:
-        """Save a picture of what the window shows."""
+    def screenshot(self, file: Path, *, scheme: str) -> None:
+        """Save a picture of what the window shows, in the colour scheme `light` or `dark`."""
+        self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         answer = self._call("Page.captureScreenshot")
         file.write_bytes(base64.b64decode(answer["data"]))
 
