@@ -33,7 +33,7 @@ def _serve():
 
 
 def test_what_it_says_to_run_works_until_it_is_interrupted(serve):
-    server = serve("--stormkit-port", "0", "--github-port", "0")
+    server = serve("--stormkit-port", "0", "--github-port", "0", "--page-port", "0")
     said = "".join(iter(server.stdout.readline, "Ctrl+C ends it.\n"))
     key, arguments = re.search(r"STORMKIT_API_KEY=(\S+) \.venv/bin/python (.+)", said).groups()
     deployed = subprocess.run(
@@ -56,4 +56,4 @@ def test_a_port_that_is_taken_is_named_as_the_problem(serve):
         out, err = server.communicate(timeout=10)
     assert server.returncode == 2
     assert (out, "Traceback" in err) == ("", False)
-    assert "choose other ports with --stormkit-port and --github-port" in err
+    assert "choose other ports with --stormkit-port, --github-port and --page-port" in err

@@ -1,0 +1,75 @@
+"""`make demo`, as a newcomer reads it."""
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from sandbox.demo import as_text
+from sandbox.runner.runner import ACTION
+
+DEMO = [sys.executable, "-m", "sandbox.demo"]
+
+
+@pytest.fixture(name="demo", scope="module")
+def _demo():
+    """What it prints into a pipe, and on a terminal with NO_COLOR."""
+    terminal, inside = pty.openpty()
+    on_terminal = subprocess.Popen(
+        DEMO, cwd=ACTION, env=os.environ | {"NO_COLOR": "1", "TERM": "xterm"}, stdout=inside, stdin=subprocess.DEVNULL
+    )
+    os.close(inside)
+    piped = subprocess.Popen(DEMO, cwd=ACTION, stdout=subprocess.PIPE, text=True)
+    shown = b""
+    try:
+        while chunk := os.read(terminal, 65_536):
+            shown += chunk
+    except OSError:
+        # Linux ends a terminal that nobody writes to any more with EIO.
+        os.close(terminal)
+    printed, _ = piped.communicate(timeout=60)
+    assert (piped.returncode, on_terminal.wait(60)) == (0, 0), printed
+    return printed, shown.decode()
+
+
+def test_it_opens_with_what_it_shows_and_ends_with_what_to_do_next(demo):
+    first, *_, last = demo[0].split("──")
+    assert "about to get its preview" in first
+    assert "What happened" in last
+    assert "make sandbox" in last
+
+
+def test_it_shows_the_comment_as_text_and_no_json(demo):
+    assert "✅ Ready in 7s · Open preview <http://127.0.0.1:" in demo[0]
+    assert "❌ Failed after 5s · Last good preview <http://127.0.0.1:" in demo[0]
+    assert "<b>" not in demo[0]
+    assert '{"' not in demo[0]
+
+
+def test_it_fits_80_columns_and_has_no_escape_codes(demo):
+    for printed in demo:
+        assert "\x1b" not in printed
+        assert max(map(len, printed.splitlines())) <= 80
+
+
+def test_it_needs_no_development_dependency():
+    imported = "import sys, sandbox.demo; print(sorted({'cmarkgfm', 'nh3', 'pytest'} & set(sys.modules)))"
+    command = [sys.executable, "-c", imported]
+    assert subprocess.run(command, cwd=ACTION, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("comment", "text"),
+    [
+        ("<!-- stormkit-action comment stormkit -->\n\n✅ <b>Ready</b>", "✅ Ready"),
+        ("a&nbsp;&#60;b&#62;<br>second", "a <b>\nsecond"),
+        ('<a href="http://127.0.0.1:1/p">Open</a>', "Open <http://127.0.0.1:1/p>"),
+        ('<a href="https://github.com/o/r">Job log</a>', "Job log"),
+        ("```text\n<b>&amp;\n```\nafter", "    <b>&amp;\nafter"),
+        (f"{'word ' * 20}", f"{'word ' * 15}word\n    word word word word"),
+    ],
+)
+def test_a_comment_as_text_keeps_what_a_person_reads(comment, text):
+    assert as_text(comment) == text
