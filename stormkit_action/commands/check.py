@@ -39,7 +39,7 @@ def check(context: Context) -> DeploymentResult:
 
 @dataclass
 class Checks:
-    """The questions, each of which leaves a line in the log or a sentence in `problems`."""
+    """The questions. What a deploy would fail for is a sentence in `problems`; all else is a line of the log."""
 
     context: Context
     problems: list[str] = field(default_factory=list)
@@ -55,6 +55,10 @@ class Checks:
     def left_out(self, text: str) -> None:
         """Log what a deploy would leave out."""
         self.context.reporter.log(f"- {text}")
+
+    def warned(self, text: str) -> None:
+        """Warn of what a deploy would warn of, too."""
+        self.context.reporter.warning(text)
 
     def environment(self, newest: Deployment | None, name: str) -> None:
         """Whether the key belongs to the environment that the inputs name; `newest` is its newest deployment.
@@ -99,7 +103,7 @@ class Checks:
         if tip is None:
             self.problems.append(f"Branch {branch} does not exist in the repository. Push it, or set the input branch.")
         elif expected and not tip.startswith(expected):
-            self.problems.append(
+            self.warned(
                 f"Branch {branch} is at {tip[:7]}, not at the expected {expected[:7]}: a deploy would build {tip[:7]}"
                 " and not publish it. Run for the newest commit, or set branch without sha."
             )
@@ -123,7 +127,7 @@ class Checks:
         if not refusal:
             self.passed(f"The token may comment on pull request {number}.")
         elif comment is Switch.TRUE:
-            self.problems.append(refusal)
+            self.warned(refusal)
         else:
             self.left_out(f"No comment would be written. {refusal}")
 
@@ -144,7 +148,7 @@ class Checks:
         if not refusal:
             self.passed("The token may create GitHub Deployments.")
         elif wanted is Switch.TRUE:
-            self.problems.append(refusal)
+            self.warned(refusal)
         else:
             self.left_out(f"No GitHub Deployment would be written. {refusal}")
 
