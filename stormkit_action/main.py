@@ -39,7 +39,7 @@ from stormkit_action.stormkit.session import StormkitSession
 def run_step(environ: Mapping[str, str], cancellation: Cancellation) -> int:
     """Run a step of a GitHub workflow. The exit code."""
     prepare_streams()
-    return main(environ, console=GitHubConsole(), files=RunnerFiles(), clock=SystemClock(cancellation))
+    return main(environ, console=GitHubConsole(environ), files=RunnerFiles(), clock=SystemClock(cancellation))
 
 
 def run_command_line(arguments: Sequence[str], environ: Mapping[str, str], cancellation: Cancellation) -> int:
@@ -90,11 +90,7 @@ def main(
         result = _run(environ, console=console, clock=clock, step=step, reporter=reporter)
     except (Cancelled, Exception) as error:
         result = _ended_by(error, environ, console)
-    code = reporter.finish(result._replace(problem=troubleshooting.with_link(result.problem, environ)))
-    reasons = (deployment.reason for deployment in result.deployments if results.exit_code(deployment.status))
-    for address in dict.fromkeys(filter(None, (troubleshooting.link(reason, environ) for reason in reasons))):
-        console.log(f"About this error: {address}")
-    return code
+    return reporter.finish(result._replace(problem=troubleshooting.with_links(result.problem, environ)))
 
 
 def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: Step, reporter: Reporter) -> Result:

@@ -23,6 +23,24 @@ _DURATION = re.compile(
 # A name holds none of the characters that separate entries, so that two entries on a line are never read as one.
 _ENVIRONMENT = r"(?P<name>[^:;=\\{}\[\]\"]{1,100}?)\s*:\s*(?P<env_id>[A-Za-z0-9_-]{1,64})"
 
+# Lines that are nearly an environment, and what is wrong with them: the first that matches.
+_NEAR_MISSES = (
+    (r"\A- ", 'begins with "-"'),
+    (r"\A\* ", 'begins with "*"'),
+    (r"\A[{\[]", "looks like JSON"),
+    (
+        r"[:=]\s*[A-Za-z0-9_-].*[:=]\s*[A-Za-z0-9_-]",
+        "has more than one environment; begin a new line for each",
+    ),
+    (r"\w\s*=>?\s*\w", 'has "=" instead of ":"'),
+    (r":\s*SK_", "has an API key instead of an env-id"),
+    (r"\A'|\"", "has quotes"),
+    (r"\A[^:]*\Z", "has no colon"),
+    (r":\Z", "has no env-id"),
+    (r"\A\d+\s*:\s*(?!\d+\Z)", "has the env-id first"),
+    (r":\s*[A-Za-z0-9_-]+\s+#", "has a comment; comments stand on a line of their own"),
+)
+
 # What no error shows, whichever input it was typed into: Stormkit's keys, user and password of an address (with and
 # without `//`), and the values of a URL's query and fragment.
 _STORMKIT_KEY = r"SK_[!-~]+"
@@ -113,21 +131,27 @@ def environments(text: str) -> list[tuple[str, str]]:
 
 
 def _environment_problem(line_text: str, match: re.Match[str] | None) -> str:
-    """What keeps a line from being an environment; empty when it is one."""
-    problem = ""
-    if line_text.startswith(("- ", "* ")):
-        problem = f"begins with {line_text[0]}: drop it"
-    elif line_text.startswith(("{", "[")):
-        problem = "looks like JSON"
-    elif len(re.findall(r"[:=]\s*[A-Za-z0-9_-]+", line_text)) > 1:
-        problem = "has more than one environment: begin a new line for each"
-    elif match is None and re.search(r"\w\s*=\s*\w", line_text):
-        problem = 'has "=" where ":" belongs'
-    elif match is None or not one_line(match["name"]) or re.match(_STORMKIT_KEY, match["env_id"]):
-        problem = "has another form"
-    elif match["name"].isdecimal() and not match["env_id"].isdecimal():
-        problem = "has the id first: the name comes first"
-    return problem
+    """What keeps a line from being an environment, and what was probably meant; empty when it is one."""
+    near_miss = next((problem for pattern, problem in _NEAR_MISSES if re.search(pattern, line_text)), "")
+    if near_miss:
+        meant = _probably_meant(line_text)
+        return f'{near_miss}: write "{shown(meant)}"' if meant else near_miss
+    return "" if match is not None and one_line(match["name"]) else "has another form"
+
+
+def _probably_meant(line_text: str) -> str:
+    """The `name: env-id` that a line nearly is; empty where that can't be told."""
+    bare = line_text.partition(" #")[0].strip(" \t-*{}[],\"'")
+    parts = re.split(r"=>|->|[:=]", bare)
+    if len(parts) == 1:
+        parts = bare.rsplit(maxsplit=1)
+    if len(parts) != 2:
+        return ""
+    name, env_id = (part.strip(" \t-\"'") for part in parts)
+    if name.isdecimal():
+        name, env_id = env_id, name
+    meant = f"{name}: {env_id}"
+    return meant if env_id.isdecimal() and not name.isdecimal() and re.fullmatch(_ENVIRONMENT, meant) else ""
 
 
 def one_of(kind: type[E]) -> Callable[[str], E]:

@@ -45,7 +45,7 @@ LOOK_S = 6.0
 def run_post_step(environ: Mapping[str, str], cancellation: Cancellation) -> int:
     """Finish a step that was killed. The exit code: also 3 for a bug, 130 when the post step was cancelled itself."""
     prepare_streams()
-    console = GitHubConsole()
+    console = GitHubConsole(environ)
     try:
         return finish(environ, console=console, files=RunnerFiles(), clock=SystemClock(cancellation))
     except Cancelled:

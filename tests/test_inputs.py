@@ -109,7 +109,7 @@ def test_all_errors_come_at_once_with_input_value_and_what_is_accepted():
     )
     assert found == (
         'Input environments: "docs" is not valid: use one "name: env-id" a line, such as "docs: 305"; line 1 has'
-        " another form.",
+        " no colon.",
         'Input command: "depoly" is not valid: use auto, deploy, publish, rollback, restart, stop, delete, cleanup,'
         " status, list or check.",
         'Input publish: "yse" is not valid: use true or false.',

@@ -4,7 +4,7 @@ import pytest
 
 from stormkit_action import troubleshooting
 from stormkit_action.inputs import WrongInputs, read
-from stormkit_action.troubleshooting import SECTIONS, anchor, link, with_link
+from stormkit_action.troubleshooting import SECTIONS, anchor, links, section, with_links
 from tests.docs.test_links import anchors
 from tools.doc_tables import ROOT
 
@@ -12,26 +12,35 @@ ACTION = {"GITHUB_ACTION_REPOSITORY": "octocat/stormkit_action", "GITHUB_ACTION_
 PAGE = "https://github.com/octocat/stormkit_action/blob/v1/docs/troubleshooting.md"
 
 
-def test_every_section_has_an_anchor_on_the_page():
+def test_every_section_has_an_anchor_of_its_own_on_the_page():
     page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
     assert {anchor(heading) for heading in SECTIONS} <= anchors(page)
+    assert len({anchor(heading) for heading in SECTIONS}) == len(SECTIONS)
 
 
 def test_an_error_links_to_its_section():
     with pytest.raises(WrongInputs) as caught:
         read({"GITHUB_ACTIONS": "true"})
-    assert link(caught.value.text, ACTION) == f"{PAGE}#input-api-key--is-not-valid"
-    assert with_link("x\nThe build of deployment 8241 failed in install.", ACTION).endswith(
+    assert links(caught.value.text, ACTION) == [f"{PAGE}#input-api-key--is-not-valid"]
+    assert with_links("x\nThe build of deployment 8241 failed in install.", ACTION).endswith(
         f"\n{PAGE}#the-build-of-deployment--failed"
     )
 
 
+def test_several_problems_link_to_their_sections_once_and_not_to_many():
+    assert links("is closed\nInput a: x is not valid\nInput b: y is not valid", ACTION) == [
+        f"{PAGE}#input---is-not-valid"
+    ]
+    assert len(links("\n".join(SECTIONS), ACTION)) == troubleshooting.MAX_LINKS
+
+
 def test_an_error_without_a_section_or_outside_an_action_links_to_nothing():
-    assert with_link("Something else.", ACTION) == "Something else."
-    assert link(SECTIONS[0].replace("…", "x"), {}) == ""
+    assert with_links("Something else.", ACTION) == "Something else."
+    assert links(SECTIONS[0].replace("…", "x"), {}) == []
 
 
-def test_a_section_is_about_one_line(monkeypatch):
+def test_the_parts_of_a_heading_stand_in_one_line_in_order(monkeypatch):
     monkeypatch.setattr(troubleshooting, "SECTIONS", ("one … two",))
-    assert link("one and two", ACTION)
-    assert not link("one\nand two", ACTION)
+    assert section("one and two") == "one … two"
+    assert section("two and one") == ""
+    assert links("one\nand two", ACTION) == []

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from stormkit_action.context import Context
 from stormkit_action.errors import CommandError, NotFound
 from stormkit_action.stormkit.models import Deployment, Status
+from stormkit_action.text import one_line
 
 
 def named(context: Context) -> Deployment:
@@ -15,10 +16,9 @@ def named(context: Context) -> Deployment:
     except NotFound as error:
         if not error.from_handler:
             raise CommandError(error.text) from None
-        where = f"environment {context.environment.env_id}" if context.environment.env_id else "the key's environment"
         raise CommandError(
-            f"There is no deployment {wanted} in {where}; nothing was changed. Check deployment-id and env-id: a"
-            " deployment belongs to one environment."
+            f"There is no deployment {wanted} in {_where(context)}; nothing was changed. Check deployment-id and"
+            " env-id: a deployment belongs to one environment."
         ) from None
     context.check_environment(deployment)
     return deployment
@@ -32,14 +32,19 @@ def newest(context: Context, what: str, is_wanted: Callable[[Deployment], bool])
             context.check_environment(deployment)
             return deployment
     raise CommandError(
-        f"Branch {branch} has no {what} in this environment; nothing was changed. Check branch and env-id, or name a"
-        " deployment-id."
+        f"Branch {one_line(branch)} has no {what} in {_where(context)}; nothing was changed. Check branch and env-id,"
+        " or set deployment-id."
     )
 
 
 def named_or_newest(context: Context, what: str, is_wanted: Callable[[Deployment], bool]) -> Deployment:
     """The one that deployment-id names, else the branch's newest that is wanted."""
     return named(context) if context.inputs.deployment_id else newest(context, what, is_wanted)
+
+
+def _where(context: Context) -> str:
+    """The environment that was searched, as a message names it."""
+    return f"environment {context.environment.env_id}" if context.environment.env_id else "the key's environment"
 
 
 def is_successful(deployment: Deployment) -> bool:

@@ -18,6 +18,7 @@ from typing import TextIO
 
 from actions_toolkit.command import issue, issue_command
 
+from stormkit_action import troubleshooting
 from stormkit_action.text import MIN_SECRET_CHARACTERS, redact, strip_controls
 
 # GitHub cuts an annotation at 4096 characters. A little less leaves room for how it counts.
@@ -115,7 +116,15 @@ class Console(ABC):
 
 
 class GitHubConsole(Console):
-    """The log of a GitHub step: annotations, groups and masks are workflow commands on standard output."""
+    """The log of a GitHub step: annotations, groups and masks are workflow commands on standard output.
+
+    Errors, warnings and notices end with links to the parts of docs/troubleshooting.md about them, where `environ` says
+    which repository the action is from.
+    """
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self._environ = environ or {}
 
     def mask(self, secret: str) -> None:
         super().mask(secret)
@@ -155,8 +164,12 @@ class GitHubConsole(Console):
 
     def _annotate(self, kind: str, text: str, title: str = "") -> None:
         message = strip_controls(redact(text, self._secrets))
-        if len(message) > MAX_ANNOTATION_CHARACTERS:
-            message = f"{message[: MAX_ANNOTATION_CHARACTERS - 1]}…"
+        links = troubleshooting.links(message, self._environ)
+        ending = "".join(f"\n{link}" for link in links if link not in message)
+        limit = MAX_ANNOTATION_CHARACTERS - len(ending)
+        if len(message) > limit:
+            message = f"{message[: limit - 1]}…"
+        message += ending
         # Not the toolkit's error(): with a title it also prints empty file and line properties.
         properties = {"title": strip_controls(redact(title, self._secrets))} if title else {}
         with self._lock:

@@ -35,8 +35,9 @@ class Response(NamedTuple):
     """What came back for a request, redacted of secrets.
 
     `data` is the JSON of the body, None where it holds none; `text` is the beginning of the body. `action` is what the
-    request did, as it reads after "while"; `origin` is where it was sent. `is_first` until the API has answered once:
-    then something else at `origin` is a wrong address, and no passing fault.
+    request did, as it reads after "while"; `env_id` is the environment it asked for, and `origin` where it was sent.
+    `is_first` until the API has answered once: then something else at `origin` is a wrong address, and no passing
+    fault.
     """
 
     status: int
@@ -45,6 +46,7 @@ class Response(NamedTuple):
     text: str
     action: str
     origin: str
+    env_id: str = ""
     is_first: bool = False
 
     @property
@@ -122,14 +124,13 @@ def failure(response: Response) -> StormkitError:
     status = response.status
     message = server_message(response.data)
     quoted = f' It says: "{message.removesuffix(".")}".' if message else ""
-    during = f"while {response.action}.{quoted}"
-    what = f"({status}) {during}"
+    what = f"({status}) while {response.action}.{quoted}"
     error: StormkitError
     match status:
         case 401 | 402 | 403:
             error = _refused(response, what, message)
         case 404:
-            error = _not_found(response, during, message)
+            error = _not_found(response, quoted, message)
         case 407:
             # The proxy refused; nothing has reached Stormkit.
             error = Rejected(
@@ -182,32 +183,33 @@ def _refused(response: Response, what: str, message: str) -> StormkitError:
     return Refused(text, status=status, server_message=message)
 
 
-def _not_found(response: Response, during: str, message: str) -> StormkitError:
+def _not_found(response: Response, quoted: str, message: str) -> StormkitError:
     data = response.data
     is_empty = response.is_json and not response.text.strip()
     has_code = isinstance(data, dict) and data.get("code") == "not-found"
     if is_empty or has_code or message:
-        if has_code:
-            advice = "Check env-id, the ids and the branch; with an app, team or user key env-id is needed."
-        elif is_empty:
-            # The dashboard's host answers like this too.
-            advice = (
-                "Check env-id, the ids and the branch; with an app, team or user key env-id is needed. Check api-url"
-                " too: the API is at https://api.<domain>."
-            )
-        else:
+        where = f" in environment {response.env_id}" if response.env_id else ", without an env-id"
+        if not has_code and not is_empty:
             # Stormkit says itself what is missing, for example the repository.
             advice = "Correct what it names, and run again."
+        elif response.env_id:
+            advice = f"Check these values, and that the API key reaches environment {response.env_id}."
+        else:
+            advice = "With an app, team or user key env-id is needed; with an environment's key check the other values."
+        if is_empty:
+            # The dashboard's host answers like this too.
+            advice = f"{advice} Check api-url too: the API is at https://api.<domain>."
         return NotFound(
-            f"Stormkit answered 404 (not found) {during} {advice}",
+            f"Stormkit answered 404 (not found) while {response.action}{where}.{quoted} {advice}",
             server_message=message,
             from_handler=is_empty or has_code,
         )
     if response.is_html and response.is_first:
         return Rejected(_not_the_api(response), status=response.status)
     return ServerFault(
-        f"Stormkit's API was not there (404) {during} Something else answered for {response.origin}: run again later."
-        " If it stays, check api-url, and that the server is v2026.04.10.1 or newer.",
+        f"Stormkit's API was not there (404) while {response.action}.{quoted} Something else answered for"
+        f" {response.origin}: run again later. If it stays, check api-url, and that the server is v2026.04.10.1 or"
+        " newer.",
         status=response.status,
     )
 

@@ -67,7 +67,8 @@ class StormkitClient:
         query = {"from": str(offset)} if offset else {}
         if branch:
             query["branch"] = branch
-        request = self._request("GET", "/v1/deployments", "listing deployments", query, required="deployments")
+        action = f"listing the deployments of {one_line(branch)}" if branch else "listing deployments"
+        request = self._request("GET", "/v1/deployments", action, query, required="deployments")
         return answers.page(self._send(request, patience))
 
     def all_deployments(self, *, branch: str = "", patience: float = PATIENCE_S) -> Iterator[Deployment]:
@@ -186,6 +187,7 @@ class StormkitClient:
             method=method,
             path=path,
             action=action,
+            env_id=self.env_id,
             query={**(query or {}), **env},
             body={**(body or {}), **env} if method == "POST" else None,
             required=required,

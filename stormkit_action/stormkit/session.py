@@ -99,7 +99,8 @@ class KeyAuth(AuthBase):
 
 
 class Request(NamedTuple):
-    """One request. `action` is what it does, as it reads after "while": "reading deployment 8241".
+    """One request. `action` is what it does, as it reads after "while": "reading deployment 8241", and `env_id` the
+    environment it asks for.
 
     `required` is the field without which an answer is none, and the request may be repeated. The answer may take
     `timeout` seconds to begin.
@@ -108,6 +109,7 @@ class Request(NamedTuple):
     method: str
     path: str
     action: str
+    env_id: str = ""
     query: Mapping[str, str] | None = None
     body: Mapping[str, Any] | None = None
     required: str = ""
@@ -227,6 +229,7 @@ class StormkitSession:
             text=redact_json(text, self._secrets),
             action=request.action,
             origin=self.origin,
+            env_id=request.env_id,
             is_first=not self._has_answered.is_set(),
         )
         try:

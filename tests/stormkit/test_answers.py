@@ -1,6 +1,8 @@
 """What a refusal means: its kind, its words, and what to do next."""
 
+import dataclasses
 import json
+import re
 import tracemalloc
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -48,8 +50,14 @@ def refused(status: int, data: Any = None, **more: Any) -> StormkitError:
         (402, OVER_LIMIT, Refused, OVER_LIMIT["error"], "change the plan; nothing was built"),
         (403, None, Refused, "", "with an app, team or user key check env-id too"),
         (403, {"error": "No.", "code": "forbidden", "docs": "https://x"}, Refused, "No.", "repository secret"),
-        (404, None, NotFound, "", "env-id is needed"),
-        (404, {"error": "gone", "code": "not-found"}, NotFound, "gone", "Check env-id, the ids and the branch"),
+        (404, None, NotFound, "", "without an env-id. With an app, team or user key env-id is needed"),
+        (
+            404,
+            {"error": "gone", "code": "not-found"},
+            NotFound,
+            "gone",
+            "with an environment's key check the other values",
+        ),
         (405, None, Rejected, "", "Correct what it names"),
         (418, {"error": ""}, Rejected, "", "Correct what it names"),
         (429, {"error": "too-many-requests"}, Busy, "too-many-requests", "Run again later"),
@@ -65,7 +73,7 @@ def test_kinds_words_and_advice(status, data, kind, words, advice):
     assert type(error) is kind
     assert (error.status, error.server_message) == (status, words)
     assert f"{status}" in error.text
-    assert " while reading deployment 8241." in error.text
+    assert re.search(r" while reading deployment 8241[.,]", error.text)
     assert advice in error.text
     assert (f'It says: "{words.removesuffix(".")}".' in error.text) is bool(words)
     assert error.text == str(error)
@@ -264,6 +272,12 @@ def test_a_404_of_somebody_else_is_a_lost_answer(data, text, content_type):
     assert isinstance(error, ServerFault)
     assert not error.from_stormkit
     assert "check api-url" in error.text
+
+
+def test_a_404_names_the_environment_it_asked_for():
+    error = failure(dataclasses.replace(response(404), env_id="999"))
+    assert "while reading deployment 8241 in environment 999." in error.text
+    assert "that the API key reaches environment 999" in error.text
 
 
 def test_a_404_of_the_dashboards_host_names_api_url_too():
