@@ -1,5 +1,6 @@
 """Writes docs/reliability.md from a run of the whole matrix."""
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -47,61 +48,58 @@ FAULTS: Mapping[FaultKind, tuple[str, str]] = {
 BEGINNING = """\
 # Reliability
 
-What the action makes of every fault of every call. **`make reliability` writes this page** from a run of the whole
-program over HTTP against the sandbox's Stormkit; it fails when a cell differs from what
-`tools/reliability/expected.py` says, or when one of these was violated, in any of {runs} runs:
+What becomes of a deployment when Stormkit, the network or the job fails.
 
-- never two builds for one step (`retries` allows as many more), and none left running without the `reason` saying so:
-  the rows with "still building", and why it is, stand in the tables;
-- never a wrong verdict: `success` only when the deployment has succeeded, `stopped` only when it was stopped or
-  deleted, `published: true` only when it is live, `deleted` never more than there were;
-- all outputs set, with a reason for anything but success; the exit code as documented; no traceback; no key in the
-  log, the outputs or the saved state;
-- never a running or failed deployment published, a published one deleted, a successful one restarted, or another
-  branch's deployment touched.
+| What fails | What the action does |
+| --- | --- |
+| the trigger's answer is lost | looks for the deployment that the trigger started, for up to 12 seconds, \
+and adopts it; triggers again only when there is none |
+| Stormkit says that the trigger failed | stops what it stored but never queued, and triggers again |
+| a trigger is carried out late, after another one was accepted | stops the second build as soon as it finds it, \
+at the latest when the first one has ended |
+| calls before and at the trigger | repeats them for about a minute, less with a shorter `timeout`; then \
+the step fails |
+| calls while a build runs | repeats them until `timeout`; only a refusal (401, 402, 403), or a \
+deployment that is gone, ends the wait |
+| the answer to a publish, a stop, a deletion or a restart | reads the deployment back: only what it says counts |
+| the job is cancelled | stops the build, with 2 seconds for Stormkit and 2.5 for GitHub; the post step does \
+what is left |
 
-Each fault is run twice: **once** strikes the first such call, **always** every one. All three generations of servers
-come to the same end in every cell, where a heading does not say otherwise; the figures are the newest one's. A build
-takes 20 s, `timeout` is 5 minutes.
+In {runs} runs, none of these ever happened:
 
-The program runs in one process with the server and on one clock, which is moved on instead of waited for: the seconds
-are what it would have taken. Pauses are random in use; here they are the same in each run. Processes, signals and kills
-are tested in `tests/e2e`.
-
-## How it is done
-
-- **A trigger whose answer is lost is never just repeated.** The list of deployments is looked through for up to 12
-  seconds for one of this branch that appeared since the trigger was sent and is no auto-deployment. It is adopted. Only
-  when there is none, another trigger is sent. When Stormkit itself says that it failed (500 with its own JSON), what it
-  has stored and not begun to build would stay `running` for ever: it is stopped before the next trigger.
-- **A trigger that arrives late** (the first one, after the second was accepted) is looked for again when the second one
-  was accepted and when its build has ended, and stopped.
-- **Before and at the trigger the action gives up after about a minute** (sooner with a shorter `timeout`); while a
-  build runs it endures everything but 401, 402, 403 and a second 404 in a row until `timeout`.
-- **What changes something is confirmed by reading back**: a publish, a stop, a deletion, a restart. The answer decides
-  nothing, whether it is an error or a success.
-- **A cancel** ends every wait at once, also inside a slow request; the remote stop gets 2 seconds and what is
-  told on GitHub 2.5. What could not be confirmed in that time is left to the post step, as is a step that was killed.
+- two builds for one step (`retries` allows as many more), or one left running without the `reason` saying so;
+- a wrong verdict: `success` without a successful build, `stopped` without a stop, `published: true` without being live,
+  or a `deleted` higher than what there was;
+- an output that was not set, a failure without a reason, another exit code than documented, a traceback, or the key in
+  the log, the outputs or the saved state;
+- a running or failed deployment published, a published one deleted, a successful one restarted, or another branch's
+  deployment touched.
 
 ## What it can't know
 
-Nothing in a deployment tells which request it came from. So:
+A deployment does not say which request started it. So:
 
-- When an answer is lost and, in those very seconds, another workflow triggers the same branch in the same environment,
-  its deployment can be adopted as ours. Both build the tip of the branch, and the built commit is compared with the
-  expected one as ever. Of deployments created within a second of each other the newest is kept and the others are
-  stopped, as a repeated request would look the same. When the answer is a 500, the other workflow's deployment can be
-  taken for what could not be queued, and be stopped, as long as its build has not begun. Give workflows that deploy
-  the same branch one `concurrency` group.
-- Where more has appeared than the triggers in doubt explain, nothing is stopped afterwards; the log names the
-  candidates.
-- A trigger that is carried out more than 12 seconds after an error was answered to it starts a second build. It is
-  stopped as soon as it is found, which is when the build that was waited for has ended at the latest.
-- A proxy that repeats a trigger and passes one of the answers on as if nothing had happened is not noticed.
-- A server whose database clock is more than a second behind its web server's hides a lost trigger's deployment: it is
-  then triggered again.
+- If an answer is lost while another workflow triggers the same branch in the same environment, the action may adopt
+  that workflow's deployment, or stop one of the two when they were created within a second of each other. After a 500,
+  it may stop the other one if its build has not begun. Give workflows that deploy the same branch one `concurrency`
+  group.
+- If more deployments appeared than the lost triggers explain, nothing is stopped; the log names the candidates.
+- A proxy that repeats a trigger, and passes on one of the answers, goes unnoticed.
+- If the server's database clock is more than a second behind its web server's, a lost trigger's deployment is not
+  recognized, and the branch is triggered again.
 
-## The faults
+## How this is measured
+
+`make reliability` writes this page. It runs the whole program over HTTP against the sandbox's Stormkit, with every
+fault of every call: **once**, on the first such call, and **always**. It fails when a cell differs from
+`tools/reliability/expected.py`. All three generations of servers come to the same end, unless a heading says otherwise;
+the figures are the newest one's. A build takes 20 s, and `timeout` is 5 minutes.
+
+The clock is moved on instead of waited for, and pauses, which are random in use, are the same in each run. Processes,
+signals and kills are tested in `tests/e2e`.
+
+<details>
+<summary>The faults</summary>
 
 | Fault | What happens to the request |
 | --- | --- |
@@ -116,7 +114,8 @@ HEAD = """\
 def page(ran: Mapping[str, Ran], runs: int) -> str:
     """The whole document; `ran` by the cells' names."""
     faults = "".join(f"| {name} | {what} |\n" for name, what in FAULTS.values())
-    return BEGINNING.format(runs=runs) + faults + "".join(_section(scenario, ran) for scenario in SCENARIOS)
+    sections = "".join(_section(scenario, ran) for scenario in SCENARIOS)
+    return f"{BEGINNING.format(runs=runs)}{faults}\n</details>\n{sections}"
 
 
 def _section(scenario: Scenario, ran: Mapping[str, Ran]) -> str:
@@ -124,8 +123,14 @@ def _section(scenario: Scenario, ran: Mapping[str, Ran]) -> str:
         row(kind, *(ran[Cell(scenario=scenario, kind=kind, always=always).name] for always in (False, True)))
         for kind in scenario.kinds or KINDS
     ]
-    stays = f"\n*Still building:* {scenario.stays}\n" if scenario.stays else ""
-    return f"\n## {scenario.title}\n\n{scenario.about}\n{stays}\n{HEAD}" + "\n".join(rows) + "\n"
+    stays = f"\n{wrapped(f'*Still building:* {scenario.stays}')}\n" if scenario.stays else ""
+    about = f"\n## {scenario.title}\n\n{wrapped(scenario.about)}\n{stays}"
+    return f"{about}\n<details>\n<summary>Each fault</summary>\n\n{HEAD}" + "\n".join(rows) + "\n\n</details>\n"
+
+
+def wrapped(text: str) -> str:
+    """`text` in lines of at most 120 characters."""
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def row(kind: FaultKind, once: Ran, always: Ran) -> str:
