@@ -85,7 +85,7 @@ pictures: $(READY) ## Draw the pictures of docs/images: the tests' golden files,
 	cd tools/pictures && npm ci --no-audit --no-fund --ignore-scripts && CHROMIUM=$$(command -v $(CHROMIUM)) node draw.mjs
 	CHROMIUM=$(CHROMIUM) $(BIN)/python -m tools.pictures.page
 
-tables: $(READY) ## Write the tables of inputs and outputs into README.md and docs/
+tables: $(READY) ## Write the inputs and outputs into action.yml and docs/
 	$(BIN)/python -m tools.doc_tables
 
 # Locks everything for all Pythons and processors at once. UPGRADE= keeps what is locked and adds what is missing.

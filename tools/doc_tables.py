@@ -1,4 +1,4 @@
-"""Writes inputs and outputs into action.yml, README.md and docs/: `python -m tools.doc_tables`.
+"""Writes inputs and outputs into action.yml and docs/: `python -m tools.doc_tables`.
 
 A table in Markdown stands between `<!-- inputs -->` and `<!-- /inputs -->`, and so do the outputs; action.yml's are its
 blocks `inputs:` and `outputs:`. The headings of docs/troubleshooting.md go into the module that links to them. The rest
@@ -15,7 +15,7 @@ from stormkit_action.inputs import INPUTS
 from stormkit_action.reporting.outputs import OUTPUTS
 
 ROOT = Path(__file__).parents[1]
-FILES = ("action.yml", "README.md", "docs/inputs.md", "docs/outputs.md", "stormkit_action/troubleshooting.py")
+FILES = ("action.yml", "docs/inputs.md", "docs/outputs.md", "stormkit_action/troubleshooting.py")
 
 _TABLE = re.compile(
     r"(?P<open><!-- (?P<name>inputs|outputs|sections) -->\n).*?(?P<close>(?:    # )?<!-- /(?P=name) -->)", re.DOTALL

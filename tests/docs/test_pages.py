@@ -4,8 +4,14 @@ import json
 import re
 import tomllib
 
+import pytest
+
+from stormkit_action.inputs import INPUTS
 from stormkit_action.reporting.outputs import OUTPUTS
 from tools.doc_tables import ROOT
+
+PAGES = ("how-it-works", "inputs", "outputs", "recipes", "reliability", "troubleshooting")
+PROSE = ("README.md", "CONTRIBUTING.md", *(f"docs/{name}.md" for name in PAGES))
 
 
 def read(name: str) -> str:
@@ -34,3 +40,33 @@ def test_every_make_target_that_is_named_exists():
     named = {name for page in pages for name in re.findall(r"(?:`|run: )make ([a-z]+)", page.read_text("utf-8"))}
     assert named
     assert named <= targets
+
+
+def test_the_readme_s_inputs_are_those_of_the_code():
+    rows = re.findall(r"^\| `([a-z-]+)` \| (.*?) \| .* \|$", read("README.md").partition("## Inputs")[2], re.MULTILINE)
+    defaults = {spec.name: f"`{spec.default}`" if spec.default else "" for spec in INPUTS}
+    shown = {name: default.strip() for name, default in rows if name in defaults}
+    assert len(shown) == 8
+    own = {"api-key": "required", "branch": "the event's"}
+    assert shown == {name: own.get(name, defaults[name]) for name in shown}
+
+
+def test_the_readme_s_outputs_are_those_of_the_code():
+    rows = re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", read("README.md").partition("## Outputs")[2], re.MULTILINE)
+    shown = {name: meaning for name, meaning in rows if name in OUTPUTS}
+    assert shown == {name: OUTPUTS[name] for name in shown}
+    assert {"status", "preview-url"} <= shown.keys()
+
+
+def test_every_file_that_contributing_names_exists():
+    """A name in the walk of a deployment is relative to the package, to one of its folders, or to the repository."""
+    folders = (ROOT, ROOT / "stormkit_action", *(ROOT / "stormkit_action").glob("*/"))
+    named = set(re.findall(r"`([\w./]+\.py)`", read("CONTRIBUTING.md")))
+    assert len(named) > 15
+    assert [name for name in named if not any((folder / name).is_file() for folder in folders)] == []
+
+
+@pytest.mark.parametrize("name", PROSE)
+def test_a_line_of_prose_has_at_most_120_characters(name):
+    prose = re.sub(r"^```.*?^```$", "", read(name), flags=re.DOTALL | re.MULTILINE)
+    assert [line for line in prose.splitlines() if len(line) > 120 and not re.match(r"\||\s*<", line)] == []

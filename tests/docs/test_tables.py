@@ -1,4 +1,4 @@
-"""The tables of inputs and outputs in README.md and docs/ are those of the code."""
+"""The inputs and outputs in action.yml and docs/ are those of the code."""
 
 import re
 

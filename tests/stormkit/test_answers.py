@@ -1,6 +1,5 @@
 """What a refusal means: its kind, its words, and what to do next."""
 
-import dataclasses
 import json
 import re
 import tracemalloc
@@ -275,7 +274,7 @@ def test_a_404_of_somebody_else_is_a_lost_answer(data, text, content_type):
 
 
 def test_a_404_names_the_environment_it_asked_for():
-    error = failure(dataclasses.replace(response(404), env_id="999"))
+    error = failure(response(404)._replace(env_id="999"))
     assert "while reading deployment 8241 in environment 999." in error.text
     assert "that the API key reaches environment 999" in error.text
 
