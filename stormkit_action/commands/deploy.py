@@ -106,11 +106,15 @@ class Deploy:
     def _failed(self, error: ActionError) -> DeploymentResult:
         """The result of an error; a build that goes on is stopped where it is the wrong one, else told of."""
         reason = error.text
+        is_wrong = self._build.is_known and isinstance(error, CommandError)
         if self._build.is_known:
             self._stop_orphans()
-            if isinstance(error, CommandError):
+            if is_wrong:
                 reason = f"{reason} {self._stop_wrong_build()}".rstrip()
         result = self._build.result(Outcome.FAILED, reason)
+        if is_wrong and result.deployment is not None:
+            # It may have been built by now, but it is another site's.
+            result = result._replace(deployment=result.deployment._replace(preview_url=""))
         if self._build.may_be_running:
             still = f"Deployment {result.deployment_id} may still be building: nothing has stopped it."
             return result._replace(reason=f"{reason} {still}")

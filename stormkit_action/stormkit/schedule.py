@@ -97,8 +97,11 @@ def _spread(durations: list[float], median: float) -> float:
     return max(widened, LEAST_SPREAD, 0.4 / median)
 
 
-# What is expected of a first build: with this spread, two of three take between 33 s and 4.5 min.
-UNKNOWN = UsualDuration(seconds=95, builds=0, spread=1.05)
+# What is expected of a first build: with this spread, two of three take between 34 s and 5.2 min.
+UNKNOWN = UsualDuration(seconds=103, builds=0, spread=1.1)
+
+# A first build may also end in a moment: while nothing is known, so many seconds are polled as often as is allowed.
+MOMENT_S = 1.5
 
 
 def pause(elapsed: float, *, shortest: float, usual: UsualDuration | None = None) -> float:
@@ -106,7 +109,9 @@ def pause(elapsed: float, *, shortest: float, usual: UsualDuration | None = None
 
     It ends when the polls that are due since `elapsed` add up to one, or where Stormkit's own time limit ends builds.
     """
-    waited = elapsed if math.isfinite(elapsed) and elapsed > 0 else 0.0
+    waited = min(elapsed, MAX_BUILD_S) if elapsed > 0 else 0.0
+    if usual is None and waited < MOMENT_S:
+        return shortest
     longest = min(MAX_PAUSE_S, _until_time_limit(waited))
     return max(shortest, _until_next(waited, usual or UNKNOWN, longest))
 
