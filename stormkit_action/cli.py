@@ -153,7 +153,7 @@ def _flags(arguments: Sequence[str]) -> dict[str, Any]:
     if unknown:
         raise _WrongUsage(_no_such_flag(unknown[0], known))
     if len(rest) > 1:
-        raise _WrongUsage(f"There can be one command, and {len(rest)} words stand without a flag before them.")
+        raise _WrongUsage(f"Give one command: {len(rest)} arguments have no flag before them.")
     command = rest[0] if rest else ""
     if command and command not in COMMANDS:
         raise _WrongUsage(f"There is no such command.{_guess(command, COMMANDS)} Commands: {', '.join(COMMANDS)}.")

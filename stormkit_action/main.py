@@ -103,7 +103,7 @@ def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: St
     deadline = Deadline.after(clock, inputs.timeout.total_seconds())
     if insecure(inputs.api_url):
         name = "Input api-url" if event.on_github else "--api-url"
-        console.warning(f"{name}: {inputs.api_url} is not encrypted: the API key can be read on its way. Use https.")
+        console.warning(f"{name}: {inputs.api_url} is not encrypted, so the API key can be read in transit. Use https.")
     github = github_api(inputs, event, clock)
     step.plan = plan = _with_what_github_knows(plan, inputs, event, github)
     if event.pipeline is not None and plan.branch == event.pipeline.branch:

@@ -30,7 +30,7 @@ _NEAR_MISSES = (
     (r"\A[{\[]", "looks like JSON"),
     (
         r"[:=]\s*[A-Za-z0-9_-].*[:=]\s*[A-Za-z0-9_-]",
-        "has more than one environment; begin a new line for each",
+        "has more than one environment: begin a new line for each",
     ),
     (r"\w\s*=>?\s*\w", 'has "=" instead of ":"'),
     (r":\s*SK_", "has an API key instead of an env-id"),

@@ -21,7 +21,7 @@ _FOR_DEPENDABOT = (
 
 _DEFAULT_BRANCH_STAYS = (
     "The closed pull request's head, {}, is the repository's default branch, so its deployments stay. To clean it up"
-    " all the same, set branch."
+    " anyway, set branch."
 )
 
 
@@ -51,7 +51,7 @@ def skip_reason(event: Event, *, has_key: bool) -> str:
         here = event.repository or "this repository"
         return (
             f"The pull request comes from a fork ({fork}). Stormkit would build the branch of that name in"
-            f" {here} instead, so nothing was deployed. Push the branch there for a preview."
+            f" {here} instead, so nothing was deployed. For a preview, push the branch to {here}."
         )
     if not has_key and event.actor == DEPENDABOT:
         return f"Dependabot's runs get no repository secrets: api-key is empty, nothing was deployed. {_FOR_DEPENDABOT}"

@@ -184,7 +184,7 @@ def _check_is_ours(context: Context, deployment: Deployment) -> None:
     """
     context.check_environment(deployment)
     if deployment.branch not in ("", context.plan.branch):
-        raise CommandError(f"Deployment {deployment.id} is of branch {deployment.branch}: it was left as it is.")
+        raise CommandError(f"Deployment {deployment.id} belongs to branch {deployment.branch}: it was left alone.")
 
 
 def _stopped(context: Context, deployment: Deployment) -> DeploymentResult:

@@ -21,7 +21,7 @@ SECTIONS: tuple[str, ...] = (
     "answered with a web page",
     "without a JSON object while",
     "speaks HTTPS, and the request was plain HTTP",
-    "is not encrypted: the API key can be read on its way",
+    "is not encrypted, so the API key can be read in transit",
     "Stormkit's API was not there (404)",
     "A firewall or proxy between the runner and Stormkit refused the request",
     "The proxy asks for a user name and a password",

@@ -123,7 +123,7 @@ def test_commands_are_words_and_booleans_are_flags(arguments, expected):
         (["--comment", "false"], "There is no flag --comment: it has no use outside GitHub."),
         (["SK_do_not_show"], "There is no such command."),
         (["depoly"], "There is no such command. Did you mean deploy?"),
-        (["deploy", "do_not_show"], "There can be one command, and 2 words"),
+        (["deploy", "do_not_show"], "Give one command: 2 arguments"),
         (["--publish", "true"], "There is no such command."),
         (["--branch"], "--branch needs a value."),
         (["--branch", "a", "--branch", "b"], "--branch is given twice."),

@@ -309,7 +309,7 @@ def test_a_key_may_hold_any_punctuation(text):
         ("'docs': 305", 'line 1 has quotes: write "docs: 305"'),
         ("docs: 305 # the manual", 'line 1 has a comment; comments stand on a line of their own: write "docs: 305"'),
         ("docs: SK_0123456789abcdef", "line 1 has an API key instead of an env-id$"),
-        (r"docs: 305\nweb: 306", "line 1 has more than one environment; begin a new line for each"),
+        (r"docs: 305\nweb: 306", "line 1 has more than one environment: begin a new line for each"),
         ("docs: 305; web: 306", "more than one environment"),
         ("docs: 305 web: 306", "more than one environment"),
         ("docs: 305, web: 306", "more than one environment"),

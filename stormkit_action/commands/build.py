@@ -190,7 +190,7 @@ class Build:
             return f"stopping it was not confirmed: {error.text.removesuffix('.')}"
         if self._last is None or self._last.status is Status.STOPPED:
             return "it was stopped"
-        return f"when it was to be stopped it had just ended ({self._last.status})"
+        return f"it ended just before it could be stopped ({self._last.status})"
 
     def _why_stopped(self, last: Deployment) -> str:
         with contextlib.suppress(StormkitError):

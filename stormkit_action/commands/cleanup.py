@@ -26,7 +26,7 @@ def delete(context: Context) -> DeploymentResult:
     except NotFound:
         if not context.client.is_gone(deployment_id):
             raise
-        context.reporter.log(f"Deployment {deployment_id} is not there: nothing to delete.")
+        context.reporter.log(f"Deployment {deployment_id} is already gone: nothing to delete.")
         return context.result(None)
     context.check_environment(deployment)
     if deployment.published is not False:
@@ -41,7 +41,7 @@ def delete(context: Context) -> DeploymentResult:
 
 
 def _refusal(context: Context, deployment: Deployment) -> DeploymentResult:
-    state = "is published" if deployment.published else "may be published (Stormkit does not tell)"
+    state = "is published" if deployment.published else "may be published (Stormkit does not say)"
     reason = (
         f"Deployment {deployment.id} {state}: deleting it would take the site down, so nothing was changed. Publish"
         " another deployment first."
@@ -157,7 +157,7 @@ class Removal:
             self._context.reporter.log(f"Kept deployment {deployment.id}: it was published meanwhile.")
             return
         if deployment.published is None:
-            raise CommandError("Stormkit does not tell whether it is published, so it was kept.")
+            raise CommandError("Stormkit does not say whether it is published, so it was kept.")
         stop_and_delete(self._context, deployment.id, is_running=deployment.running)
         with self._lock:
             self._deleted.add(deployment.id)

@@ -257,7 +257,7 @@ def _warning(built: DeploymentResult) -> str:
     if built.commit_matches is False:
         return (
             f"Stormkit built commit {built.commit_sha[:7]}, not the expected {built.expected_sha[:7]}: the branch"
-            f" {built.branch} has moved on. A run for its newest commit shows that one."
+            f" {built.branch} has moved on. See the run for its newest commit."
         )
     if built.deployment is not None and built.deployment.error:
         return f"Stormkit calls the build successful, but reports an error: {built.deployment.error}"
@@ -270,7 +270,7 @@ def _why_not_published(built: DeploymentResult, deployment: Deployment) -> str:
         return f"Not published: {built.warning}"
     if built.expected_sha and built.commit_matches is None:
         return (
-            f"Not published: Stormkit does not tell which commit it built, and {built.expected_sha[:7]} was expected."
+            f"Not published: Stormkit does not say which commit it built, and {built.expected_sha[:7]} was expected."
             " Give branch without sha to publish whatever is built."
         )
     if deployment.status_checks_passed is False:

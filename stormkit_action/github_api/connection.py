@@ -173,7 +173,7 @@ class Connection:
             try:
                 return pending.wait(max(LEAST_WAIT_S, min(deadline.remaining, PATIENCE_S)))
             except TimeoutError:
-                refusal = Refusal(status=None, message="no answer in time")
+                refusal = Refusal(status=None, message="the request timed out")
             except _Refused as refused:
                 refusal = refused.refusal
             error = GitHubError(

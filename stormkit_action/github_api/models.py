@@ -125,7 +125,7 @@ class Refusal(NamedTuple):
 
     def _accepted(self) -> str:
         accepted = one_line(self.accepted_permissions, 200)
-        return f" (it takes {accepted})" if accepted else ""
+        return f" (it requires {accepted})" if accepted else ""
 
 
 def _advice(needs: str, *, for_workflow: bool) -> str:

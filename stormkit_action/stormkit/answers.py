@@ -208,7 +208,7 @@ def _not_found(response: Response, quoted: str, message: str) -> StormkitError:
         return Rejected(_not_the_api(response), status=response.status)
     return ServerFault(
         f"Stormkit's API was not there (404) while {response.action}.{quoted} Something else answered for"
-        f" {response.origin}: run again later. If it stays, check api-url, and that the server is v2026.04.10.1 or"
+        f" {response.origin}: run again later. If it persists, check api-url, and that the server is v2026.04.10.1 or"
         " newer.",
         status=response.status,
     )
@@ -225,10 +225,10 @@ def _not_the_api(response: Response) -> str:
 def _server_fault(response: Response, what: str, message: str) -> ServerFault:
     from_stormkit = response.status == 500 and response.data == OWN_FAULT
     if from_stormkit:
-        text = f"Stormkit failed {what} Run again later; if it stays, look at the server's own log."
+        text = f"Stormkit failed {what} Run again later; if it persists, look at the server's own log."
     else:
         text = (
-            f"Stormkit's server, or a proxy in front of it, failed {what} Run again later; if it stays, check that"
+            f"Stormkit's server, or a proxy in front of it, failed {what} Run again later; if it persists, check that"
             f" {response.origin} serves the Stormkit API."
         )
     return ServerFault(
@@ -248,7 +248,7 @@ def _rejection(response: Response, what: str) -> str:
             " set api-url to the API's own origin."
         )
     if response.status == 400 and "https" in response.text.lower() and not isinstance(response.data, dict):
-        return f"{response.origin} speaks HTTPS, and the request was plain HTTP {what} Let api-url begin with https://."
+        return f"{response.origin} speaks HTTPS, and the request was plain HTTP {what} Start api-url with https://."
     return f"Stormkit did not accept the request {what} Correct what it names and run again."
 
 

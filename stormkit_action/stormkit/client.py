@@ -232,7 +232,7 @@ class _Pages:
             raise endless_list()
         if self._requests and self._session.is_over:
             raise NoAnswer(
-                "The time was over (input timeout) before the whole list of deployments was read. Raise timeout.",
+                "Ran out of time (input timeout) before the whole list of deployments was read. Raise timeout.",
                 may_have_arrived=False,
                 retryable=False,
             )

@@ -78,7 +78,7 @@ def _send_publish(
     retries = Retries(deadline, floor=LONGEST_PAUSE_S)
     while True:
         if deadline.over:
-            raise CommandError(f"The time is over (input timeout): deployment {deployment.id} was not published.")
+            raise CommandError(f"Ran out of time (input timeout): deployment {deployment.id} was not published.")
         try:
             client.publish(deployment.id)
         except Busy as error:
@@ -124,7 +124,7 @@ def _wait_until_live(
                 return seen
         if deadline.over:
             raise CommandError(
-                f"The time is over (input timeout) and deployment {deployment.id} is not live yet. Raise timeout, or"
+                f"Ran out of time (input timeout): deployment {deployment.id} is not live yet. Raise timeout, or"
                 " look at the dashboard: it may still come up."
             )
         pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S + (clock.monotonic() - began) / 4)
@@ -135,7 +135,7 @@ def _never_live(client: StormkitClient, deployment: Deployment, seen: Deployment
     """Why a publish that was accepted left something else live."""
     if seen.published is None:
         return CommandError(
-            f"Deployment {deployment.id} was published, but Stormkit does not tell whether it is live. Look at the"
+            f"Deployment {deployment.id} was published, but Stormkit does not say whether it is live. Look at the"
             " dashboard."
         )
     live = _live_deployment(client)

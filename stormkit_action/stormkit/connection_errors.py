@@ -39,10 +39,10 @@ _NETWORK_PROBLEMS: tuple[tuple[type[BaseException], NetworkProblem], ...] = (
     (ssl.SSLCertVerificationError, NetworkProblem("its TLS certificate is not trusted here", retryable=False)),
     (requests.exceptions.ProxyError, NetworkProblem("the proxy did not let the request through")),
     (socket.gaierror, NetworkProblem("its host name could not be resolved")),
-    (requests.ConnectTimeout, NetworkProblem("no connection in time")),
+    (requests.ConnectTimeout, NetworkProblem("the connection timed out")),
     (ConnectionRefusedError, NetworkProblem("the connection was refused")),
     (NewConnectionError, NetworkProblem("no connection could be made")),
-    (requests.Timeout, NetworkProblem("no answer in time", may_have_arrived=True)),
+    (requests.Timeout, NetworkProblem("the request timed out", may_have_arrived=True)),
     (requests.exceptions.SSLError, NetworkProblem(_TLS_FAILED, may_have_arrived=True)),
     (
         requests.exceptions.InvalidProxyURL,

@@ -25,9 +25,9 @@ MAX_PAUSE_S = 5.0
 OWN_404_PAUSE_S = 30.0
 
 _OWN_404 = (
-    "the deployment itself answered 404: the path is missing, or the preview was opened before its build ended, and"
-    " then Stormkit answers 404 until nobody has opened it for ten minutes, or a deployment of the app is published or"
-    " deleted"
+    "the deployment itself answered 404: the path is missing, or the preview was opened before its build ended; then"
+    " Stormkit keeps answering 404 until nobody has opened it for ten minutes, or a deployment of the app is published"
+    " or deleted"
 )
 
 MAX_REDIRECTS = 10

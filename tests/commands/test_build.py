@@ -291,7 +291,7 @@ class TestTimeout:
         scene.stormkit.fault("poll", "500", times=1000)
         result = scene.deploy(timeout="60s", on_timeout="stop")
         assert result.status is Outcome.TIMED_OUT
-        assert "when it was to be stopped it had just ended (success)" in result.reason
+        assert "it ended just before it could be stopped (success)" in result.reason
         assert not result.may_still_run
 
 

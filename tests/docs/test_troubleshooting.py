@@ -23,12 +23,10 @@ NOT_MESSAGE_CALLS = {"log", "_log", "_input"}
 COMPLETE = (
     "Deployment … was deleted before it could be read.",
     "Stormkit accepted the deletion of deployment …, but it is still there.",
-    "Stormkit does not tell whether it is published, so it was kept.",
-    "Input …: Stormkit accepted the deletion, but it is still there.",
-    "Input …: it could not be read (404), but it is still listed.",
+    "Stormkit does not say whether it is published, so it was kept.",
     "…. Building it again as a new deployment",
     "Deployment … was stopped",
-    "Deployment … is of branch …: it was left as it is.",
+    "Deployment … belongs to branch …: it was left alone.",
     "Deployment … ended.",
     "Deployment … was deleted.",
     "GITHUB_EVENT_PATH is not set",
@@ -51,7 +49,7 @@ COMPLETE = (
     "Stormkit accepted the trigger, but … in its answer.",
     "Stormkit's answer can't be used",
     "Stormkit has no deployment …: its ids end at",
-    "Deployment … was published, but Stormkit does not tell whether it is live.",
+    "Deployment … was published, but Stormkit does not say whether it is live.",
 )
 
 # Parts that are never printed alone.

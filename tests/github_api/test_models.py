@@ -46,7 +46,7 @@ def test_a_missing_permission_names_the_line_to_add():
     message = "Resource not accessible by integration"
     refused = refusal(403, message, {"x-accepted-github-permissions": "issues=write; pull_requests=write"})
     assert refused.explain("commenting", "pull-requests: write") == (
-        "GitHub refused commenting (403): Resource not accessible by integration (it takes issues=write;"
+        "GitHub refused commenting (403): Resource not accessible by integration (it requires issues=write;"
         " pull_requests=write). The token lacks a permission: add `permissions: { pull-requests: write }` to the job"
         " (naming one permission sets all others to none)."
     )
@@ -103,7 +103,7 @@ def test_a_422_says_what_its_errors_say(errors, told):
     ("refused", "said"),
     [
         (Refusal(status=401, message="Bad credentials"), "The github-token is not valid"),
-        (Refusal(status=None, message="no answer in time"), "Run the job again later."),
+        (Refusal(status=None, message="the request timed out"), "Run the job again later."),
         (Refusal(status=403, message="rate limit", retry_after=60), "Run the job again later."),
     ],
 )

@@ -105,7 +105,7 @@ class ModelServer:
         silent = delivery.answer is Answer.SILENCE or (delivery.answer is Answer.OK and not made)
         if silent or answered_after > READ_TIMEOUT_S:
             self.clock.advance(READ_TIMEOUT_S)
-            raise NoAnswer("no answer in time", may_have_arrived=True)
+            raise NoAnswer("the request timed out", may_have_arrived=True)
         self.clock.advance(answered_after)
         if delivery.answer is Answer.OK:
             return made[0].id

@@ -368,7 +368,7 @@ def test_a_list_that_grows_at_its_top_for_ever_has_a_budget_of_requests():
 def test_the_deadline_is_looked_at_before_every_page():
     clock = FakeClock()
     session = Growing(40, clock=clock).within(Deadline.after(clock, 2))
-    with pytest.raises(NoAnswer, match="The time was over"):
+    with pytest.raises(NoAnswer, match="Ran out of time"):
         all_ids(session)
     assert len(session.asked) == 4
 

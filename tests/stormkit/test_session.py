@@ -345,7 +345,7 @@ def test_http_to_a_server_that_speaks_https_ends_at_once_and_is_named():
     with Answering(Reply(status=400, body=plain)) as server:
         error = failed(server.url)
     assert not error.retryable
-    assert "Let api-url begin with https://" in error.text
+    assert "Start api-url with https://" in error.text
 
 
 def test_a_certificate_bundle_that_is_not_there(monkeypatch, tmp_path):
