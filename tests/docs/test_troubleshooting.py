@@ -30,6 +30,7 @@ COMPLETE = (
     "Deployment … ended.",
     "Deployment … was deleted.",
     "GITHUB_EVENT_PATH is not set",
+    "The request was cancelled before it was sent.",
     "Give the token this permission: ….",
     "Input …: … is … seconds. For minutes",
     "Input …: only one of them can be given",
