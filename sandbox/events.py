@@ -21,6 +21,8 @@ MERGE_SHA = "e5bd3914e2e596debea16f433f57875b5b90bcd6"
 
 # Longer names first: `pull_request_target_fork` is not a `pull_request`.
 _EVENTS = (
+    "pull_request_review_comment",
+    "pull_request_review",
     "pull_request_target",
     "pull_request",
     "workflow_dispatch",
@@ -28,7 +30,10 @@ _EVENTS = (
     "repository_dispatch",
     "issue_comment",
     "merge_group",
+    "deployment_status",
     "deployment",
+    "release",
+    "create",
     "schedule",
     "push",
 )
@@ -99,7 +104,7 @@ def _ref_and_sha(event: str, payload: Mapping[str, Any]) -> tuple[str, str]:
     default = _text(payload, "repository", "default_branch") or BASE_BRANCH
     on_default_branch = (f"refs/heads/{default}", BASE_SHA)
     match event:
-        case "pull_request":
+        case "pull_request" | "pull_request_review" | "pull_request_review_comment":
             return _pull_request_ref_and_sha(payload)
         case "push" if payload.get("deleted") is not True:
             return _text(payload, "ref") or on_default_branch[0], _text(payload, "after") or HEAD_SHA
@@ -108,7 +113,12 @@ def _ref_and_sha(event: str, payload: Mapping[str, Any]) -> tuple[str, str]:
             return ref, BASE_SHA if ref == on_default_branch[0] else HEAD_SHA
         case "merge_group":
             return _text(payload, "merge_group", "head_ref"), _text(payload, "merge_group", "head_sha")
-        case "deployment":
+        case "create" if _text(payload, "ref"):
+            kind = "tags" if _text(payload, "ref_type") == "tag" else "heads"
+            return f"refs/{kind}/{_text(payload, 'ref')}", HEAD_SHA
+        case "release" if _text(payload, "release", "tag_name"):
+            return f"refs/tags/{_text(payload, 'release', 'tag_name')}", HEAD_SHA
+        case "deployment" | "deployment_status":
             ref, sha = _text(payload, "deployment", "ref"), _text(payload, "deployment", "sha")
             # A deployment that was asked for by commit has no ref at all.
             return "" if ref in {"", sha} else f"refs/heads/{ref}", sha

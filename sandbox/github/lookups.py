@@ -93,7 +93,9 @@ def list_pull_requests_of_commit(call: Call) -> Answer:
 
 
 def _page(call: Call, pulls: list[PullRequest]) -> Answer:
-    return call.page(pulls, lambda pull: call.objects.pull_request(call.repository, pull, call.state.repositories))
+    return call.page(
+        pulls, lambda pull: call.objects.listed_pull_request(call.repository, pull, call.state.repositories)
+    )
 
 
 ROUTES: tuple[Route, ...] = (

@@ -18,6 +18,9 @@ from sandbox.github.state import (
 
 Json = dict[str, Any]
 
+# What a pull request has only where it is asked for alone.
+_NOT_IN_LISTS = ("merged", "mergeable", "mergeable_state")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Objects:
@@ -93,7 +96,7 @@ class Objects:
         }
 
     def pull_request(self, repository: Repository, pull: PullRequest, repositories: Mapping[str, Repository]) -> Json:
-        """A pull request, as in lists and alone."""
+        """A pull request, as it is when asked for alone."""
         url = f"{self._repository_url(repository)}/pulls/{pull.number}"
         issue = f"{self._repository_url(repository)}/issues/{pull.number}"
         page = f"{self.site}/{repository.full_name}/pull/{pull.number}"
@@ -145,6 +148,13 @@ class Objects:
             "_links": {"self": {"href": url}, "html": {"href": page}, "comments": {"href": f"{issue}/comments"}},
             "author_association": "OWNER",
         }
+
+    def listed_pull_request(
+        self, repository: Repository, pull: PullRequest, repositories: Mapping[str, Repository]
+    ) -> Json:
+        """A pull request, as it is in lists."""
+        whole = self.pull_request(repository, pull, repositories)
+        return {name: value for name, value in whole.items() if name not in _NOT_IN_LISTS}
 
     def branch(self, repository: Repository, name: str) -> Json:
         """A branch with its newest commit."""

@@ -208,6 +208,19 @@ def test_two_pull_requests_of_one_branch_are_both_told(github, step):
     assert rows(github) == rows(github, 43) == [(State.READY, "8241")]
 
 
+@pytest.mark.parametrize("event", ["pull_request_review", "pull_request_review_comment"])
+def test_a_review_deploys_its_pull_request(github, step, event):
+    finished = step(payload("pull_request_opened"), event_name=event).run()
+    assert (finished.exit_code, finished.outputs["branch"]) == (0, HEAD_BRANCH), finished.log
+    assert rows(github) == [(State.READY, "8241")]
+
+
+def test_a_created_branch_is_deployed(step):
+    event = {**events.load("push_branch"), "ref": HEAD_BRANCH, "ref_type": "branch"}
+    finished = step(event, event_name="create").run()
+    assert (finished.outputs["status"], finished.outputs["branch"]) == ("success", HEAD_BRANCH), finished.log
+
+
 @pytest.mark.parametrize(
     ("name", "event"),
     [

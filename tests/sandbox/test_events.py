@@ -62,6 +62,24 @@ def test_variables(name):
     assert environment_for(event, load(name)) == variables
 
 
+@pytest.mark.parametrize(
+    ("event", "changes", "ref", "sha"),
+    [
+        ("pull_request_review", {}, "refs/pull/42/merge", MERGE_SHA),
+        ("pull_request_review_comment", {}, "refs/pull/42/merge", MERGE_SHA),
+        ("release", {"release": {"tag_name": "v1.2.0"}}, "refs/tags/v1.2.0", HEAD_SHA),
+        ("create", {"ref": "v1.2.0", "ref_type": "tag"}, "refs/tags/v1.2.0", HEAD_SHA),
+        ("create", {"ref": HEAD_BRANCH, "ref_type": "branch"}, f"refs/heads/{HEAD_BRANCH}", HEAD_SHA),
+        ("delete", {"ref": HEAD_BRANCH, "ref_type": "branch"}, "refs/heads/main", BASE_SHA),
+    ],
+)
+def test_variables_of_events_without_a_payload_of_their_own(event, changes, ref, sha):
+    variables = environment_for(event, {**load("pull_request_opened"), **changes})
+    assert (variables["GITHUB_EVENT_NAME"], variables["GITHUB_REF"], variables["GITHUB_SHA"]) == (event, ref, sha)
+    assert variables["GITHUB_REF_TYPE"] == ("tag" if "/tags/" in ref else "branch")
+    assert "GITHUB_HEAD_REF" not in variables
+
+
 @pytest.mark.parametrize("name", PULL_REQUESTS)
 def test_pull_requests_are_the_same_one(name):
     payload = load(name)

@@ -102,8 +102,10 @@ def test_look_ups(github):
     assert call(github, "GET", f"{REPOSITORY}/branches/gone").status_code == 404
     pull = call(github, "GET", f"{REPOSITORY}/pulls/42").json()
     assert (pull["head"]["sha"], pull["base"]["sha"]) == (HEAD_SHA, BASE_SHA)
+    assert "merged" in pull
     heads = call(github, "GET", f"{REPOSITORY}/pulls?state=open&head=octocat:{HEAD_BRANCH}").json()
     assert [each["number"] for each in heads] == [42]
+    assert not heads[0].keys() & {"merged", "mergeable", "mergeable_state"}, "lists leave these out"
     assert [each["number"] for each in call(github, "GET", f"{REPOSITORY}/commits/{HEAD_SHA}/pulls").json()] == [42]
 
 
