@@ -50,6 +50,7 @@ def harmless(printed: str) -> bool:
     return lines == own and "##[" not in printed and KEY not in printed.replace(f"::add-mask::{KEY}\n", "")
 
 
+@pytest.mark.threat("A hostile build log")
 @pytest.mark.parametrize("console", [GitHubConsole, PlainConsole])
 def test_a_bug_is_told_and_its_text_does_nothing(capfd, console):
     files = StepFiles()

@@ -198,6 +198,7 @@ def test_commands_that_take_an_id(command):
 TOKEN = "ghs_abcdefghijklmnop"
 
 
+@pytest.mark.threat("A leaked log")
 @pytest.mark.parametrize("field", [spec.field for spec in INPUTS if not spec.secret])
 @pytest.mark.parametrize("secret", [KEY, "plain-key-without-prefix", TOKEN])
 def test_a_secret_in_the_wrong_input_is_not_shown(field, secret):
@@ -243,6 +244,7 @@ def test_secrets_are_known_in_every_form_they_take():
     assert secrets_in({}) == set()
 
 
+@pytest.mark.threat("A leaked log")
 def test_secrets_are_in_no_representation():
     inputs = parsed(github_token="ghs_x")
     assert KEY not in repr(inputs)

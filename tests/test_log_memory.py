@@ -5,6 +5,7 @@ import pytest
 from tools.bench import memory
 
 
+@pytest.mark.threat("A hostile build log")
 @pytest.mark.parametrize("build_log", ["failure", "stream"])
 def test_a_big_log_is_printed_whole_once_and_in_little_memory(build_log):
     message = memory.plain_log()

@@ -213,6 +213,7 @@ def test_status_codes(text, inside, outside):
     assert not any(code in codes for code in outside)
 
 
+@pytest.mark.threat("A hostile API answer")
 @pytest.mark.parametrize(
     ("text", "insecure"),
     [

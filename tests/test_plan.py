@@ -153,6 +153,7 @@ def test_without_an_event_the_branch_has_to_be_given():
 FORKS = ["pull_request_fork", "pull_request_fork_deleted", "pull_request_target_fork", "workflow_run_fork"]
 
 
+@pytest.mark.threat("A hostile pull request")
 @pytest.mark.parametrize("name", FORKS)
 @pytest.mark.parametrize("has_key", [True, False])
 def test_forks_are_skipped_whatever_secrets_are_there(tmp_path, name, has_key):

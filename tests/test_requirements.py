@@ -47,6 +47,7 @@ def test_pyproject_and_requirements_in_name_the_same_dependencies():
     assert read("requirements.in").split() == dependencies
 
 
+@pytest.mark.threat("The supply chain")
 @pytest.mark.parametrize("name", LOCKS)
 def test_everything_locked_is_pinned_and_has_its_hashes_alone(name):
     for pin, entry in locked(name).items():

@@ -95,6 +95,7 @@ def test_any_number_of_runs_write_one_comment(stormkit, github, step):
     assert "Ready" in ours[0].body
 
 
+@pytest.mark.threat("A hostile pull request")
 def test_a_build_of_another_commit_is_reported_as_what_it_is(stormkit, step):
     stormkit.push(HEAD_BRANCH, "a" * 40)
     finished = step(publish="true").run()

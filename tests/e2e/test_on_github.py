@@ -148,6 +148,7 @@ def test_a_killed_step_is_finished_after_the_job(stormkit, github, step):
     assert [each.status for each in stormkit.deployments] != ["running"]
 
 
+@pytest.mark.threat("A hostile pull request")
 def test_a_state_that_is_not_the_step_s_stops_nothing(stormkit, github, step):
     """An earlier step of the job can set STATE_started where ours was killed before it did."""
     running = stormkit.add_deployment(branch=HEAD_BRANCH, status="running")

@@ -71,6 +71,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.threat("A hostile pull request")
 def test_neither_the_checkout_nor_the_job_s_variables_reach_its_python(job):
     # The sandbox's checkout has a requests.py, a json.py and so on, which end the program that imports them.
     made = job(env=HOSTILE)
@@ -107,6 +108,7 @@ def test_other_cis_have_a_command(image, stormkit, github, tmp_path):
     assert json.loads(said)["status"] == "success"
 
 
+@pytest.mark.threat("A leaked log")
 def test_the_key_is_in_nobody_s_list_of_processes(job, stormkit):
     stormkit.next_build(seconds=60)
     made = job()

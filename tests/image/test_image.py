@@ -41,6 +41,7 @@ def test_the_post_entrypoint_is_an_executable_that_the_venv_runs(python):
     assert seen == "True #!/usr/bin/env -S -u PYTHONEXECUTABLE -u __PYVENV_LAUNCHER__ /opt/venv/bin/python -Eu\n"
 
 
+@pytest.mark.threat("The supply chain")
 def test_the_venv_holds_what_is_locked_and_nothing_else(python):
     script = "import importlib.metadata as m; [print(f'{d.name}=={d.version}') for d in m.distributions()]"
     locked = re.findall(r"^(\S+==\S+)", (ACTION / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)

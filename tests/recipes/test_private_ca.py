@@ -79,6 +79,7 @@ def test_a_bundle_in_the_workspace_makes_the_server_trusted(recipe, certificate)
     assert made.stormkit.builds == 1
 
 
+@pytest.mark.threat("A hostile API answer")
 def test_without_it_nothing_is_sent_and_the_error_names_the_variable(recipe, tmp_path):
     made = recipe("preview")
     (finished,) = made.run()

@@ -121,6 +121,7 @@ def test_a_comment_on_a_closed_pull_request_starts_nothing(recipe):
     assert asked.skipped == ["deploy"]
 
 
+@pytest.mark.threat("A hostile comment author")
 @pytest.mark.parametrize(
     ("event", "comment"),
     [
@@ -157,6 +158,7 @@ def test_after_ci_that_failed_or_was_not_a_pull_request_s(recipe, changes):
     assert asked.run() == []
 
 
+@pytest.mark.threat("A hostile pull request")
 @pytest.mark.parametrize(
     ("event", "changes", "left_out"),
     [

@@ -19,6 +19,7 @@ def test_one_line_of_the_real_action_changes(tmp_path):
     assert changed == [("  image: Dockerfile", f"  image: docker://{IMAGE}")]
 
 
+@pytest.mark.threat("The supply chain")
 @pytest.mark.parametrize(
     "image",
     [

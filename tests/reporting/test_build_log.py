@@ -240,6 +240,7 @@ def test_whatever_the_server_does_the_last_state_is_shown(texts):
         assert not lines[-1] or lines[-1] in printed
 
 
+@pytest.mark.threat("A hostile build log")
 @pytest.mark.parametrize("message", ["::error::x\n", "a\r::error::x", "##[error]x", "::stop-commands::a\n::a::\n"])
 def test_hostile_output_issues_no_command(message, capsys):
     console = GitHubConsole()

@@ -43,6 +43,7 @@ def test_a_broken_state_is_no_rows(body: str) -> None:
     assert read_rows(body) == ()
 
 
+@pytest.mark.threat("A hostile comment author")
 def test_a_marker_in_foreign_text_makes_no_comment_ours() -> None:
     assert not is_ours(f"quoted: {marker('stormkit')}", "stormkit")
 
@@ -106,6 +107,7 @@ def test_rows_too_large_to_be_read_back_are_shortened_although_they_compress_wel
     assert read_rows(body)
 
 
+@pytest.mark.threat("A hostile comment author")
 @pytest.mark.parametrize("length", [0, 300, 4000])
 def test_hostile_rows_by_the_hundred_stay_within_the_limit(length: int) -> None:
     hostile = HOSTILE[:length]
@@ -119,6 +121,7 @@ def test_hostile_rows_by_the_hundred_stay_within_the_limit(length: int) -> None:
     assert len(read_rows(body)) > 100
 
 
+@pytest.mark.threat("A hostile comment author")
 def test_a_state_full_of_forged_rows_costs_no_minutes() -> None:
     document = {"version": VERSION, "rows": [{"label": f"{number:x}", "state": "ready"} for number in range(4000)]}
     word = base64.b64encode(zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 9)).decode()

@@ -74,6 +74,7 @@ def test_no_line_issues_a_command(text, capsys):
     assert commands(read(capsys.readouterr().out)) == []
 
 
+@pytest.mark.threat("A hostile build log")
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_output_of_a_build_issues_a_command(text, capsys):
     console = GitHubConsole()
@@ -103,6 +104,7 @@ def test_no_annotation_issues_another_command(text, kind, capsys):
     assert commands(log) == [kind]
 
 
+@pytest.mark.threat("A hostile build log")
 @pytest.mark.parametrize("text", HOSTILE)
 def test_the_marks_are_broken_even_where_the_runner_takes_commands(text):
     """Not by stop-commands alone: stdout and stderr are read separately, so their order is not certain."""
@@ -127,6 +129,7 @@ def test_a_log_without_marks_is_shown_alone(capsys):
     assert commands(read(capsys.readouterr().out)) == ["group", "endgroup"]
 
 
+@pytest.mark.threat("A hostile build log")
 def test_the_token_is_long_random_and_new_each_time(capsys):
     console = GitHubConsole()
     for _ in range(3):
@@ -144,6 +147,7 @@ def test_a_token_of_before_does_not_help(capsys):
     assert "error" not in commands(read(capsys.readouterr().out))
 
 
+@pytest.mark.threat("A leaked log")
 def test_a_secret_is_kept_out_everywhere(capsys):
     console = GitHubConsole()
     console.mask("SK_secret_key")

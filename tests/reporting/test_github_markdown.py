@@ -87,6 +87,7 @@ def test_a_summary_shows_our_own_links_alone(name):
     assert not [tag for tag in page.tags if "without its beginning" in tag]
 
 
+@pytest.mark.threat("A hostile pull request")
 @pytest.mark.parametrize("first", range(0, 400, 100))
 def test_hostile_reports_show_what_their_harmless_twins_show(first):
     """`make fuzz` judges many more."""

@@ -350,6 +350,7 @@ def create_production(github: GitHub, clock: FakeClock, **more):
     return github.state.deployments[-1]
 
 
+@pytest.mark.threat("A hostile comment author")
 def test_a_forged_row_makes_nothing_inactive_that_is_no_preview_of_the_branch(github):
     """The comment's account is shared by all workflows of the repository: another may have written the row."""
     step = Step(github)

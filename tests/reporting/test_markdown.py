@@ -86,6 +86,7 @@ def test_a_url_cannot_leave_its_attribute_or_its_cell() -> None:
     assert link("x", url) == '<a href="https://example.com/?a=1&amp;b=%22%3E%3Cscript%3E%7C">x</a>'
 
 
+@pytest.mark.threat("A hostile build log")
 @pytest.mark.parametrize("run", ["", "`", "```", "`````", "~~~"])
 def test_a_fence_is_longer_than_what_it_holds(run: str) -> None:
     lines = fence(f"a\n{run}\nb").split("\n")
@@ -96,6 +97,7 @@ def test_a_fence_is_longer_than_what_it_holds(run: str) -> None:
     assert all(ticks not in line for line in lines[1:-1])
 
 
+@pytest.mark.threat("A hostile build log")
 @pytest.mark.parametrize(
     ("foreign", "shown"),
     [
@@ -120,5 +122,6 @@ def test_details_fold_unless_told() -> None:
     assert details("s", "b", unfolded=True).startswith("<details open>\n")
 
 
+@pytest.mark.threat("A hostile pull request")
 def test_no_hostile_text_leaves_an_active_character() -> None:
     assert not re.search(r"[<>|`*_~\[\]()\\]", re.sub("</?span>", "", text(HOSTILE, 100_000)))

@@ -196,6 +196,7 @@ def _lines(text: str) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").split("\n")
 
 
+@pytest.mark.threat("A hostile pull request")
 def test_hostile_values_make_no_other_output(files):
     RunnerFiles().write(values(results.of_deployments((HOSTILE,)), GitHubWrites()))
     read = read_files(files)
@@ -203,6 +204,7 @@ def test_hostile_values_make_no_other_output(files):
     assert set(read.outputs) == set(OUTPUTS)
 
 
+@pytest.mark.threat("A hostile pull request")
 def test_no_value_can_know_its_delimiter(files):
     for _ in range(2):
         RunnerFiles().write({"status": "success", "reason": ""})

@@ -266,6 +266,7 @@ def test_a_broken_state_is_no_rows(word):
     assert decode(word) == ()
 
 
+@pytest.mark.threat("A hostile comment author")
 @pytest.mark.parametrize(
     "entry",
     [

@@ -76,6 +76,7 @@ def test_it_is_shown_as_it_happens(tmp_path):
     assert finished.log.count("install 1\n") == 1
 
 
+@pytest.mark.threat("A hostile build log")
 @pytest.mark.parametrize("ok", [True, False])
 def test_hostile_output_does_nothing(tmp_path, ok):
     with Stormkit() as stormkit:

@@ -172,6 +172,7 @@ def test_every_step_has_a_bar_of_the_whole_width(share: float) -> None:
         assert "█" in bar
 
 
+@pytest.mark.threat("A hostile build log")
 def test_a_hostile_title_stays_one_cell() -> None:
     for row in _rows_of(*(step._replace(duration=1.0) for step in HOSTILE_STEPS)):
         assert len(re.findall(r"(?<!\\)\|", row)) == 3

@@ -58,6 +58,7 @@ def keyless(server) -> bool:
     return all(ENV_KEY not in f"{each.path}{each.query}{each.headers}{each.content!r}" for each in server.requests)
 
 
+@pytest.mark.threat("A hostile comment author")
 def test_a_foreign_comment_with_our_marker_is_left_alone(run, github):
     run()
     (ours,) = github.state.comments()
@@ -71,6 +72,7 @@ def test_a_foreign_comment_with_our_marker_is_left_alone(run, github):
     assert finished.outputs["comment-url"].endswith(str(new.id))
 
 
+@pytest.mark.threat("A hostile pull request")
 @pytest.mark.parametrize("outcome", ["success", "failed"])
 def test_a_hostile_commit_does_nothing_but_stand_there(run, stormkit, github, outcome):
     stormkit.push(HEAD_BRANCH, HEAD_SHA, author=HOSTILE, message=HOSTILE)
@@ -84,6 +86,7 @@ def test_a_hostile_commit_does_nothing_but_stand_there(run, stormkit, github, ou
         assert "<script>" not in text
 
 
+@pytest.mark.threat("A hostile API answer")
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_the_key_follows_no_redirect(run, stormkit, elsewhere, status):
     with Recorder() as server:
@@ -94,6 +97,7 @@ def test_the_key_follows_no_redirect(run, stormkit, elsewhere, status):
     assert elsewhere.requests == []
 
 
+@pytest.mark.threat("A hostile API answer")
 def test_a_health_check_carries_no_key_wherever_it_is_led(run, stormkit, elsewhere):
     stormkit.preview(status=302, headers={"location": f"{elsewhere.url}/"})
     finished = run(**{"health-check": "/"})
@@ -103,6 +107,7 @@ def test_a_health_check_carries_no_key_wherever_it_is_led(run, stormkit, elsewhe
     assert all("authorization" not in each.headers for each in elsewhere.requests)
 
 
+@pytest.mark.threat("A leaked log")
 def test_github_never_sees_the_key_nor_stormkit_the_token(run, stormkit, github):
     finished = run(**{"health-check": "/"})
     assert finished.exit_code == 0, finished.log
@@ -111,6 +116,7 @@ def test_github_never_sees_the_key_nor_stormkit_the_token(run, stormkit, github)
     assert [each for each in stormkit.requests if ENV_KEY in f"{each.path}{each.query}{each.content!r}"] == []
 
 
+@pytest.mark.threat("A leaked log")
 @pytest.mark.parametrize(
     "reply",
     [
@@ -162,6 +168,7 @@ def test_a_log_that_is_never_to_be_shown_is_shown_nowhere(run, stormkit, github)
     assert not [request for request in stormkit.requests if "logs" in request.query]
 
 
+@pytest.mark.threat("A leaked log")
 def test_the_secrets_are_masked_before_anything_else_is_printed(run):
     lines = run().log.splitlines()
     masks = [line for line in lines if line.startswith("::add-mask::")]
@@ -169,6 +176,7 @@ def test_the_secrets_are_masked_before_anything_else_is_printed(run):
     assert {f"::add-mask::{ENV_KEY}", f"::add-mask::{TOKEN}"} <= set(masks)
 
 
+@pytest.mark.threat("A hostile API answer")
 @pytest.mark.parametrize("link", ["javascript:alert(1)", "https://user:secret@example.com", "//example.com", "x y"])
 def test_a_link_that_is_none_is_not_shown(run, stormkit, github, link):
     stormkit.answers.overrides = {"previewUrl": link, "detailsUrl": link, "logsUrl": link}

@@ -131,6 +131,7 @@ def test_redirects_without_end():
         assert len(server.requests) == MAX_REDIRECTS + 1
 
 
+@pytest.mark.threat("A hostile API answer")
 def test_a_redirect_to_another_host_gets_no_password_out_of_a_netrc_file(tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login monalisa password word\ndefault login octocat password word\n")

@@ -274,6 +274,7 @@ def test_the_endless_body_of_a_redirect_is_not_awaited():
         session(server.url).send(READ, limit=0.3)
 
 
+@pytest.mark.threat("A hostile API answer")
 def test_a_netrc_file_is_never_used(tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login monalisa password word\ndefault login octocat password word\n")
@@ -458,6 +459,7 @@ def test_no_answer_in_time():
     assert error.may_have_arrived
 
 
+@pytest.mark.threat("A hostile API answer")
 def test_an_answer_that_trickles_in_ends_with_the_limit():
     """Each byte comes in time, all of them never."""
     with Answering(Reply(body={"text": "x" * 100}, drip=30)) as server:

@@ -87,6 +87,7 @@ def test_jactionlint():
     assert tool("jactionlint", *options, "--shellcheck=", "--pyflakes=", *map(str, WORKFLOWS)) == ""
 
 
+@pytest.mark.threat("The supply chain")
 @every_workflow
 def test_permissions_are_given_to_jobs_one_by_one(path):
     workflow = load(path)
@@ -96,11 +97,13 @@ def test_permissions_are_given_to_jobs_one_by_one(path):
         assert job["permissions"] != "write-all"
 
 
+@pytest.mark.threat("The supply chain")
 @every_workflow
 def test_no_expression_in_a_shell_script(path):
     assert [script for script in scripts(load(path)) if "${{" in script] == []
 
 
+@pytest.mark.threat("The supply chain")
 @every_workflow
 def test_actions_are_pinned_by_their_whole_sha_with_the_version_beside_it(path):
     beside = comments(path)
