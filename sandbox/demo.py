@@ -1,7 +1,6 @@
 """`make demo`: the action on a sample pull request, once with a build that succeeds and once with one that fails."""
 
 import os
-import re
 import sys
 import tempfile
 import textwrap
@@ -12,6 +11,7 @@ from typing import Any
 from sandbox import events
 from sandbox.events import BASE_BRANCH, HEAD_BRANCH, PULL_REQUEST, REPOSITORY
 from sandbox.github.server import GitHub
+from sandbox.runner.log import readable
 from sandbox.runner.runner import Runner
 from sandbox.runner.step import Finished
 from sandbox.stormkit.builds import Outcome
@@ -50,10 +50,6 @@ _RUNS = (
     ("opened", "1. The pull request is opened", Outcome.SUCCESS, 7.0, 0),
     ("synchronize", "2. A commit is pushed", Outcome.FAILED, 5.0, 1),
 )
-_MARKS = {"group": "▸ ", "error": "Error: ", "warning": "Warning: ", "notice": "Notice: "}
-_COMMAND = re.compile(r"##\[(\w+)\](.*)", re.DOTALL)
-# How a runner shows that commands were turned off and on again.
-_STOP_COMMANDS = re.compile(r"::(stop-commands::)?\*\*\*(::)?")
 
 
 def main() -> int:
@@ -118,16 +114,13 @@ class _Log:
         self._indent = ""
 
     def show(self, line: str) -> None:
-        if _STOP_COMMANDS.fullmatch(line):
-            return
-        command = _COMMAND.fullmatch(line)
-        name, text = (command[1], command[2]) if command else ("", line)
-        if name in ("group", "endgroup"):
+        kind, text = readable(line)
+        if kind in ("group", "endgroup"):
             self._indent = ""
-        if name != "endgroup":
-            for each in f"{_MARKS.get(name, '')}{text}".splitlines():
+        if kind not in ("endgroup", "stop-commands"):
+            for each in text.splitlines() or [""]:
                 _say(_wrapped(f"{self._indent}{strip_controls(each)}"))
-        if name == "group":
+        if kind == "group":
             self._indent = "  "
 
 

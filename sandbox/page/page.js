@@ -1,32 +1,33 @@
-"use strict";
-
+const buttons = document.querySelectorAll("button");
 const shown = {};
 
-// Draws a part only when it has changed, so that a text can be selected and a folded part stays open.
-function draw(id, value) {
-  if (shown[id] === value) return;
-  shown[id] = value;
-  const part = document.getElementById(id);
-  const follows = part.scrollHeight - part.scrollTop - part.clientHeight < 40;
-  part.innerHTML = value;
-  if (follows) part.scrollTop = part.scrollHeight;
-}
-
-async function follow() {
-  try {
-    const state = await (await fetch("state")).json();
-    Object.entries(state.parts).forEach(([id, value]) => draw(id, value));
-    for (const button of document.querySelectorAll("button")) button.disabled = !state.buttons[button.dataset.press];
-  } catch {
-    draw("run", "The server was stopped.");
+async function refresh() {
+  const state = await (await fetch("state")).json();
+  for (const [id, html] of Object.entries(state.parts)) {
+    // A part that has not changed stays, so that its text can be selected and what was unfolded stays open.
+    if (shown[id] === html) continue;
+    shown[id] = html;
+    const part = document.getElementById(id);
+    const isAtEnd = part.scrollHeight - part.scrollTop - part.clientHeight < 40;
+    part.innerHTML = html;
+    if (isAtEnd) part.scrollTop = part.scrollHeight;
   }
-  setTimeout(follow, 400);
+  for (const button of buttons) button.disabled = !state.buttons[button.dataset.press];
 }
 
-for (const button of document.querySelectorAll("button")) {
-  button.addEventListener("click", async () => {
+for (const button of buttons) {
+  button.addEventListener("click", () => {
     button.disabled = true;
-    await fetch(`press/${button.dataset.press}`, { method: "POST" });
+    fetch(`press/${button.dataset.press}`, { method: "POST" });
   });
 }
-follow();
+
+try {
+  for (;;) {
+    await refresh();
+    await new Promise((resume) => setTimeout(resume, 400));
+  }
+} catch {
+  for (const button of buttons) button.disabled = true;
+  document.getElementById("about").textContent = "make sandbox has ended: start it again, then reload this page.";
+}

@@ -3,6 +3,7 @@
 Source: actions/runner, Runner.Worker/ActionCommandManager.cs and ExecutionContext.cs.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,6 +17,9 @@ ANNOTATIONS_PER_LEVEL = 10
 ANNOTATION_LIMIT = 4096
 """Characters that are kept of an annotation's message."""
 
+_MARKS = {"group": "▸ ", "endgroup": "", "error": "Error: ", "warning": "Warning: ", "notice": "Notice: "}
+_SHOWN_COMMAND = re.compile(rf"##\[({'|'.join(_MARKS)})\](.*)", re.DOTALL)
+_STOP_COMMANDS = re.compile(r"::(stop-commands::)?\*\*\*(::)?")
 _OMITTED_FROM_ECHO = {"add-mask", "debug", "error", "notice", "warning"}
 
 
@@ -39,6 +43,17 @@ class Annotation:
     def title(self) -> str:
         """Title that the command gave, or ""."""
         return self.properties.get("title", "")
+
+
+def readable(line: str) -> tuple[str, str]:
+    """A line of a log that is shown, as its kind and its text.
+
+    The kind is a level, `group`, `endgroup`, `stop-commands` for what turns commands off and on again, or "".
+    """
+    if _STOP_COMMANDS.fullmatch(line):
+        return "stop-commands", line
+    command = _SHOWN_COMMAND.fullmatch(line)
+    return (command[1], f"{_MARKS[command[1]]}{command[2]}") if command else ("", line)
 
 
 class StepLog:

@@ -4,12 +4,15 @@ import json
 import re
 import urllib.error
 import urllib.request
+from dataclasses import replace
 
 import pytest
 
 from sandbox.github.server import GitHub
 from sandbox.page.markdown import as_github_shows
+from sandbox.page.pull_request import PUSHES
 from sandbox.page.server import PageServer
+from sandbox.stormkit.builds import Build, Step
 from sandbox.stormkit.server import Stormkit
 from tools.pictures.browser import CHROMIUM, Browser
 
@@ -17,7 +20,9 @@ in_a_browser = pytest.mark.skipif(not CHROMIUM, reason="Chromium is needed: apt-
 
 
 @pytest.fixture
-def page():
+def page(monkeypatch):
+    for button in ("push", "push-failing"):
+        monkeypatch.setitem(PUSHES, button, replace(PUSHES[button], seconds=2.0))
     with Stormkit() as stormkit, GitHub() as github, PageServer(stormkit, github) as server:
         yield server
 
@@ -78,7 +83,7 @@ def test_one_comment_follows_a_failing_commit_a_cancel_and_the_end(browser):
     press(browser, "close")
     assert ended(browser, "4") == "success"
     assert "Removed" in comment(browser)
-    assert browser.evaluate("document.querySelectorAll('.comment').length") == 1
+    assert browser.evaluate("document.querySelectorAll('#comments article').length") == 1
     assert "View deployment" not in browser.text()
 
 
@@ -87,12 +92,9 @@ def test_a_preview_is_published_and_rolled_back(browser):
     for run, button in enumerate(("open", "publish", "push", "publish", "rollback"), start=1):
         press(browser, button)
         assert ended(browser, run) == "success"
-    live, outputs = browser.evaluate(
-        "[document.querySelector('#live').innerText, document.querySelector('#outputs').innerText]"
-    )
-    deployment = re.search(r"deployment-id\s+(\d+)", outputs)[1]
-    assert live == f"Live on Stormkit: deployment {deployment}"
     assert "Live" in comment(browser)
+    live, outputs = browser.evaluate("['live', 'outputs'].map((id) => document.getElementById(id).innerText)")
+    assert live == f"deployment {re.search(r'deployment-id.(.+)', outputs, re.DOTALL)[1].split()[0]}"
 
 
 @in_a_browser
@@ -116,12 +118,34 @@ def test_no_other_website_can_press_a_button_or_read_the_page(page):
     assert send(page, "/press/open", method="POST", Origin="https://evil.example")[0] == 403
     assert send(page, "/press/open", method="POST", Host="evil.example")[0] == 403
     assert send(page, "/state", Host="evil.example")[0] == 403
-    assert json.loads(send(page, "/state")[1])["buttons"]["open"]
+    assert "not opened" in json.loads(send(page, "/state")[1])["parts"]["about"]
 
 
 def test_a_button_that_makes_no_sense_now_is_refused(page):
     assert send(page, "/press/close", method="POST")[0] == 409
     assert send(page, "/press/nothing", method="POST")[0] == 409
+
+
+def test_nothing_foreign_becomes_an_element_of_the_page(page, monkeypatch):
+    hostile = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
+    steps = (Step(title=hostile, message=f"{hostile}\n##[error]{hostile}\n"),)
+    monkeypatch.setitem(PUSHES, "push", Build(seconds=0.2, steps=steps))
+    page.pull_request.press("open")
+    page.pull_request.content.title = hostile
+    page.pull_request.runs[0].title = hostile
+    assert page.pull_request.runs[0].ended.wait(60)
+    parts = page.parts()
+    assert "alert(1)" in parts["log"]
+    assert [name for name, html in parts.items() if "<img" in html or "<script" in html] == []
+
+
+def test_the_page_shows_no_secret(page):
+    page.pull_request.press("open")
+    assert page.pull_request.runs[0].ended.wait(60)
+    shown = json.dumps(page.parts())
+    assert "Started deployment" in shown
+    assert "SK_sandbox" not in shown
+    assert "ghs_sandbox" not in shown
 
 
 def test_a_run_that_never_ended_is_ended_with_the_page():
