@@ -82,8 +82,8 @@ image: ## The image as stormkit-action:local, and what it adds to its base
 CHROMIUM ?= chromium
 pictures: $(READY) ## Draw the pictures of docs/images: the tests' golden files, and the page of make sandbox
 	@command -v npm >/dev/null && command -v $(CHROMIUM) >/dev/null || { echo "npm and Chromium are needed: apt-get install npm chromium fonts-noto-color-emoji"; exit 1; }
-	cd tools/pictures && npm ci --no-audit --no-fund --ignore-scripts && CHROMIUM=$$(command -v $(CHROMIUM)) node draw.mjs
 	CHROMIUM=$(CHROMIUM) $(BIN)/python -m tools.pictures.page
+	cd tools/pictures && npm ci --no-audit --no-fund --ignore-scripts && CHROMIUM=$$(command -v $(CHROMIUM)) node draw.mjs
 
 tables: $(READY) ## Write the inputs and outputs into action.yml and docs/
 	$(BIN)/python -m tools.doc_tables

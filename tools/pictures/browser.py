@@ -30,6 +30,7 @@ class Browser:
             [
                 *("bash", "-c", f'exec "$@" 3<&{command_read} 4>&{answer_write}', "bash", str(CHROMIUM)),
                 *("--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--hide-scrollbars"),
+                *("--disable-lcd-text", "--font-render-hinting=none"),
                 *(f"--user-data-dir={self._profile.name}", f"--window-size={width},{height}"),
             ],
             pass_fds=(command_read, answer_write),
@@ -86,9 +87,10 @@ class Browser:
         return str(self.evaluate("document.body ? document.body.innerText : ''"))
 
     def screenshot(self, file: Path, *, scheme: str) -> None:
-        """Save a picture of what the window shows, in the colour scheme `light` or `dark`."""
+        """Save a picture of the whole page, in the colours of a `light` or a `dark` scheme."""
         self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        answer = self._call("Page.captureScreenshot")
+        size = self._call("Page.getLayoutMetrics")["cssContentSize"]
+        answer = self._call("Page.captureScreenshot", captureBeyondViewport=True, clip={**size, "scale": 1})
         file.write_bytes(base64.b64decode(answer["data"]))
 
     def _call(self, method: str, **parameters: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-// Draws the pictures of docs/images from the golden files of the tests: `make pictures`.
+// Draws the pictures of docs/images from the golden files of the tests, and makes those of page.py small: `make pictures`.
 // What they show is therefore what the code writes. Chromium renders it as GitHub does: GitHub-flavored markdown,
 // GitHub's allowlist of HTML, GitHub's stylesheet, mermaid diagrams. Every golden file is rendered, drawn or not.
 
@@ -83,12 +83,16 @@ async function render(browser, name, { scheme = "light", width = DESKTOP, scale 
 
 async function draw(browser, name, { shows, scale = 2, ...how }) {
   for (const scheme of ["light", "dark"]) {
-    const png = UPNG.decode(await render(browser, shows, { ...how, scale, scheme }));
-    const small = Buffer.from(UPNG.encode(UPNG.toRGBA8(png), png.width, png.height, COLORS));
-    await writeFile(join(images, `${name}-${scheme}.png`), small);
-    console.log(`docs/images/${name}-${scheme}.png, ${Math.round(small.length / 1000)} kB`);
-    if (small.length > LARGEST) throw new Error(`${name}-${scheme}.png has more than ${LARGEST} bytes`);
+    await save(`${name}-${scheme}.png`, await render(browser, shows, { ...how, scale, scheme }));
   }
+}
+
+async function save(file, shot) {
+  const png = UPNG.decode(shot);
+  const small = Buffer.from(UPNG.encode(UPNG.toRGBA8(png), png.width, png.height, COLORS));
+  await writeFile(join(images, file), small);
+  console.log(`docs/images/${file}, ${Math.round(small.length / 1000)} kB`);
+  if (small.length > LARGEST) throw new Error(`${file} has more than ${LARGEST} bytes`);
 }
 
 const browser = await chromium.launch({
@@ -100,6 +104,7 @@ try {
   for (const file of await readdir(golden)) await render(browser, file.replace(/\.md$/, ""), {});
   await mkdir(images, { recursive: true });
   for (const [name, how] of Object.entries(PICTURES)) await draw(browser, name, how);
+  for (const file of await readdir(images)) if (file.startsWith("page-")) await save(file, await readFile(join(images, file)));
 } finally {
   await browser.close();
 }
