@@ -57,8 +57,9 @@ class Browser:
         self._profile.cleanup()
 
     def open(self, url: str) -> None:
-        """Go to that address."""
+        """Go to that address, and wait until the page is loaded."""
         self._call("Page.navigate", url=url)
+        self.wait_for("document.readyState === 'complete'")
 
     def press(self, selector: str) -> None:
         """Click on what the selector finds, as soon as it is there and enabled."""
