@@ -29,6 +29,7 @@ class Run:
     title: str
     number: int
     job: dict[str, Any]
+    env: dict[str, str]
     attempt: int = 1
     step: Step | None = field(default=None, init=False)
     finished: Finished | None = field(default=None, init=False)
@@ -134,7 +135,9 @@ class PullRequest:
         urls = {"api-url": self._stormkit.url, "dashboard-url": self._page_url}
         inputs = {"api-key": ENV_KEY, "build-log": "stream", "command": command, **urls}
         job = {"event": payload, "event_name": events.event_name(name), "inputs": inputs}
-        self._run(Run(title=title, number=self.runs[-1].number + 1 if self.runs else 1, job=job))
+        # GITHUB_SHA is the branch's head, except for a pull request's event: then it is a merge commit.
+        env = {} if action else {"GITHUB_SHA": self.content.head_sha}
+        self._run(Run(title=title, number=self.runs[-1].number + 1 if self.runs else 1, job=job, env=env))
 
     def _run(self, run: Run) -> None:
         run_id, attempt = str(9_876_543_210 + run.number), str(run.attempt)
@@ -143,7 +146,7 @@ class PullRequest:
             directory=Path(self._directory.name) / f"{run.number}-{run.attempt}",
             github_url=self._github.url,
             secrets=[ENV_KEY],
-            env={"GITHUB_RUN_ID": run_id, "GITHUB_RUN_ATTEMPT": attempt, "GITHUB_SERVER_URL": self._page_url},
+            env=run.env | {"GITHUB_RUN_ID": run_id, "GITHUB_RUN_ATTEMPT": attempt, "GITHUB_SERVER_URL": self._page_url},
         )
         previous = self.runs[-1] if self.runs else None
         self.runs.append(run)

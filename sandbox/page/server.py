@@ -14,6 +14,7 @@ from sandbox.web import Recorded, Reply, Server
 from stormkit_action.text import strip_controls
 
 _TYPES = {"page.html": "html", "page.css": "css", "page.js": "javascript", "github-markdown.css": "css"}
+_VIEW = '<a href="{}" target="_blank">View deployment</a>'
 _HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
@@ -67,7 +68,7 @@ class PageServer(Server):
             ),
             "deployments": "".join(
                 f"<li>{_badge(each.state or 'pending')} {escape(each.environment)} · {escape(each.sha[:7])}"
-                f"{_link('View deployment', each.statuses[-1].environment_url) if each.state == 'success' else ''}</li>"
+                f"{_VIEW.format(escape(each.statuses[-1].environment_url)) if each.state == 'success' else ''}</li>"
                 for each in reversed(github.deployments)
             ),
             "live": f"deployment {live}" if live else "nothing",
@@ -89,10 +90,6 @@ def _run_parts(run: Run) -> dict[str, str]:
 
 def _badge(state: str) -> str:
     return f'<span class="badge {escape(state)}">{escape(state.replace("_", " "))}</span>'
-
-
-def _link(text: str, url: str) -> str:
-    return f'<a href="{escape(url)}" target="_blank">{text}</a>'
 
 
 def _log_line(line: str) -> str:

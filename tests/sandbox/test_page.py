@@ -92,6 +92,9 @@ def test_a_preview_is_published_and_rolled_back(browser):
     for run, button in enumerate(("open", "publish", "push", "publish", "rollback"), start=1):
         press(browser, button)
         assert ended(browser, run) == "success"
+        # Only what was rolled back to is not the branch's newest commit.
+        matches = re.search(r"commit-matches\s+(\w+)", browser.text())[1]
+        assert matches == ("false" if button == "rollback" else "true")
     assert "Live" in comment(browser)
     live, outputs = browser.evaluate("['live', 'outputs'].map((id) => document.getElementById(id).innerText)")
     assert live == f"deployment {re.search(r'deployment-id.(.+)', outputs, re.DOTALL)[1].split()[0]}"

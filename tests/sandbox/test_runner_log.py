@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from sandbox.runner.commands import Command, parse
-from sandbox.runner.log import Level, StepLog
+from sandbox.runner.log import Level, StepLog, readable
 from sandbox.runner.masks import SecretMasker
 
 
@@ -190,3 +190,19 @@ def test_a_secret_that_was_shown_before_its_mask():
 
 def test_secrets_that_were_known_before_cannot_leak():
     assert not log_of("hunter2", "::add-mask::hunter2", secrets=("hunter2",)).leaks()
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "text"),
+    [
+        ("up to date", "", "up to date"),
+        ("::group::npm install", "group", "▸ npm install"),
+        ("::endgroup::", "endgroup", ""),
+        ("::error::first%0Asecond", "error", "Error: first\nsecond"),
+        ("::stop-commands::0123456789abcdef", "stop-commands", "::stop-commands::***"),
+        ("a ::group:: in the middle", "", "a ::group:: in the middle"),
+    ],
+)
+def test_a_shown_line_has_a_kind_and_a_text(line, kind, text):
+    (shown,) = log_of(line).shown
+    assert readable(shown) == (kind, text)
