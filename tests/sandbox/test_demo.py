@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 
@@ -52,6 +53,18 @@ def test_it_fits_80_columns_and_has_no_escape_codes(demo):
     for printed in demo:
         assert "\x1b" not in printed
         assert max(map(len, printed.splitlines())) <= 80
+
+
+def test_the_documentation_shows_what_it_prints(demo):
+    page = (ACTION / "docs/sandbox.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    # How often the build was looked at depends on the machine.
+    lines = {_without_numbers(line) for line in shown.splitlines() if ": running [" not in line}
+    assert lines - {_without_numbers(line) for line in demo[0].splitlines()} == set()
+
+
+def _without_numbers(line):
+    return re.sub(r"\b[0-9a-f]{7,40}\b|\d+|[A-Z][a-z]{2} (?=\d)", "N", line)
 
 
 def test_it_needs_no_development_dependency():
