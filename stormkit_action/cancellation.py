@@ -44,7 +44,9 @@ class Cancellation:
         signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
         threading.Thread(target=self._watch, args=(read_end,), name="signals", daemon=True).start()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _do_nothing)
+            # nohup makes its program ignore SIGHUP.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, _do_nothing)
 
     def _watch(self, read_end: int) -> None:
         os.read(read_end, 1)

@@ -26,7 +26,7 @@ from stormkit_action.github_api.api import GitHubApi
 from stormkit_action.inputs import Environment, Inputs, WrongInputs
 from stormkit_action.parsers import bare_key, insecure
 from stormkit_action.plan import Plan
-from stormkit_action.reporting.console import Console, GitHubConsole, PlainConsole, shows_colours
+from stormkit_action.reporting.console import Console, GitHubConsole, PlainConsole, log_stream, shows_colours
 from stormkit_action.reporting.github_report import GitHubReport
 from stormkit_action.reporting.reporter import StepReporter
 from stormkit_action.reporting.step import Step
@@ -39,6 +39,8 @@ from stormkit_action.stormkit.session import StormkitSession
 def run_step(environ: Mapping[str, str], cancellation: Cancellation) -> int:
     """Run a step of a GitHub workflow. The exit code."""
     prepare_streams()
+    # The reader is the runner. Without it GitHub calls the job lost, so what the job began must not go live unseen.
+    sys.stdout = log_stream(sys.stdout, cancellation.request)
     return main(environ, console=GitHubConsole(environ), files=RunnerFiles(), clock=SystemClock(cancellation))
 
 
@@ -49,6 +51,7 @@ def run_command_line(arguments: Sequence[str], environ: Mapping[str, str], cance
 
     prepare_streams()
     cli.run_program(arguments)
+    sys.stderr = log_stream(sys.stderr, cancellation.request)
     given = cli.read(arguments, environ)
     return main(
         given.environ,

@@ -4,6 +4,7 @@ GitHub runs this after the job in a container of its own. It may meet a step tha
 outlived its kill), so everything here may happen twice.
 """
 
+import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -21,7 +22,7 @@ from stormkit_action.event import Event
 from stormkit_action.inputs import Environment, Inputs, OnGivingUp
 from stormkit_action.main import github_api, prepare_streams, report_bug, stormkit_client
 from stormkit_action.plan import Plan
-from stormkit_action.reporting.console import Console, GitHubConsole
+from stormkit_action.reporting.console import Console, GitHubConsole, log_stream
 from stormkit_action.reporting.github_report import BUDGET_S, GitHubReport, guarded
 from stormkit_action.reporting.reporter import StepReporter
 from stormkit_action.reporting.step import Step
@@ -45,6 +46,8 @@ LOOK_S = 6.0
 def run_post_step(environ: Mapping[str, str], cancellation: Cancellation) -> int:
     """Finish a step that was killed. The exit code: also 3 for a bug, 130 when the post step was cancelled itself."""
     prepare_streams()
+    # The clean-up goes on when nobody reads of it.
+    sys.stdout = log_stream(sys.stdout, lambda: None)
     console = GitHubConsole(environ)
     try:
         return finish(environ, console=console, files=RunnerFiles(), clock=SystemClock(cancellation))

@@ -8,13 +8,14 @@ A build step in the log of a GitHub step, and the same outside GitHub:
 """
 
 import contextlib
+import io
 import re
 import secrets
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Mapping
-from typing import TextIO
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Any, TextIO
 
 from actions_toolkit.command import issue, issue_command
 
@@ -42,6 +43,34 @@ def neutralize(text: str, *, keep_colours: bool = True) -> str:
     if "::" not in lines and "##[" not in lines:
         return lines
     return _COMMAND.sub(lambda match: f"{match[0]}{_WORD_JOINER}", lines)
+
+
+class _LogFile(io.FileIO):
+    """A file whose reader may leave and whose disk may fill up: what can't be written is dropped."""
+
+    def __init__(self, stream: TextIO, when_reader_leaves: Callable[[], None]) -> None:
+        super().__init__(stream.fileno(), "w", closefd=False)
+        # Kept, because a stream that nobody keeps closes its descriptor.
+        self._stream = stream
+        self._when_reader_leaves = when_reader_leaves
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            self._when_reader_leaves()
+        except OSError:
+            pass
+        return len(data)
+
+
+def log_stream(stream: TextIO, when_reader_leaves: Callable[[], None]) -> TextIO:
+    """What writes to the same place as `stream`, and never fails.
+
+    `when_reader_leaves` is called when a pipe has no reader any more.
+    """
+    file = io.BufferedWriter(_LogFile(stream, when_reader_leaves))
+    return io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
 class Console(ABC):
@@ -210,10 +239,8 @@ class PlainConsole(Console):
         """The next line without indentation ends it."""
 
     def _write(self, lines: str) -> None:
-        # A reader that went away or a full disk ends the log, not the deployment.
-        with contextlib.suppress(OSError):
-            sys.stderr.write(f"{lines}\n")
-            sys.stderr.flush()
+        sys.stderr.write(f"{lines}\n")
+        sys.stderr.flush()
 
 
 @contextlib.contextmanager

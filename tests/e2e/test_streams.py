@@ -10,6 +10,7 @@ import pytest
 
 from sandbox.events import HEAD_BRANCH
 from sandbox.runner.runner import ACTION
+from sandbox.stormkit.server import Step
 
 
 @pytest.fixture(name="shell")
@@ -43,10 +44,36 @@ def test_a_stream_that_is_closed_or_full_changes_no_verdict(stormkit, shell, arg
     assert "Traceback" not in done.stderr + done.stdout
 
 
-def test_a_reader_of_the_log_that_goes_away_changes_no_verdict(stormkit, shell):
-    done = shell("--output result.json 2>&1 >/dev/null | true; cat result.json")
-    assert json.loads(done.stdout)["status"] == "success"
-    assert stormkit.builds == 1
+def test_a_reader_of_the_result_that_goes_away_changes_no_verdict(stormkit, shell):
+    done = shell("--json | true; exit ${PIPESTATUS[0]}")
+    assert (done.returncode, stormkit.builds) == (0, 1)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert lines == ["error: The result could not be written to standard output (Broken pipe)."]
+
+
+def test_a_reader_of_the_log_that_goes_away_cancels(stormkit, shell):
+    stormkit.next_build(seconds=60)
+    done = shell(
+        "--output result.json --dotenv result.env 2>&1 >/dev/null | grep --max-count 1 'Started deployment';"
+        " code=${PIPESTATUS[0]}; cat result.json; exit $code"
+    )
+    started, result = done.stdout.splitlines()
+    assert started == "Started deployment 8241."
+    assert json.loads(result)["reason"] == "The job was cancelled and deployment 8241 stopped."
+    assert done.returncode == 130
+    assert stormkit.deployment("8241").stopped_manually
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_goes_away_when_only_the_log_is_left_changes_no_verdict(stormkit, shell, tmp_path):
+    """The build's log is more than a pipe holds, so what is left of it meets no reader."""
+    stormkit.next_build(seconds=0.1, steps=[Step(title="npm ci", message="added\n" * 100_000)])
+    done = shell(
+        "--build-log always --output result.json 2>&1 >/dev/null | grep --max-count 1 'npm ci'; exit ${PIPESTATUS[0]}"
+    )
+    assert done.returncode == 0
+    assert json.loads((tmp_path / "result.json").read_text())["status"] == "success"
+    assert not stormkit.deployment("8241").stopped_manually
 
 
 def test_what_could_not_be_written_is_one_line_on_what_is_left(shell):
@@ -55,13 +82,14 @@ def test_what_could_not_be_written_is_one_line_on_what_is_left(shell):
     assert lines == ["error: The result could not be written to standard output (No space left on device)."]
 
 
-def test_a_terminal_that_is_closed_cancels(stormkit, tmp_path):
-    stormkit.next_build(seconds=60)
-    environ = {"STORMKIT_API_KEY": "SK_sandbox", "STORMKIT_API_URL": stormkit.url}
+@pytest.mark.parametrize("nohup", [False, True])
+def test_a_terminal_that_is_closed_cancels_unless_nohup_is_used(stormkit, tmp_path, nohup):
+    stormkit.next_build(seconds=1 if nohup else 60)
+    program = ["nohup"] if nohup else []
     with subprocess.Popen(
-        [sys.executable, "-E", str(ACTION / "entrypoint.py"), "--branch", HEAD_BRANCH],
+        [*program, sys.executable, "-E", str(ACTION / "entrypoint.py"), "--branch", HEAD_BRANCH],
         cwd=tmp_path,
-        env=environ,
+        env={"PATH": os.environ["PATH"], "STORMKIT_API_KEY": "SK_sandbox", "STORMKIT_API_URL": stormkit.url},
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
@@ -71,5 +99,5 @@ def test_a_terminal_that_is_closed_cancels(stormkit, tmp_path):
                 break
         process.send_signal(signal.SIGHUP)
         rest = process.stderr.read()
-        assert process.wait(20) == 130, rest
-    assert stormkit.deployment("8241").stopped_manually
+        assert process.wait(20) == (0 if nohup else 130), rest
+    assert stormkit.deployment("8241").stopped_manually is not nohup
