@@ -111,7 +111,8 @@ def list_as_markdown(deployments: Sequence[DeploymentResult]) -> list[str]:
 
 def _status(row: Row) -> str:
     mark, word = word_of(row)
-    if not row.duration:
+    # A command that failed on the live deployment says nothing of its build.
+    if not row.duration or (row.live and not row.ready):
         return f"{mark} <b>{word}</b>"
     if row.live:
         return f"{mark} <b>{word}</b>, built in {duration(row.duration)}"

@@ -157,6 +157,11 @@ def test_a_site_whose_name_is_not_known_yet_is_called_stormkit() -> None:
     assert "<br>Stormkit · Mar" in render([row], "stormkit")
 
 
+def test_a_command_that_failed_on_the_live_deployment_tells_nothing_of_its_build() -> None:
+    body = render([FAILED._replace(live=True)], "stormkit")
+    assert "❌ <b>Failed</b> · " in body
+
+
 def test_a_date_never_wraps() -> None:
     for rows in (COMMENTS["ready"], COMMENTS["several"]):
         assert "Mar&nbsp;18,&nbsp;12:21&nbsp;UTC" in render(rows, "stormkit")
