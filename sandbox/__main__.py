@@ -26,7 +26,7 @@ Ctrl+C ends it."""
 
 def main() -> None:
     """Serve until interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser = argparse.ArgumentParser(prog=".venv/bin/python -m sandbox", description=__doc__)
     parser.add_argument("--stormkit-port", type=int, default=4310, help="Port of Stormkit. Default: 4310.")
     parser.add_argument("--github-port", type=int, default=4311, help="Port of GitHub. Default: 4311.")
     parser.add_argument("--page-port", type=int, default=4312, help="Port of the page. Default: 4312.")

@@ -15,12 +15,15 @@ async function refresh() {
   for (const button of buttons) button.disabled = !state.buttons[button.dataset.press];
 }
 
-for (const button of buttons) {
-  button.addEventListener("click", () => {
-    button.disabled = true;
-    fetch(`press/${button.dataset.press}`, { method: "POST" });
-  });
-}
+document.addEventListener("click", (event) => {
+  if (event.target.dataset.press) {
+    event.target.disabled = true;
+    fetch(`press/${event.target.dataset.press}`, { method: "POST" });
+  } else if (event.target.closest("a")?.origin === location.origin) {
+    event.preventDefault(); // This page takes the place of GitHub's and Stormkit's own.
+    document.getElementById("log").focus();
+  }
+});
 
 try {
   for (;;) {

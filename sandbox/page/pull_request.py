@@ -106,8 +106,7 @@ class PullRequest:
             elif button == "rerun":
                 self._run(replace(self.runs[-1], attempt=self.runs[-1].attempt + 1))
             else:
-                title = {"publish": "Publish the newest preview", "rollback": "Roll back"}[button]
-                self._start(title, "", command=button)
+                self._start("Roll back" if button == "rollback" else "Publish the newest preview", "", command=button)
             return True
 
     def close(self) -> None:

@@ -32,14 +32,12 @@ class PageServer(Server):
         self.pull_request = PullRequest(stormkit, github, page_url=self.url)
 
     def handle(self, request: Recorded) -> Reply:
-        # A website that is open in the same browser may send requests here too, under its own name or under one that it
-        # has made to mean this machine.
-        host = self.url.removeprefix("http://")
-        if request.headers.get("host") != host or request.headers.get("origin", self.url) != self.url:
-            return Reply(status=403, body=f"Open {self.url} itself.\n")
+        # A website in the same browser may send requests too, under its own name or one that it made mean this machine.
+        own = f"http://{request.headers.get('host')}"
+        if own.replace("localhost", "127.0.0.1") != self.url or request.headers.get("origin", own) != own:
+            return Reply(status=403, body=f"This address is not the page's own: open {self.url}\n")
         if request.method == "POST":
-            pressed = self.pull_request.press(request.path.removeprefix("/press/"))
-            return Reply(status=204 if pressed else 409)
+            return Reply(status=204 if self.pull_request.press(request.path.removeprefix("/press/")) else 409)
         if request.path == "/state":
             return Reply(body={"buttons": self.pull_request.buttons, "parts": self.parts()}, headers=_HEADERS)
         name = request.path[1:] or "page.html"
@@ -79,12 +77,11 @@ class PageServer(Server):
 def _run_parts(run: Run) -> dict[str, str]:
     attempt = f", attempt {run.attempt}" if run.attempt > 1 else ""
     log = [*(run.step.shown if run.step else ()), *run.post_log.splitlines()]
-    finished = run.finished
     return {
         "run": f"{_badge(run.state)} {escape(run.title)} · run {run.number}{attempt}",
         "log": "".join(map(_log_line, log)),
-        "summary": as_github_shows(finished.summary) if finished else "",
-        "outputs": "".join(_output(*output) for output in finished.outputs.items()) if finished else "",
+        "summary": as_github_shows(run.finished.summary) if run.finished else "",
+        "outputs": "".join(_output(*each) for each in run.finished.outputs.items()) if run.finished else "",
     }
 
 

@@ -1,8 +1,12 @@
-"""A local Stormkit of each generation, on a clock that nobody waits for."""
+"""A local Stormkit of each generation, on a clock that nobody waits for, and the sandbox as a process."""
+
+import subprocess
+import sys
 
 import pytest
 
 from sandbox.clock import FakeClock
+from sandbox.runner.runner import ACTION
 from sandbox.stormkit.server import Generation, Stormkit
 
 
@@ -33,3 +37,25 @@ def older(clock):
 def april(clock):
     with Stormkit(generation=Generation.APRIL, clock=clock.monotonic) as server:
         yield server
+
+
+@pytest.fixture
+def serve():
+    """Start `python -m sandbox` with those arguments."""
+    started = []
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sandbox", *arguments],
+            cwd=ACTION,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import urllib.error
 import urllib.request
 from dataclasses import replace
@@ -67,6 +68,27 @@ def test_a_pull_request_gets_a_comment_whose_preview_link_leads_to_the_site(brow
 
 
 @in_a_browser
+def test_a_link_to_a_log_leads_to_the_log_on_the_page(page, browser):
+    press(browser, "open")
+    assert ended(browser, "1") == "success"
+    browser.evaluate("[...document.querySelectorAll('#comments a')].find(a => a.innerText === 'Job log').click()")
+    assert browser.evaluate("document.activeElement.id") == "log"
+    assert browser.evaluate("location.href") == f"{page.url}/"
+
+
+@in_a_browser
+def test_a_page_whose_sandbox_has_ended_says_so_and_offers_nothing(serve):
+    server = serve("--stormkit-port", "0", "--github-port", "0", "--page-port", "0")
+    address = re.match(r"Open (\S+) ", server.stdout.readline())[1]
+    with Browser() as browser:
+        browser.open(address)
+        browser.wait_for("document.querySelectorAll('button:enabled').length")
+        server.send_signal(signal.SIGINT)
+        browser.wait_for("document.getElementById('about').innerText.includes('start it again')")
+        assert not browser.evaluate("document.querySelectorAll('button:enabled').length")
+
+
+@in_a_browser
 def test_one_comment_follows_a_failing_commit_a_cancel_and_the_end(browser):
     press(browser, "open")
     assert ended(browser, "1") == "success"
@@ -122,6 +144,12 @@ def test_no_other_website_can_press_a_button_or_read_the_page(page):
     assert send(page, "/press/open", method="POST", Host="evil.example")[0] == 403
     assert send(page, "/state", Host="evil.example")[0] == 403
     assert "not opened" in json.loads(send(page, "/state")[1])["parts"]["about"]
+
+
+def test_the_page_is_also_called_localhost(page):
+    localhost = page.url.replace("127.0.0.1", "localhost").removeprefix("http://")
+    assert send(page, "/press/open", method="POST", Host=localhost, Origin=page.url)[0] == 403
+    assert send(page, "/press/open", method="POST", Host=localhost, Origin=f"http://{localhost}")[0] == 204
 
 
 def test_a_button_that_makes_no_sense_now_is_refused(page):

@@ -6,30 +6,7 @@ import socket
 import subprocess
 import sys
 
-import pytest
-
 from sandbox.runner.runner import ACTION
-
-
-@pytest.fixture(name="serve")
-def _serve():
-    started = []
-
-    def serve(*arguments: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", *arguments],
-            cwd=ACTION,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield serve
-    for process in started:
-        process.kill()
-        process.communicate()
 
 
 def test_what_it_says_to_run_works_until_it_is_interrupted(serve):
