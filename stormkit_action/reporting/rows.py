@@ -216,10 +216,12 @@ def row_of(
     status = Outcome.SUCCESS if result.outlived_cancel else result.status
     warnings = (result.reason if result.outlived_cancel else "", result.warning)
     is_running = result.status is Outcome.RUNNING
+    # A clean-up that kept the published deployment offers none of the branch all the same.
+    is_removed = result.removed or (status is Outcome.SUCCESS and result.deleted > 0)
     return Row(
         label=one_line(result.label or environment, 100),
         provisional=not result.label,
-        state=State.REMOVED if result.removed else STATES[status],
+        state=State.REMOVED if is_removed else STATES[status],
         began=began,
         run_id=run.id,
         attempt=run.attempt,

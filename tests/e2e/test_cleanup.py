@@ -55,6 +55,8 @@ def test_the_newest_successful_ones_are_kept_and_what_runs_is_not(stormkit, step
     assert left(stormkit) == old[1:]
     assert {stopped.id, running.id}.isdisjoint(left(stormkit))
     assert f"2 kept ({old[2]}, {old[1]})" in finished.log
+    assert "Removed" in finished.summary
+    assert "Ready" not in finished.summary
 
 
 def test_another_pull_request_of_the_same_branch_keeps_them(stormkit, github, step):
