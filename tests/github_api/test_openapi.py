@@ -106,10 +106,10 @@ def test_the_excerpt_is_what_the_npm_package_says():
     version = json.loads(kept)["package"].rpartition("@")[2]
     try:
         document = github_openapi.download(version)
+    except subprocess.TimeoutExpired:
+        pytest.skip("npm's registry does not answer")
     except subprocess.CalledProcessError as error:
-        if not any(
-            code in error.stderr for code in ("ENOTFOUND", "ECONNREFUSED", "ECONNRESET", "EAI_AGAIN", "ETIMEDOUT")
-        ):
+        if not any(code in error.stderr for code in OFFLINE):
             raise
         pytest.skip("npm's registry can't be reached")
     assert github_openapi.text(github_openapi.excerpt(document)) == kept
