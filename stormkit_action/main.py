@@ -33,7 +33,7 @@ from stormkit_action.reporting.step import Step
 from stormkit_action.reporting.step_files import JsonOutput, RunnerFiles, StepFiles
 from stormkit_action.result import Outcome, Result
 from stormkit_action.stormkit.client import StormkitClient
-from stormkit_action.stormkit.session import StormkitSession
+from stormkit_action.stormkit.session import StormkitSession, exposed_by_proxy
 
 
 def run_step(environ: Mapping[str, str], cancellation: Cancellation) -> int:
@@ -104,9 +104,10 @@ def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: St
     for notice in action_inputs.notices(environ):
         console.notice(notice)
     deadline = Deadline.after(clock, inputs.timeout.total_seconds())
-    if insecure(inputs.api_url):
+    if insecure(inputs.api_url) or exposed_by_proxy(inputs.api_url):
         name = "Input api-url" if event.on_github else "--api-url"
-        console.warning(f"{name}: {inputs.api_url} is not encrypted, so the API key can be read in transit. Use https.")
+        advice = "Use https." if insecure(inputs.api_url) else "Name its host in NO_PROXY: a proxy is set."
+        console.warning(f"{name}: {inputs.api_url} is not encrypted, so the API key can be read in transit. {advice}")
     github = github_api(inputs, event, clock)
     step.plan = plan = _with_what_github_knows(plan, inputs, event, github)
     if event.pipeline is not None and plan.branch == event.pipeline.branch:

@@ -5,16 +5,19 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
+from requests.utils import get_environ_proxies, select_proxy
 
 from stormkit_action import __version__
 from stormkit_action.cancellation import Pending
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import NoAnswer, ServerFault, StormkitError
+from stormkit_action.parsers import insecure
 from stormkit_action.retry import Retries
 from stormkit_action.stormkit.answers import (
     MAX_ANSWER_BYTES,
@@ -96,6 +99,18 @@ class KeyAuth(AuthBase):
         """Add the header."""
         request.headers["Authorization"] = self._api_key
         return request
+
+
+def exposed_by_proxy(origin: str) -> bool:
+    """Whether a proxy on another machine gets the key unencrypted: it passes plain http on, also to this machine."""
+    if urlsplit(origin).scheme != "http":
+        return False
+    proxy = select_proxy(origin, get_environ_proxies(origin)) or ""
+    try:
+        # Without a scheme it is one of http, as for requests.
+        return bool(proxy) and insecure(proxy if "://" in proxy else f"http://{proxy}")
+    except ValueError:
+        return False  # the request fails, and names it
 
 
 class Request(NamedTuple):

@@ -55,6 +55,7 @@ COMPLETE = (
 
 # Parts that are never printed alone.
 PARTS = (
+    "Name its host in NO_PROXY: a proxy is set.",
     "Its build was stopped and nothing was published.",
     " Nothing was published.",
     "… It is live.",

@@ -36,7 +36,7 @@ from stormkit_action.errors import (
 )
 from stormkit_action.retry import jittered_pauses
 from stormkit_action.stormkit.send_gate import SendGate
-from stormkit_action.stormkit.session import Request, StormkitSession
+from stormkit_action.stormkit.session import Request, StormkitSession, exposed_by_proxy
 from stormkit_action.stormkit.trigger import may_have_started
 from tests.stormkit.answering import KEY, READ, Answering, session
 
@@ -614,3 +614,26 @@ def test_the_key_is_in_no_representation_and_in_no_log(caplog):
         failed(server.url)
         failed(server.url)
     assert KEY not in repr(stormkit) + repr(vars(stormkit)["_session"].auth) + caplog.text
+
+
+@pytest.mark.threat("A hostile API answer")
+@pytest.mark.parametrize(
+    ("origin", "proxy", "exposed"),
+    [
+        ("http://127.0.0.1:4310", "http://proxy.example:3128", True),
+        ("http://api.stormkit.localhost:8888", "proxy.example:3128", True),
+        ("http://127.0.0.1:4310", "http://127.0.0.1:3128", False),
+        ("http://127.0.0.1:4310", "http://[", False),
+        ("http://127.0.0.1:4310", "", False),
+        ("https://api.example.com", "http://proxy.example:3128", False),
+    ],
+)
+def test_where_a_proxy_would_get_the_key_unencrypted(monkeypatch, origin, proxy, exposed):
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, proxy)
+    assert exposed_by_proxy(origin) is exposed
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("no_proxy", "*")
+    assert not exposed_by_proxy(origin)
