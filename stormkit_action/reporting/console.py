@@ -65,11 +65,14 @@ class _LogFile(io.FileIO):
 
 
 def log_stream(stream: TextIO, when_reader_leaves: Callable[[], None]) -> TextIO:
-    """What writes to the same place as `stream`, and never fails.
+    """What writes to the same place as `stream`, and never fails; `stream` itself where it is no file.
 
     `when_reader_leaves` is called when a pipe has no reader any more.
     """
-    file = io.BufferedWriter(_LogFile(stream, when_reader_leaves))
+    try:
+        file = io.BufferedWriter(_LogFile(stream, when_reader_leaves))
+    except io.UnsupportedOperation:
+        return stream
     return io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
