@@ -1,4 +1,4 @@
-"""One process from its start to its exit: signals first, then the program, then out."""
+"""The entry points: install the signal handlers, run the program, and exit."""
 
 import contextlib
 import gc
@@ -41,7 +41,7 @@ def _listen_to_signals() -> Cancellation:
 
 def _exit(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
-        # What could not be written changes nothing of what was done.
+        # The work is done: a log that can no longer be written must not change the exit code.
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     # Not sys.exit: it would wait for threads that a cancel left in a slow request.

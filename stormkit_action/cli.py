@@ -130,7 +130,7 @@ def read(arguments: Sequence[str], environ: Mapping[str, str]) -> CommandLine:
 
 
 def _early(arguments: Sequence[str], name: str) -> str:
-    """The value of a flag, also where the other arguments can't be read."""
+    """The value of a flag, even when the other arguments are invalid."""
     for position, argument in enumerate(arguments):
         if argument == f"--{name}" and position + 1 < len(arguments):
             return arguments[position + 1]
@@ -251,7 +251,7 @@ def _add(group: argparse._ArgumentGroup, spec: Input) -> None:
         flags = [f"--{spec.name}", f"--no-{spec.name}"]
         if spec.default == "true":
             flags.reverse()
-        # The second, which says what holds anyway, is for a variable that says otherwise.
+        # The second flag is the default, hidden from the help: it is only needed to override a variable.
         for flag, text in zip(flags, (meaning, argparse.SUPPRESS), strict=True):
             group.add_argument(flag, dest=spec.field, nargs=0, action=_Once, help=text)
     elif spec.name == "environments":

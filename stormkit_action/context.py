@@ -1,4 +1,4 @@
-"""What a command works with, and who hears how it gets on."""
+"""What a command works with, and where it reports its progress."""
 
 from typing import NamedTuple, Protocol
 
@@ -15,7 +15,7 @@ from stormkit_action.stormkit.waiting import Progress
 
 
 class Reporter(Protocol):
-    """Who hears how a command gets on. Nothing it does may fail the command."""
+    """Receives a command's progress. Nothing it does may fail the command."""
 
     def log(self, text: str) -> None:
         """Write a line into the log."""

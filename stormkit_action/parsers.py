@@ -41,8 +41,8 @@ _NEAR_MISSES = (
     (r":\s*[A-Za-z0-9_-]+\s+#", "has a comment; comments stand on a line of their own"),
 )
 
-# What no error shows, whichever input it was typed into: Stormkit's keys, user and password of an address (with and
-# without `//`), and the values of a URL's query and fragment.
+# Redacted from every error, whichever input it was typed into: Stormkit keys, the user and password in a URL (with or
+# without `//`), and the values in its query and fragment.
 _STORMKIT_KEY = r"SK_[!-~]+"
 _CREDENTIALS = (
     (_STORMKIT_KEY, "***"),
@@ -51,7 +51,7 @@ _CREDENTIALS = (
     (r"(?<=[?&;#])([\w.~-]*=)[^\s&;#]+", r"\1***"),
 )
 
-# Forms of a key that was not passed on as it is. None of them shows the key.
+# Common mistakes in passing a key. None of the messages shows the key.
 _NO_KEY = (
     (r"""["'`].*|.*["'`]""", "it is in quotes; pass the key without them"),
     (r"\$.+|%\w+%", "it is a variable's name, not its value; the variable was not expanded"),

@@ -125,7 +125,7 @@ def _command(inputs: Inputs, event: Event) -> Command:
 
 
 def _closes_default_branch(event: Event) -> bool:
-    """Whether the closed pull request merged the default branch into another: its end is not that branch's end."""
+    """Whether the closed pull request was from the default branch, which lives on."""
     return event.closes_pull_request and event.branch == event.default_branch
 
 

@@ -39,14 +39,14 @@ PATIENCE_S = 30.0
 # How many deployments are finished at once.
 POOL_SIZE = 16
 
-# For how long a deployment is looked for of which only the trigger is known.
+# How long to search for the deployment of a trigger that was never answered.
 LOOK_S = 6.0
 
 
 def run_post_step(environ: Mapping[str, str], cancellation: Cancellation) -> int:
     """Finish a step that was killed. The exit code: also 3 for a bug, 130 when the post step was cancelled itself."""
     prepare_streams()
-    # The clean-up goes on when nobody reads of it.
+    # Finish the clean-up even when nothing reads the log any more.
     sys.stdout = log_stream(sys.stdout, lambda: None)
     console = GitHubConsole(environ)
     try:
@@ -67,7 +67,7 @@ def finish(environ: Mapping[str, str], *, console: Console, files: StepFiles, cl
         inputs, event = action_inputs.read(environ), events.read(environ)
         plan = plans.decide(inputs, event)
     except ActionError as error:
-        # The step itself reported that, and began nothing.
+        # The step has reported this error itself, and started nothing.
         console.log(error.text)
         return 0
     reporter = StepReporter(console=console, files=files, clock=clock, step=Step(event=event, inputs=inputs, plan=plan))
@@ -80,7 +80,7 @@ def finish(environ: Mapping[str, str], *, console: Console, files: StepFiles, cl
         show(result.reason or f"Deployment {result.deployment_id} ended.")
     github = github_api(inputs, event, clock)
     if github is not None and results:
-        # An event that named no branch did not change which one the step deployed.
+        # The event may name no branch; the deployment always has one.
         plan = plan._replace(branch=plan.branch or results[0].branch)
         report = GitHubReport(
             github=github,
@@ -90,7 +90,7 @@ def finish(environ: Mapping[str, str], *, console: Console, files: StepFiles, cl
             clock=clock,
             console=console,
             resumed=True,
-            # The killed step's place among the runs, not the post step's. It is known in whole seconds.
+            # When the killed step began, not the post step. `sent_at` is in whole seconds, so round up.
             began=1.0 + max(deployment.sent_at for deployment in started),
         )
         cancelled = Result(status=Outcome.CANCELLED, deployments=tuple(results))
@@ -167,7 +167,7 @@ class PostStep(NamedTuple):
         return _stopped(context, confirm.stop(context.stormkit, deployment.id, context.deadline))
 
     def _stop_triggered(self, context: Context, started: StartedDeployment) -> DeploymentResult:
-        """The end of a trigger whose answer nobody saw."""
+        """How a trigger that was never answered ended."""
         seconds_ago = max(0.0, self.clock.now().timestamp() - started.sent_at)
         trigger = Trigger.sent_before(seconds_ago, client=context.client, branch=context.plan.branch, clock=self.clock)
         stopped = trigger.stop_after_cancel(context.deadline.within(LOOK_S))

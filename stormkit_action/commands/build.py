@@ -1,4 +1,4 @@
-"""One build: waiting for it, stopping it, and what to call its end."""
+"""One build: wait for it, stop it, and turn its end into a result."""
 
 import contextlib
 from datetime import timedelta
@@ -22,7 +22,7 @@ TIMEOUT_STOP_BUDGET_S = 10.0
 
 
 class Build:
-    """One deployment that is being built. Knows at every moment what can be said about it."""
+    """One deployment while it is built. `result` can be called at any time."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -109,7 +109,7 @@ class Build:
             self._last = self._last and self._last._replace(status=Status.STOPPED, preview_url="")
 
     def stop_after_cancel(self, trigger: Trigger | None) -> str:
-        """Stop it although everything else has ended: the ids, or "" when it could not be confirmed."""
+        """Stop the build after a cancel. Return the ids that were stopped, or "" when that could not be confirmed."""
         deadline = Deadline.after(self._context.clock.uncancelled(), CANCEL_BUDGET_S)
         stopped = [self._id] if self._id and self._is_stopped(deadline) else []
         if trigger is not None and trigger.unacknowledged:
@@ -124,7 +124,7 @@ class Build:
         return True
 
     def is_live_after_cancel(self) -> bool:
-        """Whether it is live after a cancel while it was being published; False where nobody answers in time."""
+        """Whether a deployment whose publishing was cancelled is live; False when Stormkit does not answer in time."""
         deadline = Deadline.after(self._context.clock.uncancelled(), CANCEL_BUDGET_S)
         try:
             read = self._context.stormkit.within(deadline).deployment(self._id, patience=CANCEL_BUDGET_S)
@@ -148,7 +148,7 @@ class Build:
         self._context.reporter.build_log(self._context.result(deployment), complete=not deployment.running)
 
     def _end_live_log(self) -> None:
-        """Show what was held back of a log that is not read any further."""
+        """Print the unfinished last line of a log that will not be read again."""
         if self._streamed is not None and self._streamed.running:
             self._context.reporter.build_log(self._context.result(self._streamed), complete=True)
 

@@ -20,7 +20,7 @@ def check(context: Context) -> DeploymentResult:
     checks.passed("Stormkit accepts the API key.")
     environment = result.label or (f"environment {result.env_id}" if result.env_id else "the key's own environment")
     checks.environment(newest, environment)
-    # Branch and token are everybody's: of several environments the first asks about them.
+    # Branch and token are the same for all environments, so only the first one checks them.
     if context.environment not in context.inputs.environments[1:]:
         checks.repository()
     context.reporter.log(_intention(context, environment))
@@ -39,7 +39,7 @@ def check(context: Context) -> DeploymentResult:
 
 @dataclass
 class Checks:
-    """The questions. What a deploy would fail for is a sentence in `problems`; all else is a line of the log."""
+    """The checks. Whatever would make a deploy fail is added to `problems`; everything else is only logged."""
 
     context: Context
     problems: list[str] = field(default_factory=list)

@@ -50,7 +50,7 @@ def _refusal(context: Context, deployment: Deployment) -> DeploymentResult:
 
 
 def cleanup(context: Context) -> DeploymentResult:
-    """Stop what runs of the branch, and delete all but the published and the `keep-latest` newest successful ones."""
+    """Stop the branch's builds; delete all but the published one and the `keep-latest` newest successful ones."""
     branch = context.plan.branch
     # Collect first, then act: rows move while they are paged, and one that came late may be the newest.
     listed = context.client.all_deployments(branch=branch)
@@ -91,7 +91,7 @@ def cleanup(context: Context) -> DeploymentResult:
 
 
 def _newest_of_environment(context: Context) -> Deployment | None:
-    """Any deployment, which tells whose environment it is where nothing of the branch is left; None without one."""
+    """The environment's newest deployment, which names the app when the branch has none left; None without one."""
     with contextlib.suppress(StormkitError):
         return next(iter(context.client.deployments().deployments), None)
     return None
@@ -146,7 +146,7 @@ class Removal:
                 self._context.reporter.log(f"{self._done} of {self._total} done.")
 
     def _remove(self, listed: Deployment) -> None:
-        # Looked at once more: it may have been published since it was listed.
+        # Read it again: it may have been published since it was listed.
         try:
             deployment = self._context.client.deployment(listed.id)
         except NotFound:
@@ -194,7 +194,7 @@ class Removal:
 
 
 def stop_and_delete(context: Context, deployment_id: str, *, is_running: bool) -> None:
-    """Delete it, stopped before where it runs. One that is gone by then, perhaps by a lost first try, is fine."""
+    """Delete a deployment, stopping it first if it runs. One that is already gone counts as deleted."""
     with contextlib.suppress(NotFound):
         if is_running:
             context.client.stop(deployment_id)

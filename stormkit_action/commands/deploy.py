@@ -33,7 +33,7 @@ def restart(context: Context) -> DeploymentResult:
 
 
 class Deploy:
-    """One deployment on its way, so that a cancel finds out how far it got."""
+    """One deployment in progress. It records how far it got, so that a cancel knows what to undo."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -104,7 +104,7 @@ class Deploy:
         return self._build.wait() if context.inputs.wait else self._build.read_once()
 
     def _failed(self, error: ActionError) -> DeploymentResult:
-        """The result of an error; a build that goes on is stopped where it is the wrong one, else told of."""
+        """The result of an error. A wrong build is stopped; any other that may still run is reported."""
         reason = error.text
         is_wrong = self._build.is_known and isinstance(error, CommandError)
         if self._build.is_known:
@@ -113,7 +113,7 @@ class Deploy:
                 reason = f"{reason} {self._stop_wrong_build()}".rstrip()
         result = self._build.result(Outcome.FAILED, reason)
         if is_wrong and result.deployment is not None:
-            # It may have been built by now, but it is another site's.
+            # It may have been built by now, but its preview is another environment's.
             result = result._replace(deployment=result.deployment._replace(preview_url=""))
         if self._build.may_be_running:
             still = f"Deployment {result.deployment_id} may still be building: nothing has stopped it."
@@ -209,7 +209,7 @@ class Deploy:
         )
 
     def _stop_orphans(self) -> None:
-        """Stop what triggers that were given up on have started while the build went on."""
+        """Stop deployments that abandoned triggers started during the build."""
         with contextlib.suppress(Cancelled):
             for trigger in self._triggers:
                 trigger.stop_orphans()

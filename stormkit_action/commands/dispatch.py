@@ -82,7 +82,7 @@ def _why_kept(context: Context) -> str:
         context.reporter.log(f"Could not find out whether a pull request is open from {plan.branch}: {error.text}")
         return ""
     for pull_request in open_pull_requests:
-        # A closed pull request may be open again: the payload of a re-run tells how things were at the event.
+        # A re-run gets the original payload, and the pull request may have been reopened since.
         is_own = pull_request.number == plan.pull_request
         if is_own and context.inputs.branch:
             continue

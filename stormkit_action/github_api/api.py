@@ -15,7 +15,7 @@ from stormkit_action.text import one_line
 T = TypeVar("T")
 
 _CONTENTS = "contents: read"
-# Reading takes less, but what is read is the pull request that is commented on then.
+# `read` would do for reading, but the same pull request is commented on afterwards.
 _PULL_REQUESTS = "pull-requests: write"
 _DEPLOYMENTS = "deployments: write, contents: read"
 
@@ -51,7 +51,7 @@ class GitHubApi:
         return bounded
 
     def account(self) -> Account:
-        """The account the token acts under: of what it created, else GitHub is asked."""
+        """The account the token acts under, known from what it created or else asked for."""
         shared = self._connection.shared
         if shared.account is None:
             shared.account = self._ask_for_account()
@@ -121,7 +121,7 @@ class GitHubApi:
         """The commit at the tip of `branch`, None when there is no such branch."""
 
         def read() -> str:
-            # A slash left as it is would make another operation of it: `feature/protection` is one of `feature`.
+            # Escape slashes: for `feature/protection` GitHub would return the protection of `feature`.
             return self._connection.ask(
                 f"reading branch {one_line(branch)}",
                 "GET",
@@ -248,11 +248,11 @@ class GitHubApi:
         )
 
     def comment_refusal(self, number: int) -> str:
-        """Why the token can't comment, empty when it can: found out with a comment that is refused for being empty."""
+        """Why the token can't comment; empty when it can. Sends an empty comment, which GitHub never accepts."""
         return _refusal_but_for_content(lambda: self.create_comment(number, ""))
 
     def deployment_refusal(self) -> str:
-        """Why the token can't create GitHub Deployments, empty when it can: found out with a commit that is nowhere."""
+        """Why the token can't create GitHub Deployments; empty when it can. Tries a commit that doesn't exist."""
         return _refusal_but_for_content(
             lambda: self.create_deployment(
                 sha=_NO_COMMIT, task="check", environment="Preview", description="", payload={}, production=False
@@ -274,7 +274,7 @@ def _unless_gone(call: Callable[[], T], gone: tuple[int, ...] = _GONE) -> T | No
 
 
 def _refusal_but_for_content(call: Callable[[], object]) -> str:
-    """Why a call that can't succeed failed, empty when it was for its content alone. Raises GitHubError."""
+    """Why `call`, whose content is invalid, was refused; empty when only for that (422). Raises GitHubError."""
     try:
         call()
     except GitHubError as error:

@@ -23,7 +23,7 @@ from stormkit_action.text import one_line, redact
 
 T = TypeVar("T")
 
-# One request, and all tries of one call while GitHub is out of order. A rate limit is waited out until the deadline.
+# Limits for one request, and for all tries of a call during an outage. Rate limits are waited out until the deadline.
 REQUEST_TIMEOUT_S = 10
 PATIENCE_S = 20.0
 
@@ -81,9 +81,9 @@ class _Sender(Protocol):
 class SharedClients:
     """What all connections with one token share.
 
-    `idle` are the senders that nobody uses just now: what is to be sent stands in one until it is sent, so each belongs
-    to one thread at a time. `account` is whose token it is and `repository_path` where a renamed repository is now;
-    both are empty until an answer told.
+    `idle` are the senders not in use: a sender holds the request it is sending, so one thread uses it at a time.
+    `account` is the token's owner and `repository_path` the new path of a renamed repository; both are empty until an
+    answer has named them.
     """
 
     idle: list[_Sender] = field(default_factory=list)

@@ -1,9 +1,9 @@
 """The sticky comment: one for a pull request and key, found by marker and author, edited in place.
 
-Jobs of a matrix write to it at the same moment, and GitHub has no conditional edit. So whoever writes has just read,
-reads back after a pause that is longer than a read may be old when it is written upon, and writes again until its rows
-are there. A job that was and is alone in the comment need not, unless its caller knows of others: a job that has no row
-yet may write upon what it read just before. Everybody keeps the oldest comment and merges younger ones into it.
+Jobs of a matrix write to it at the same moment, and GitHub has no conditional edit. So a job reads
+right before it writes, reads back after a pause longer than MAX_READ_AGE_S, and writes again until its rows are there.
+A job that was and is alone in the comment skips reading back, unless its caller knows of other jobs: one without a row
+yet may still write over it from an earlier read. Every job keeps the oldest comment and merges younger ones into it.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ PAUSE_CONTENDED_S = (1.0, 2.0)
 # The first pause after a write that failed, doubled for each further one.
 PAUSE_AFTER_FAILURE_S = (0.2, 0.4)
 
-# Rows of other jobs this young mean that these are at work.
+# Another job whose row is younger than this counts as still at work.
 YOUNG_ROW_S = 60
 
 # Comments of our own that are looked at. More than a few are no accident: whoever has the account can forge them.
@@ -68,8 +68,8 @@ class CommentWrite(NamedTuple):
     """What became of a write: the comment's URL (empty when there is none), and whether it was seen to hold.
 
     `is_assumed` is whether it was not read back, because no other job was seen in the comment.
-    `is_new` is whether it created the comment. `before` are the rows that it is about, as they were before;
-    `superseded_by` are those that it left as they are, because a step wrote them that began later.
+    `is_new` is whether it created the comment. `before` are the rows it is about as they were before the write;
+    `superseded_by` are those it left alone because a step that began later wrote them.
     """
 
     url: str = ""

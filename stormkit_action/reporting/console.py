@@ -239,7 +239,7 @@ class PlainConsole(Console):
         self._print(f"▸ {strip_controls(title)}")
 
     def _end_group(self) -> None:
-        """The next line without indentation ends it."""
+        """Do nothing: the next line without indentation ends the group."""
 
     def _write(self, lines: str) -> None:
         sys.stderr.write(f"{lines}\n")

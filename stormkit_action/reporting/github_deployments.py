@@ -48,7 +48,7 @@ _STATES = {
 class GitHubDeployments:
     """The GitHub Deployments of one step. No method raises.
 
-    What could not be done is told in `problem`; `is_unfinished` is whether one is left that shows what is not so.
+    `problem` says what could not be done; `is_unfinished` is whether a GitHub Deployment still shows a wrong state.
     `ids` are those that are known, by the environment's name (empty for the only one). `resumed` is for the post step:
     what its step may have created is looked up, and nothing is created.
     """
@@ -80,7 +80,7 @@ class GitHubDeployments:
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether GitHub did not take the last word about one, though it may a little later."""
+        """Whether GitHub missed a deployment's final state, but may accept it a little later."""
         return any(error.retryable for error in self._failures)
 
     @property
@@ -171,7 +171,7 @@ class GitHubDeployments:
         return result.outlived_cancel and (result.live or not self._production)
 
     def _is_replaced(self, github: GitHubApi, number: int, others: Iterable[GitHubDeployment]) -> bool:
-        """Whether a step that began later was ready before: an older build that ends later does not come back."""
+        """Whether a step that began later was ready first: an older build that ends late must not replace it."""
         if self._production:
             return False
         newer = [deployment for deployment in others if deployment.id > number]
@@ -321,7 +321,7 @@ class GitHubDeployments:
         except GitHubError as error:
             failure = error
         else:
-            # GitHub was waited for in vain: nobody else waits again.
+            # One thread has waited for GitHub in vain, so the others don't try.
             failure = self._failures[-1]
         with self._lock:
             self._failures.append(failure)

@@ -24,15 +24,15 @@ from stormkit_action.result import DeploymentResult, Result
 
 T = TypeVar("T")
 
-# What the last word may take: GitHub's content limit may ask for two or three pauses of a minute. After a cancel GitHub
-# kills the step within seconds.
+# Budget for the final report: GitHub's limit on creating content may ask for two or three pauses of a minute. After a
+# cancel there is less: GitHub kills the step within seconds.
 BUDGET_S = 200.0
 CANCEL_BUDGET_S = 2.5
 
 # What reporting beside the work may take.
 LIVE_BUDGET_S = 45.0
 
-# The last word waits this long for a request that is under way.
+# How long the final report waits for a request in flight.
 CLOSE_S = 20.0
 
 # The pause before it looks whether another job has written over the comment.
@@ -114,13 +114,13 @@ class GitHubReport:
         self._wake_worker()
 
     def finish(self, result: Result, *, now: datetime, clock: Clock, budget: float) -> GitHubWrites:
-        """Show the result, as the last word, within `budget` seconds. Raises Cancelled."""
+        """Show the final result within `budget` seconds. Raises Cancelled."""
         if self._command not in (Command.DEPLOY, Command.CLEANUP, Command.DELETE):
-            # A command that was refused, or found nothing to act on, leaves what is shown of the site as it is.
+            # A command that was refused, or found nothing to act on, does not change what is shown of the environment.
             found = tuple(each for each in result.deployments if each.deployment and not each.refused)
             result = result._replace(deployments=found)
         deadline = Deadline.after(clock, budget)
-        # What is under way must not land after the last word.
+        # A request in flight must not arrive after the final report.
         self._close(deadline.within(min(CLOSE_S, budget / 2)))
         change = change_of(result, command=self._command, run=self._event.run, now=now, began=self._began_ms)
         write = CommentWrite()

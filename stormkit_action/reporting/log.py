@@ -70,7 +70,7 @@ def bar(elapsed: float, usual: float) -> str:
 
 
 def estimate(elapsed: float, usual: float, spread: float) -> str:
-    """When the end is to be expected. It is overdue only when it is later than builds usually differ."""
+    """When the build should end. It is overdue only once it is late by more than the usual spread."""
     left = usual - elapsed
     if left >= 1:
         rounded = left if left < PRECISE_ESTIMATE_S else ESTIMATE_STEP_S * round(left / ESTIMATE_STEP_S)

@@ -38,7 +38,7 @@ _DEPLOYMENT_ID = r"[A-Za-z0-9_, -]{0,1000}"
 # Commands that end deployments, and bring none into being.
 REMOVING = frozenset({Command.STOP, Command.DELETE, Command.CLEANUP})
 
-# How a row is called before Stormkit has told the app's name.
+# The label of a row until Stormkit has reported the app's name.
 PROVISIONAL_LABEL = "Stormkit"
 
 
@@ -362,7 +362,7 @@ def _remove(row: Row, removed: Row) -> Row:
 
 
 def _as_removed(row: Row, *, updated: int) -> Row:
-    """`row` without the deployment that it showed, but for the last good one before that."""
+    """`row` marked as removed. The link to an earlier good deployment stays."""
     is_good = row.good_id == row.deployment_id
     return row._replace(
         state=State.REMOVED,
@@ -408,7 +408,7 @@ def _order(row: Row) -> tuple[Any, ...]:
 
 
 def _deployment_number(row: Row) -> float:
-    """Stormkit's ids grow. Without one, a build has only begun, and an end is everybody's."""
+    """The deployment's place in the order: Stormkit's ids grow. Without an id, a build sorts first and an end last."""
     if row.deployment_id.isdecimal():
         return int(row.deployment_id)
     return -1 if row.state is State.BUILDING else math.inf

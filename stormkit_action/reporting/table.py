@@ -111,7 +111,7 @@ def list_as_markdown(deployments: Sequence[DeploymentResult]) -> list[str]:
 
 def _status(row: Row) -> str:
     mark, word = word_of(row)
-    # A command that failed on the live deployment says nothing of its build.
+    # `duration` is the build's, so it is not shown for a command that failed on the live deployment.
     if not row.duration or (row.live and not row.ready):
         return f"{mark} <b>{word}</b>"
     if row.live:

@@ -31,14 +31,19 @@ WARM_UP_GRACE_S = 10.0
 # How often a publish is sent whose answer was lost and which had no effect.
 PUBLISH_TRIES = 3
 
-# The shortest pause between two tries of a stop, how many fit at least whatever a gateway asks for, and the time that a
-# stop without an answer leaves for reading back.
+# The shortest pause between two tries of a stop.
 STOP_PAUSE_S = 0.25
+
+# The least number of tries of a stop, whatever pause a gateway asks for.
 STOP_TRIES = 4
+
+# The time that a stop without an answer leaves for reading back.
 READ_BACK_S = 1.0
 
-# How long the runner of a stopped build may still be at work, and what stopping a row that nobody builds may take.
+# How long the runner of a stopped build may still be at work.
 OLD_RUNNER_S = 6.0
+
+# Limit for stopping a deployment that no runner builds.
 TIMEOUT_STOP_S = 10.0
 
 

@@ -28,7 +28,7 @@ LEAST_SPREAD = 0.03
 ASSUMED_FAILURES = 0.15
 ASSUMED_ENDS = 12
 
-# The share of builds that are unlike all before, and may take any time.
+# The share of builds that are unlike any before, and may take any length of time.
 ODD = 0.01
 
 # How many polls a build of one second would get; one of 100 seconds gets ten times as many. Builds from 15 s to 10 min
@@ -100,7 +100,7 @@ def _spread(durations: list[float], median: float) -> float:
 # What is expected of a first build: with this spread, two of three take between 34 s and 5.2 min.
 UNKNOWN = UsualDuration(seconds=103, builds=0, spread=1.1)
 
-# A first build may also end in a moment: while nothing is known, so many seconds are polled as often as is allowed.
+# Without a history a build may end at once, so its first seconds are polled as often as allowed.
 MOMENT_S = 1.5
 
 

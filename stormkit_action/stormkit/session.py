@@ -102,23 +102,25 @@ class KeyAuth(AuthBase):
 
 
 def exposed_by_proxy(origin: str) -> bool:
-    """Whether a proxy on another machine gets the key unencrypted: it passes plain http on, also to this machine."""
+    """Whether a proxy on another machine would see the key unencrypted.
+
+    It would for any plain http `origin`, even one on this machine.
+    """
     if urlsplit(origin).scheme != "http":
         return False
     proxy = select_proxy(origin, get_environ_proxies(origin)) or ""
     try:
-        # Without a scheme it is one of http, as for requests.
+        # Like requests, take a proxy without a scheme for an http one.
         return bool(proxy) and insecure(proxy if "://" in proxy else f"http://{proxy}")
     except ValueError:
         return False  # the request fails, and names it
 
 
 class Request(NamedTuple):
-    """One request. `action` is what it does, as it reads after "while": "reading deployment 8241", and `env_id` the
-    environment it asks for.
+    """One request.
 
-    `required` is the field without which an answer is none, and the request may be repeated. The answer may take
-    `timeout` seconds to begin.
+    `action` completes "while …" in messages ("reading deployment 8241"); `env_id` is the environment it asks for. An
+    answer without the field `required` counts as a server fault. The answer may take `timeout` seconds to begin.
     """
 
     method: str

@@ -201,12 +201,12 @@ class Trigger:
         return ours
 
     def _acknowledge(self, ids: Iterable[str]) -> None:
-        """What one trigger has started is accounted for."""
+        """Count one trigger as answered: it started the deployments `ids`."""
         self._not_ours.update(ids)
         self._unacknowledged = max(0, self._unacknowledged - 1)
 
     def _late_answers(self) -> list[Deployment]:
-        """What the triggers that were given up on have been answered since, without what is accounted for."""
+        """Deployments named by late answers to abandoned triggers, but for those already acknowledged."""
         late: list[Deployment] = []
         for pending in [pending for pending in self._pending if pending.done]:
             try:
@@ -266,7 +266,7 @@ class Trigger:
         return built
 
     def _search(self, error: StormkitError, give_up: Deadline, seconds: float) -> list[list[Deployment]]:
-        """What the triggers left, looked for until something shows or `seconds` are over.
+        """Search the list for what the triggers started, until something shows or `seconds` have passed.
 
         Raises when the list can't be read before `give_up`: then nobody knows, and a second trigger could be a
         second build.
