@@ -62,11 +62,6 @@ NETWORK_ADVICE = (
 class PlainSession(requests.Session):
     """A session that follows no redirect, so that nothing is sent to or downloaded from another host on the way."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        for scheme in ("https://", "http://"):
-            self.mount(scheme, HTTPAdapter(pool_maxsize=MAX_CONNECTIONS))
-
     def get_redirect_target(self, resp: requests.Response) -> None:
         """None: requests would otherwise read the whole body of a redirect even when it is told not to follow."""
 
@@ -157,7 +152,7 @@ class StormkitSession:
         self._secrets = (api_key, *secrets)
         self._session = PlainSession()
         for scheme in GATED_POOLS:
-            self._session.mount(f"{scheme}://", _GatedAdapter())
+            self._session.mount(f"{scheme}://", _GatedAdapter(pool_maxsize=MAX_CONNECTIONS))
         self._session.auth = KeyAuth(api_key)
         self._session.headers.update({"User-Agent": f"stormkit-action/{__version__}", "Accept": "application/json"})
 

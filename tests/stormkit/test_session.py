@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -24,6 +25,7 @@ from sandbox.web import Recorded, Reply
 from stormkit_action import __version__
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import Deadline, SystemClock
+from stormkit_action.commands.stop import POOL_SIZE
 from stormkit_action.errors import (
     Busy,
     Cancelled,
@@ -637,3 +639,19 @@ def test_where_a_proxy_would_get_the_key_unencrypted(monkeypatch, origin, proxy,
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setenv("no_proxy", "*")
     assert not exposed_by_proxy(origin)
+
+
+def test_a_connection_is_kept_for_each_of_many_threads():
+    """The server has a thread for each connection."""
+    connections = set()
+    all_at_once = threading.Barrier(POOL_SIZE)
+
+    def reply(_: Recorded) -> Reply:
+        connections.add(threading.current_thread())
+        all_at_once.wait(10)
+        return FINE
+
+    with Answering(reply) as server, ThreadPoolExecutor(POOL_SIZE) as pool:
+        shared = session(server.url)
+        list(pool.map(lambda _: shared.send(READ), range(3 * POOL_SIZE)))
+    assert len(connections) == POOL_SIZE
