@@ -11,7 +11,7 @@ from pathlib import Path
 # and free memory again, 2,500 times, which is a tenth of the start.
 import requests  # noqa: F401, TID251
 
-from stormkit_action import __version__, troubleshooting
+from stormkit_action import __version__
 from stormkit_action import event as events
 from stormkit_action import inputs as action_inputs
 from stormkit_action import plan as plans
@@ -38,9 +38,8 @@ from stormkit_action.stormkit.session import StormkitSession, exposed_by_proxy
 
 def run_step(environ: Mapping[str, str], cancellation: Cancellation) -> int:
     """Run a step of a GitHub workflow. The exit code."""
-    prepare_streams()
     # The reader is the runner. Without it GitHub calls the job lost, so what the job began must not go live unseen.
-    sys.stdout = log_stream(sys.stdout, cancellation.request)
+    prepare_streams(log="stdout", when_reader_leaves=cancellation.request)
     return main(environ, console=GitHubConsole(environ), files=RunnerFiles(), clock=SystemClock(cancellation))
 
 
@@ -49,9 +48,8 @@ def run_command_line(arguments: Sequence[str], environ: Mapping[str, str], cance
     # argparse costs a GitHub step, which has no arguments, more than all of our own code.
     from stormkit_action import cli  # noqa: PLC0415
 
-    prepare_streams()
     cli.run_program(arguments)
-    sys.stderr = log_stream(sys.stderr, cancellation.request)
+    prepare_streams(log="stderr", when_reader_leaves=cancellation.request)
     given = cli.read(arguments, environ)
     return main(
         given.environ,
@@ -62,8 +60,11 @@ def run_command_line(arguments: Sequence[str], environ: Mapping[str, str], cance
     )
 
 
-def prepare_streams() -> None:
-    """Let the log hold any character, whatever the locale, and go on where a stream was closed before the start."""
+def prepare_streams(*, log: str, when_reader_leaves: Callable[[], None]) -> None:
+    """Let both streams hold any character, whatever the locale, and go on where one was closed before the start.
+
+    The one that is named `log` never fails, and calls `when_reader_leaves` once nobody reads it any more.
+    """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
@@ -74,6 +75,7 @@ def prepare_streams() -> None:
         with contextlib.suppress(OSError, ValueError):
             # A pipe that its reader has made non-blocking would cut a long text off.
             os.set_blocking(stream.fileno(), True)
+    setattr(sys, log, log_stream(getattr(sys, log), when_reader_leaves))
 
 
 def main(
@@ -93,7 +95,7 @@ def main(
         result = _run(environ, console=console, clock=clock, step=step, reporter=reporter)
     except (Cancelled, Exception) as error:
         result = _ended_by(error, environ, console)
-    return reporter.finish(result._replace(problem=troubleshooting.with_links(result.problem, environ)))
+    return reporter.finish(result)
 
 
 def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: Step, reporter: Reporter) -> Result:
@@ -104,9 +106,9 @@ def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: St
     for notice in action_inputs.notices(environ):
         console.notice(notice)
     deadline = Deadline.after(clock, inputs.timeout.total_seconds())
-    if insecure(inputs.api_url) or exposed_by_proxy(inputs.api_url):
+    advice = _encryption_advice(inputs.api_url)
+    if advice:
         name = "Input api-url" if event.on_github else "--api-url"
-        advice = "Use https." if insecure(inputs.api_url) else "Name its host in NO_PROXY: a proxy is set."
         console.warning(f"{name}: {inputs.api_url} is not encrypted, so the API key can be read in transit. {advice}")
     github = github_api(inputs, event, clock)
     step.plan = plan = _with_what_github_knows(plan, inputs, event, github)
@@ -132,6 +134,13 @@ def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: St
             for environment in inputs.environments or (Environment(name="", env_id=inputs.env_id),)
         ]
     )
+
+
+def _encryption_advice(api_url: str) -> str:
+    """What keeps others from reading the API key on its way; empty where nobody could."""
+    if insecure(api_url):
+        return "Use https."
+    return "Name its host in NO_PROXY: a proxy is set." if exposed_by_proxy(api_url) else ""
 
 
 def stormkit_client(

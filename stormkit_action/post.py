@@ -4,7 +4,6 @@ GitHub runs this after the job in a container of its own. It may meet a step tha
 outlived its kill), so everything here may happen twice.
 """
 
-import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -22,7 +21,7 @@ from stormkit_action.event import Event
 from stormkit_action.inputs import Environment, Inputs, OnGivingUp
 from stormkit_action.main import github_api, prepare_streams, report_bug, stormkit_client
 from stormkit_action.plan import Plan
-from stormkit_action.reporting.console import Console, GitHubConsole, log_stream
+from stormkit_action.reporting.console import Console, GitHubConsole
 from stormkit_action.reporting.github_report import BUDGET_S, GitHubReport, guarded
 from stormkit_action.reporting.reporter import StepReporter
 from stormkit_action.reporting.step import Step
@@ -45,9 +44,8 @@ LOOK_S = 6.0
 
 def run_post_step(environ: Mapping[str, str], cancellation: Cancellation) -> int:
     """Finish a step that was killed. The exit code: also 3 for a bug, 130 when the post step was cancelled itself."""
-    prepare_streams()
     # Finish the clean-up even when nothing reads the log any more.
-    sys.stdout = log_stream(sys.stdout, lambda: None)
+    prepare_streams(log="stdout", when_reader_leaves=lambda: None)
     console = GitHubConsole(environ)
     try:
         return finish(environ, console=console, files=RunnerFiles(), clock=SystemClock(cancellation))
@@ -72,7 +70,7 @@ def finish(environ: Mapping[str, str], *, console: Console, files: StepFiles, cl
         return 0
     reporter = StepReporter(console=console, files=files, clock=clock, step=Step(event=event, inputs=inputs, plan=plan))
     post = PostStep(inputs=inputs, event=event, plan=plan, clock=clock, reporter=reporter)
-    started = [deployment for deployment in state.read_started(environ) if post.may_have_started(deployment)]
+    started = [deployment for deployment in state.read_started(environ) if post.could_have_started(deployment)]
     with ThreadPoolExecutor(POOL_SIZE) as pool:
         results = list(pool.map(post.finish, started))
     for result in results:
@@ -109,7 +107,7 @@ class PostStep(NamedTuple):
     clock: Clock
     reporter: Reporter
 
-    def may_have_started(self, started: StartedDeployment) -> bool:
+    def could_have_started(self, started: StartedDeployment) -> bool:
         """Whether the step can have started this: an earlier step can set any variable where ours set none."""
         env_ids = {environment.env_id for environment in self.inputs.environments} or {self.inputs.env_id}
         return started.env_id in env_ids and self.plan.branch in ("", started.branch)

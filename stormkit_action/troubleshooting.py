@@ -99,11 +99,6 @@ def links(text: str, environ: Mapping[str, str]) -> list[str]:
     return [f"{page}#{anchor(heading)}" for heading in headings][:MAX_LINKS]
 
 
-def with_links(text: str, environ: Mapping[str, str]) -> str:
-    """`text`, with the addresses of the sections about it on lines of their own."""
-    return "\n".join([text, *links(text, environ)])
-
-
 def section(line: str) -> str:
     """The heading of the section about a line, the most exact one; empty where there is none."""
     return max((heading for heading in SECTIONS if _is_about(heading, line)), key=len, default="")

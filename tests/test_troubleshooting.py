@@ -4,7 +4,7 @@ import pytest
 
 from stormkit_action import troubleshooting
 from stormkit_action.inputs import WrongInputs, read
-from stormkit_action.troubleshooting import SECTIONS, anchor, links, section, with_links
+from stormkit_action.troubleshooting import SECTIONS, anchor, links, section
 from tests.docs.test_links import anchors
 from tools.doc_tables import ROOT
 
@@ -22,9 +22,9 @@ def test_an_error_links_to_its_section():
     with pytest.raises(WrongInputs) as caught:
         read({"GITHUB_ACTIONS": "true"})
     assert links(caught.value.text, ACTION) == [f"{PAGE}#input-api-key--is-not-valid"]
-    assert with_links("x\nThe build of deployment 8241 failed in install.", ACTION).endswith(
-        f"\n{PAGE}#the-build-of-deployment--failed"
-    )
+    assert links("x\nThe build of deployment 8241 failed in install.", ACTION) == [
+        f"{PAGE}#the-build-of-deployment--failed"
+    ]
 
 
 def test_several_problems_link_to_their_sections_once_and_not_to_many():
@@ -35,7 +35,7 @@ def test_several_problems_link_to_their_sections_once_and_not_to_many():
 
 
 def test_an_error_without_a_section_or_outside_an_action_links_to_nothing():
-    assert with_links("Something else.", ACTION) == "Something else."
+    assert links("Something else.", ACTION) == []
     assert links(SECTIONS[0].replace("…", "x"), {}) == []
 
 

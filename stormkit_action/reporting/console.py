@@ -196,8 +196,7 @@ class GitHubConsole(Console):
 
     def _annotate(self, kind: str, text: str, title: str = "") -> None:
         message = strip_controls(redact(text, self._secrets))
-        links = troubleshooting.links(message, self._environ)
-        ending = "".join(f"\n{link}" for link in links if link not in message)
+        ending = "".join(f"\n{link}" for link in troubleshooting.links(message, self._environ))
         limit = MAX_ANNOTATION_CHARACTERS - len(ending)
         if len(message) > limit:
             message = f"{message[: limit - 1]}…"

@@ -52,6 +52,15 @@ def test_every_wrong_input_is_named_at_once_and_nothing_is_asked_for(stormkit, g
     assert stormkit.requests == github.requests == []
 
 
+def test_an_error_links_to_its_explanation_once(step):
+    finished = step(api_key="", env={"GITHUB_ACTION_REPOSITORY": "octocat/stormkit_action"}, event="push_branch").run()
+    (error,) = finished.annotated("error")
+    page = "https://github.com/octocat/stormkit_action/blob/main/docs/troubleshooting.md"
+    assert error.split("\n")[1:] == [f"{page}#input-api-key--is-not-valid"]
+    # What is foreign to the summary is harmless there, so an address would be no link.
+    assert page not in finished.summary
+
+
 CONTRADICTIONS = {
     "env-id": {"environments": "web: 305", "env_id": "305"},
     "deployment-id": {"environments": "web: 305", "deployment_id": "1"},

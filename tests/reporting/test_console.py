@@ -11,7 +11,6 @@ from sandbox.runner.log import StepLog
 from sandbox.runner.masks import SecretMasker
 from stormkit_action.reporting import console as consoles
 from stormkit_action.reporting.console import GitHubConsole, PlainConsole, neutralize
-from stormkit_action.troubleshooting import with_links
 
 HARMLESS = {"group", "endgroup", "stop-commands"}
 
@@ -261,9 +260,3 @@ def test_an_annotation_ends_with_a_link_to_its_explanation(capsys, kind):
     line = capsys.readouterr().out.rstrip("\n")
     assert line.startswith(f"::{kind}::Pull request #42 is closed")
     assert line.endswith(f"…%0A{page}#pull-request--is-closed")
-
-
-def test_a_link_that_is_there_is_not_repeated(capsys):
-    environ = {"GITHUB_ACTION_REPOSITORY": "octocat/stormkit_action"}
-    GitHubConsole(environ).error(with_links("Pull request #42 is closed.", environ))
-    assert capsys.readouterr().out.count("troubleshooting.md#") == 1
