@@ -28,7 +28,7 @@ class DeploymentResult(NamedTuple):
     although it went well. `deleted` counts the deployments that were deleted; `removed` marks an environment in which
     nothing of the branch is left. `ended_ids` are the deployments that the command stopped or deleted, `may_still_run`
     marks one that was to be stopped and may still be running. `refused` marks a command that could not do what it was
-    asked: the deployment is as it was read, and what is shown of the site stays.
+    asked, or not all of it: the deployment is as it was read.
     """
 
     status: Outcome
@@ -76,6 +76,11 @@ class DeploymentResult(NamedTuple):
         """Whether the job was cancelled when the build had succeeded already, so that the preview is there."""
         has_succeeded = self.deployment is not None and self.deployment.status is Status.SUCCESS
         return self.status is Outcome.CANCELLED and has_succeeded and not (self.deleted or self.removed)
+
+    @property
+    def changes_what_is_shown(self) -> bool:
+        """Whether the command did something, or found a deployment to tell of."""
+        return bool(self.ended_ids) or (self.deployment is not None and not self.refused)
 
     @property
     def details_url(self) -> str:

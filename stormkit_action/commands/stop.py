@@ -35,12 +35,12 @@ def stop(context: Context) -> DeploymentResult:
             context.check_environment(deployment)
         found = running_of_branch(context, listed)
     stopped = stop_all(context, [deployment for deployment in found if deployment.running])
+    ended_ids = tuple(deployment.id for deployment in stopped.deployments)
     if stopped.failures:
-        return context.refusal(found[0], "; ".join(stopped.failures))
+        return context.refusal(found[0], "; ".join(stopped.failures))._replace(ended_ids=ended_ids)
     if not stopped.deployments:
         context.reporter.log("Nothing to stop.")
     shown = (*stopped.deployments, *found)
-    ended_ids = tuple(deployment.id for deployment in stopped.deployments)
     return context.result(shown[0] if shown else None)._replace(ended_ids=ended_ids)
 
 

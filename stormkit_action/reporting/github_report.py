@@ -117,7 +117,7 @@ class GitHubReport:
         """Show the final result within `budget` seconds. Raises Cancelled."""
         if self._command not in (Command.DEPLOY, Command.CLEANUP, Command.DELETE):
             # A command that was refused, or found nothing to act on, does not change what is shown of the environment.
-            found = tuple(each for each in result.deployments if each.deployment and not each.refused)
+            found = tuple(deployment for deployment in result.deployments if deployment.changes_what_is_shown)
             result = result._replace(deployments=found)
         deadline = Deadline.after(clock, budget)
         # A request in flight must not arrive after the final report.

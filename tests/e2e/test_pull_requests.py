@@ -9,6 +9,7 @@ from sandbox.events import HEAD_BRANCH
 from sandbox.github.api import ApiError
 from sandbox.github.server import GitHub
 from sandbox.runner.log import Level
+from sandbox.stormkit.builds import Build
 from sandbox.web import Recorded, Reply
 from stormkit_action.reporting.comment_body import read_rows
 from stormkit_action.reporting.rows import State
@@ -143,6 +144,19 @@ def test_a_deployment_that_delete_removed_is_offered_nowhere(stormkit, github, s
     assert (finished.exit_code, finished.outputs["preview-url"]) == (0, "")
     assert (active(github), [state for state, _ in rows(github)]) == ([], [State.REMOVED])
     assert f"/preview/{number}" not in github.state.comments()[0].body
+
+
+def test_what_stop_stopped_is_told_although_another_goes_on(stormkit, github, step, monkeypatch):
+    stormkit.default_build = Build(seconds=600)
+    number = step(wait="false").run().outputs["deployment-id"]
+    other = stormkit.add_deployment(status="running", created_at=stormkit.now() - 60).id
+    answer = stormkit.handle
+    refusal = Reply(status=403, headers={"content-type": "application/json"})
+    monkeypatch.setattr(stormkit, "handle", lambda sent: refusal if f"{other}/stop" in sent.path else answer(sent))
+    finished = step(command="stop").run()
+    assert (finished.exit_code, stormkit.deployment(number).stopped_manually) == (1, True)
+    assert f"{other} could not be stopped" in finished.outputs["reason"]
+    assert (active(github), rows(github)) == ([], [(State.STOPPED, number)])
 
 
 def test_a_build_that_nobody_waits_for_is_in_progress_on_github(github, step):
