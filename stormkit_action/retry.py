@@ -10,7 +10,7 @@ from stormkit_action.clock import Deadline
 from stormkit_action.errors import ApiError
 
 # No server's wish makes a pause longer than this.
-LONGEST_PAUSE_S = 15.0
+LONGEST_RETRY_AFTER_S = 15.0
 
 # A last try is made this long before the deadline, if there is more time left than twice that.
 LAST_TRY_S = 0.5
@@ -20,10 +20,10 @@ class Retries:
     """The pauses before the next tries of one thing, until `deadline`; none is shorter than `floor` seconds.
 
     `longest` bounds what a server may ask for with `Retry-After`, in seconds. A pause that reaches beyond the deadline
-    is cut for a last try, unless `longest` allows for more than LONGEST_PAUSE_S and the server asks for it.
+    is cut for a last try, unless `longest` allows for more than LONGEST_RETRY_AFTER_S and the server asks for it.
     """
 
-    def __init__(self, deadline: Deadline, *, floor: float = 0.0, longest: float = LONGEST_PAUSE_S) -> None:
+    def __init__(self, deadline: Deadline, *, floor: float = 0.0, longest: float = LONGEST_RETRY_AFTER_S) -> None:
         self._deadline = deadline
         self._floor = floor
         self._longest = longest
@@ -39,7 +39,7 @@ class Retries:
         """Sleep until the next try, whatever `error` is; raises it when no time is left for one."""
         asked = min(error.retry_after, self._longest)
         left = self._deadline.remaining
-        is_binding = asked > LONGEST_PAUSE_S
+        is_binding = asked > LONGEST_RETRY_AFTER_S
         if left < 2 * LAST_TRY_S or self._floor >= left or (is_binding and asked >= left):
             raise error
         self._deadline.clock.sleep(max(self._floor, min(max(asked, next(self._pauses)), left - LAST_TRY_S)))

@@ -113,7 +113,7 @@ class Deploy:
                 reason = f"{reason} {self._stop_wrong_build()}".rstrip()
         result = self._build.result(Outcome.FAILED, reason)
         if is_wrong and result.deployment is not None:
-            # It may have been built by now, but its preview is another environment's.
+            # It may have been built by now, but no link must lead to it.
             result = result._replace(deployment=result.deployment._replace(preview_url=""))
         if self._build.may_be_running:
             still = f"Deployment {result.deployment_id} may still be building: nothing has stopped it."
@@ -121,7 +121,7 @@ class Deploy:
         return result
 
     def _stop_wrong_build(self) -> str:
-        """Stop a build that turned out to be in another environment than the one that was asked for."""
+        """Stop a build that must not be used: another environment's, or one without its configuration."""
         if not self._build.may_be_running:
             return ""
         try:

@@ -274,7 +274,10 @@ def _unless_gone(call: Callable[[], T], gone: tuple[int, ...] = _GONE) -> T | No
 
 
 def _refusal_but_for_content(call: Callable[[], object]) -> str:
-    """Why `call`, whose content is invalid, was refused; empty when only for that (422). Raises GitHubError."""
+    """Why the token may not make `call`, whose content is invalid on purpose; empty when it may (422).
+
+    Raises GitHubError when that is not known.
+    """
     try:
         call()
     except GitHubError as error:

@@ -314,15 +314,17 @@ class GitHubDeployments:
     def _guarded(self, act: Callable[[], object]) -> None:
         if self._refused:
             return
-        try:
-            if not self._unavailable:
-                act()
-                return
-        except GitHubError as error:
-            failure = error
-        else:
+        if self._unavailable:
             # One thread has waited for GitHub in vain, so the others don't try.
-            failure = self._failures[-1]
+            self._note(self._failures[-1])
+            return
+        try:
+            act()
+        except GitHubError as error:
+            self._note(error)
+
+    def _note(self, failure: GitHubError) -> None:
+        """Count an environment's failure, and remember what it says about the next calls."""
         with self._lock:
             self._failures.append(failure)
             self.problem = failure.text

@@ -231,8 +231,8 @@ def row_of(
         branch=one_line(result.branch, 250),
         # A build that waits for its checkout has no commit yet: show the one that is expected.
         sha=one_line(result.commit_sha or (result.expected_sha if is_running else ""), 64),
-        preview_url="" if result.removed else result.preview_url,
-        details_url="" if result.removed else result.details_url,
+        preview_url="" if is_removed else result.preview_url,
+        details_url="" if is_removed else result.details_url,
         run_url=run.url,
         reason=one_line(result.reason, 300),
         warning=one_line(" ".join(filter(None, warnings)), 300),

@@ -52,7 +52,8 @@ class StormkitClient:
     def start_deploy(self, branch: str, *, gate: SendGate, limit: float = EXCHANGE_TIMEOUT_S) -> Pending[str]:
         """Trigger a build of `branch`: `POST /v1/deploy`, sent once, never repeated. Results in the deployment's id.
 
-        `publish` is sent as false: left out it means the same, and it overrides the environment's own setting.
+        `publish` is false: the deployment goes live only once publish() is called, whatever the environment's own
+        auto-publish setting.
         """
         request = self._request(
             "POST",

@@ -15,8 +15,7 @@ from stormkit_action.errors import (
     ServerFault,
     StormkitError,
 )
-from stormkit_action.retry import LONGEST_PAUSE_S as LONGEST_RETRY_AFTER_S
-from stormkit_action.retry import Retries
+from stormkit_action.retry import LONGEST_RETRY_AFTER_S, Retries
 from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.models import Deployment, Status
 from stormkit_action.stormkit.session import PATIENCE_S
@@ -44,7 +43,7 @@ READ_BACK_S = 1.0
 OLD_RUNNER_S = 6.0
 
 # Limit for stopping a deployment that no runner builds.
-TIMEOUT_STOP_S = 10.0
+UNBUILT_STOP_S = 10.0
 
 
 def publish(
@@ -241,7 +240,7 @@ def restart(client: StormkitClient, deployment: Deployment, *, deadline: Deadlin
         except StormkitError as error:
             if isinstance(error, NotFound) or (isinstance(error, ServerFault) and error.from_stormkit):
                 with contextlib.suppress(ActionError):
-                    stop(client, deployment.id, give_up.within(TIMEOUT_STOP_S))
+                    stop(client, deployment.id, give_up.within(UNBUILT_STOP_S))
                 raise
             lost = error.retryable and not isinstance(error, Busy)
             refused_late = unacknowledged and isinstance(error, Rejected)

@@ -60,7 +60,8 @@ class UsualDuration(NamedTuple):
     def of(cls, deployments: Iterable[Deployment]) -> "UsualDuration | None":
         """What is usual, from deployments newest first; None without a successful build whose duration is known."""
         ended = [deployment for deployment in deployments if 0 < deployment.duration <= MAX_BUILD_S]
-        durations = [max(1.0, each.duration) for each in ended if each.status is Status.SUCCESS][:HISTORY]
+        successes = (deployment for deployment in ended if deployment.status is Status.SUCCESS)
+        durations = [max(1.0, deployment.duration) for deployment in successes][:HISTORY]
         if not durations:
             return None
         failed = sum(deployment.status is Status.FAILED for deployment in ended)

@@ -63,7 +63,7 @@ class Trigger:
         self._client = client
         self._branch = branch
         self._clock = clock
-        self._not_ours = set(known)
+        self._accounted_for = set(known)
         self._first_sent = self._last_sent = 0.0
         self._unacknowledged = 0
         # Triggers that were given up on before they had an answer.
@@ -133,7 +133,7 @@ class Trigger:
                         f"One of the deployments {', '.join(row.id for row in rows)} may be a second build of this"
                         " step, from a trigger whose answer was lost; which one is not known, so none was stopped."
                     )
-                    self._not_ours.update(row.id for row in rows)
+                    self._accounted_for.update(row.id for row in rows)
                     return
             for group in orphans:
                 if self._stop_all(group, "which an earlier trigger of this step had started late"):
@@ -202,7 +202,7 @@ class Trigger:
 
     def _acknowledge(self, ids: Iterable[str]) -> None:
         """Count one trigger as answered: it started the deployments `ids`."""
-        self._not_ours.update(ids)
+        self._accounted_for.update(ids)
         self._unacknowledged = max(0, self._unacknowledged - 1)
 
     def _late_answers(self) -> list[Deployment]:
@@ -216,7 +216,7 @@ class Trigger:
                 if not may_have_started(error):
                     self._unacknowledged = max(0, self._unacknowledged - 1)
                 continue
-            if deployment_id in self._not_ours:
+            if deployment_id in self._accounted_for:
                 del self._pending[pending]
             else:
                 late.append(Deployment(id=deployment_id, status=Status.RUNNING))
@@ -314,7 +314,7 @@ class Trigger:
 
     def _can_be_ours(self, deployment: Deployment, since: datetime, until: datetime) -> bool:
         return (
-            deployment.id not in self._not_ours
+            deployment.id not in self._accounted_for
             and deployment.is_auto_deploy is not True
             and deployment.branch in ("", self._branch)
             and deployment.created_at is not None

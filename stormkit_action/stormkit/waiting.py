@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import NotFound, Refused, ServerFault, StormkitError
-from stormkit_action.retry import LONGEST_PAUSE_S
+from stormkit_action.retry import LONGEST_RETRY_AFTER_S
 from stormkit_action.stormkit.client import GONE_PAUSE_S, StormkitClient
 from stormkit_action.stormkit.models import Deployment, Status
 from stormkit_action.stormkit.schedule import UsualDuration, pause
@@ -254,7 +254,7 @@ class BuildWait:
             planned = min(planned, max(self._shortest_pause, self._log_pause, LIVE_PAUSE_S))
         if self._missing_since is not None:
             planned = max(self._shortest_pause, GONE_PAUSE_S)
-        return max(planned, min(self._requested_pause, LONGEST_PAUSE_S))
+        return max(planned, min(self._requested_pause, LONGEST_RETRY_AFTER_S))
 
     def _sleep(self) -> None:
         """Wait until the next look is due, reporting progress in time."""
