@@ -110,6 +110,9 @@ class BuildWait:
             ended = self._last is not None and not self._last.running
             if not (ended or self._trouble or self._has_asked_for_usual):
                 self._learn_usual()
+            if ended and self._live_log is not None:
+                # The last lines of a live log come before the word that its build has ended.
+                self._read_final_log()
             self._report_progress()
             if ended:
                 self._read_final_log()

@@ -424,6 +424,15 @@ class TestLiveLog:
         times = [at for kind, at in script.asked if kind == "log"]
         assert max(later - earlier for earlier, later in pairwise(times)) <= 5.0 + 0.01
 
+    def test_the_last_lines_come_before_the_word_that_the_build_has_ended(self):
+        script = Script(clock=FakeClock(), seconds=300, log_takes=2.0)
+        seen: list[tuple[Status, int]] = []
+        waited = waiting(script, live_log=lambda deployment: seen.append((deployment.status, len(waited.progress))))
+        waited.wait.run()
+        assert waited.progress[-1].deployment is not None
+        assert waited.progress[-1].deployment.status is Status.SUCCESS
+        assert seen[-1] == (Status.SUCCESS, len(waited.progress) - 1)
+
     def test_a_big_log_takes_a_small_share_of_the_time(self):
         script = Script(clock=FakeClock(), seconds=300, log_takes=2.0)
         seen, _waited = self.run(script)
