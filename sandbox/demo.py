@@ -41,7 +41,7 @@ What happened
 What to do next
   make sandbox   a page with this pull request, to press the buttons yourself:
                  push, cancel, re-run, publish, roll back, close
-  README.md      "Your first preview link": three steps for your repository
+  README.md      "Your first preview link": four steps for your repository
 """
 _UNEXPECTED = "This is not how the demo should end: the step's exit code is {}, not {}.\n"
 

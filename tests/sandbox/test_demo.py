@@ -56,8 +56,8 @@ def test_it_fits_80_columns_and_has_no_escape_codes(demo):
 
 
 def test_the_documentation_shows_what_it_prints(demo):
-    page = (ACTION / "docs/sandbox.md").read_text(encoding="utf-8")
-    (shown,) = re.findall(r"^```\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    page = (ACTION / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```text\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     # How often the build was looked at depends on the machine.
     lines = {_without_numbers(line) for line in shown.splitlines() if ": running [" not in line}
     assert lines - {_without_numbers(line) for line in demo[0].splitlines()} == set()
