@@ -151,11 +151,11 @@ def test_files_are_known_in_spite_of_wrong_usage():
     assert (given.output, given.dotenv, given.json) == ("a", "b", True)
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--brunch"], ["--timeout", "soon"], ["list", "--api-url", "http://127.0.0.1:9"]]
-)
-def test_files_are_written_in_every_ending(run, tmp_path, arguments):
-    shown = run("--json", *arguments, "--output", "out.json", "--dotenv", "out.env", STORMKIT_API_KEY=KEY)
+@pytest.mark.parametrize("arguments", [["--brunch"], ["--timeout", "soon"], ["list"]])
+def test_files_are_written_in_every_ending(run, tmp_path, stormkit, arguments):
+    stormkit.keys.clear()
+    files = ["--output", "out.json", "--dotenv", "out.env"]
+    shown = run("--json", *arguments, "--api-url", stormkit.url, *files, STORMKIT_API_KEY=KEY)
     assert shown.code in (1, 2)
     assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8")) == shown.result
     lines = (tmp_path / "out.env").read_text(encoding="utf-8").splitlines()

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,7 @@ def name_of(call: ast.Call) -> str:
     return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
+@cache
 def texts() -> list[str]:
     """Every string of the package."""
     # That module has the headings themselves.
@@ -101,10 +103,12 @@ def texts() -> list[str]:
     return [text for path in paths for _, text in strings(parsed(path))]
 
 
+@cache
 def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@cache
 def messages() -> list[str]:
     """The sentences that a command ends or warns with. An input's name is filled in where a text begins with one."""
     found = []
