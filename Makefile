@@ -6,8 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 export BRANCH
+# Container images like to set it; each of pytest's workers would then compile every test anew, in every run.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo sandbox deploy bench reliability fuzz test lint types imports pytest image pictures tables lock
+.PHONY: help demo sandbox deploy bench reliability fuzz test lint types imports pytest coverage image pictures tables lock
 IMAGE ?= stormkit-action:local
 # Another base than the pinned one, such as BASE=python:3.13-slim. Without BuildKit, Docker pulls the base of every stage,
 # so the stage of the pinned one is left out then.
@@ -68,7 +70,12 @@ imports: $(READY) ## Imports point one way
 # Most of the tests wait for processes and builds, so there are more workers than cores.
 WORKERS ?= $(shell $(BIN)/python -c 'import os; print(2 * os.cpu_count())')
 pytest: $(READY) ## The tests alone
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+# Of the tests that run the package in their own process. The others run it as GitHub does, uncounted.
+COUNTED := tests/commands tests/github_api tests/reporting tests/stormkit $(wildcard tests/test_*.py)
+coverage: $(READY) ## Which lines the tests run
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term -m 'not hypothesis' $(COUNTED)
 
 image: ## The image as stormkit-action:local, and what it adds to its base
 	sed '$(if $(BASE),/ AS pinned$$/d)' Dockerfile | \

@@ -1,6 +1,4 @@
-"""What tests share: a local Stormkit and a local GitHub, how hypothesis runs, and where coverage is counted."""
-
-from pathlib import Path
+"""What tests share: a local Stormkit and a local GitHub, and how hypothesis runs."""
 
 import pytest
 from hypothesis import is_hypothesis_test, settings
@@ -13,16 +11,10 @@ from tests.github_api import openapi
 settings.register_profile("any-machine", deadline=None)
 settings.load_profile("any-machine")
 
-# What runs the action as a process of its own, or tests the tools. Counting would double its time for nothing.
-UNCOUNTED = {"bench", "docs", "e2e", "image", "recipes", "release", "reliability", "sandbox", "security", "workflows"}
-
 
 def pytest_collection_modifyitems(items):
-    """Leave those out of the coverage, and what hypothesis runs a hundred times."""
-    tests = Path(__file__).parent
-    for item in items:
-        if item.path.relative_to(tests).parts[0] in UNCOUNTED or is_hypothesis_test(item.obj):
-            item.add_marker(pytest.mark.no_cover)
+    """Start with what hypothesis runs a hundred times: it takes longest, so no worker has it left at the end."""
+    items.sort(key=lambda item: not is_hypothesis_test(item.obj))
 
 
 @pytest.fixture

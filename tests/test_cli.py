@@ -153,7 +153,7 @@ def test_files_are_known_in_spite_of_wrong_usage():
 
 @pytest.mark.parametrize("arguments", [["--brunch"], ["--timeout", "soon"], ["list"]])
 def test_files_are_written_in_every_ending(run, tmp_path, stormkit, arguments):
-    stormkit.keys.clear()
+    stormkit.state.keys.clear()
     files = ["--output", "out.json", "--dotenv", "out.env"]
     shown = run("--json", *arguments, "--api-url", stormkit.url, *files, STORMKIT_API_KEY=KEY)
     assert shown.code in (1, 2)

@@ -308,7 +308,6 @@ def test_a_permission_that_is_missing_is_an_error_at_once(github, clock):
     assert methods(github) == ["GET", "POST"]
 
 
-@pytest.mark.no_cover  # It reads 50,000 rows.
 def test_of_forged_comments_full_of_rows_only_so_many_are_taken_over(github, clock):
     """Whoever has the bot's account can write comments with our marker."""
     word = encode([OLD._replace(label=f"{number:x}") for number in range(1000)])

@@ -358,7 +358,6 @@ class Growing(Rows):
         return super().repeat(request, patience=patience)
 
 
-@pytest.mark.no_cover  # It reads 100,000 rows.
 def test_a_list_that_grows_at_its_top_for_ever_has_a_budget_of_requests():
     session = Growing(40)
     with pytest.raises(ServerFault, match="has no end"):
