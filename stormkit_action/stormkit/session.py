@@ -153,6 +153,10 @@ class StormkitSession:
         self._session = PlainSession()
         for scheme in GATED_POOLS:
             self._session.mount(f"{scheme}://", _GatedAdapter(pool_maxsize=MAX_CONNECTIONS))
+        # Requests would look its settings up in the environment for every request, a tenth of a request's work.
+        settings = self._session.merge_environment_settings(origin, {}, None, None, None)
+        self._session.proxies, self._session.verify = settings["proxies"], settings["verify"]
+        self._session.trust_env = False
         self._session.auth = KeyAuth(api_key)
         self._session.headers.update({"User-Agent": f"stormkit-action/{__version__}", "Accept": "application/json"})
 
