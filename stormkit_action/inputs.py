@@ -94,10 +94,10 @@ class Input(NamedTuple):
         return tuple(self.kind) if is_enumeration else ()
 
     def called(self, *, on_github: bool) -> str:
-        """What a message calls it: an input on GitHub; a flag or, for a secret, a variable on the command line."""
+        """What a message calls it: an input on GitHub; a flag elsewhere, or its variable where there is no flag."""
         if on_github:
             return f"Input {self.name}"
-        return variable_elsewhere(self.name) if self.secret else f"--{self.name}"
+        return variable_elsewhere(self.name) if self.secret or self.name == "command" else f"--{self.name}"
 
 
 def _input(parse: Callable[[str], Any], meaning: str, *, default: str = "", secret: bool = False) -> Any:
@@ -297,7 +297,9 @@ def read(environ: Mapping[str, str]) -> Inputs:
         if not text and not spec.default.startswith("${{"):
             text = spec.default
         try:
-            values[spec.field] = spec.parse(text if spec.secret else _without_secrets(text, secrets))
+            values[spec.field] = spec.parse(
+                text if spec.secret else _without_secrets(text, secrets, on_github=on_github)
+            )
         except ValueError as error:
             if spec.field == "api_key" and not parsers.bare_key(text) and not on_github:
                 problems.append(_NO_KEY)
@@ -317,8 +319,9 @@ def notices(environ: Mapping[str, str]) -> tuple[str, ...]:
     text = environ.get(spec.variable, "").strip()
     if not text.isdecimal() or int(text) >= 60:
         return ()
-    name = spec.called(on_github=environ.get("GITHUB_ACTIONS") == "true")
-    return (f"{name}: {text} is {text} seconds. For minutes, as in timeout-minutes, write {text}m.",)
+    on_github = environ.get("GITHUB_ACTIONS") == "true"
+    alike = ", as in timeout-minutes" if on_github else ""
+    return (f"{spec.called(on_github=on_github)}: {text} is {text} seconds. For minutes{alike}, write {text}m.",)
 
 
 def _with_defaults(values: Mapping[str, Any]) -> Inputs | None:
@@ -329,12 +332,13 @@ def _with_defaults(values: Mapping[str, Any]) -> Inputs | None:
     return Inputs(**{**defaults, **values})
 
 
-def _without_secrets(text: str, secrets: Sequence[str]) -> str:
+def _without_secrets(text: str, secrets: Sequence[str], *, on_github: bool) -> str:
     """`text`, which may be written and shown. Raises ValueError where it may not."""
     if text != text.encode("utf-8", "replace").decode():
         raise ValueError("use text in UTF-8")
     if redact(text, secrets) != text:
-        raise ValueError("it contains a secret; secrets belong in api-key and github-token only")
+        places = "api-key and github-token" if on_github else variable_elsewhere("api-key")
+        raise ValueError(f"it contains a secret; secrets belong in {places} only")
     return text
 
 
@@ -356,14 +360,15 @@ def _contradictions(values: Mapping[str, Any], *, on_github: bool) -> list[str]:
         return f"Inputs {first} and {second}" if on_github else f"--{first} and --{second}"
 
     problems = []
+    flag = "" if on_github else "--"
     command = values.get("command")
     environments, deployment_id = values.get("environments"), values.get("deployment_id")
     if environments and values.get("env_id"):
-        problems.append(f"{both('environments', 'env-id')}: only one of them can be given; drop env-id.")
+        problems.append(f"{both('environments', 'env-id')}: only one of them can be given; drop {flag}env-id.")
     if environments and deployment_id:
         problems.append(
-            f"{both('environments', 'deployment-id')}: a deployment belongs to one environment; give its env-id instead"
-            " of environments."
+            f"{both('environments', 'deployment-id')}: a deployment belongs to one environment; give its {flag}env-id"
+            f" instead of {flag}environments."
         )
     if deployment_id and command in (Command.ROLLBACK, Command.CLEANUP):
         verb = "publish" if command == Command.ROLLBACK else "delete"

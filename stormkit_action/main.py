@@ -34,6 +34,7 @@ from stormkit_action.reporting.step_files import JsonOutput, RunnerFiles, StepFi
 from stormkit_action.result import Outcome, Result
 from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.session import StormkitSession, exposed_by_proxy
+from stormkit_action.wording import with_flags
 
 
 def run_step(environ: Mapping[str, str], cancellation: Cancellation) -> int:
@@ -95,6 +96,8 @@ def main(
         result = _run(environ, console=console, clock=clock, step=step, reporter=reporter)
     except (Cancelled, Exception) as error:
         result = _ended_by(error, environ, console)
+    if environ.get("GITHUB_ACTIONS") != "true":
+        result = results.reworded(result, with_flags)
     return reporter.finish(result)
 
 

@@ -201,6 +201,31 @@ def test_contradictions_name_flags(run, arguments, words):
     assert words in shown.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "environ", "words"),
+    [
+        (["status", "--deployment-id", "1"], {}, "Check --deployment-id and --env-id: "),
+        (
+            [],
+            {"STORMKIT_API_KEY": "SK_wrong"},
+            "and set STORMKIT_API_KEY to it; with an app, team or user key check --en",
+        ),
+        (["list", "--api-url", "http://127.0.0.1:1", "--timeout", "1s"], {}, "Check that --api-url is right"),
+        (["--label", KEY], {}, "secrets belong in STORMKIT_API_KEY only."),
+        ([], {"STORMKIT_COMMAND": "depoly"}, 'STORMKIT_COMMAND: "depoly" is not valid'),
+        (["--environments", "a: 1", "--env-id", "1"], {}, "drop --env-id."),
+        (["list", "--timeout", "5"], {}, "--timeout: 5 is 5 seconds. For minutes, write 5m."),
+    ],
+)
+def test_messages_name_flags_and_variables(run, stormkit, arguments, environ, words):
+    known = {"STORMKIT_API_KEY": KEY, "STORMKIT_API_URL": stormkit.url, "STORMKIT_BRANCH": "main", **environ}
+    shown = run("--json", *arguments, **known)
+    assert words in shown.err
+    assert "repository secret" not in shown.err
+    if shown.code:
+        assert words in shown.result["reason"]
+
+
 @pytest.mark.parametrize("separator", ["\\n", "; ", ";", " ", ", "])
 def test_environments_in_one_value_are_an_error_instead_of_the_last_one(run, separator):
     shown = run("--environments", f"website: 305{separator}docs: 306", "--branch", "main", STORMKIT_API_KEY=KEY)

@@ -32,8 +32,8 @@ def newest(context: Context, what: str, is_wanted: Callable[[Deployment], bool])
             context.check_environment(deployment)
             return deployment
     raise CommandError(
-        f"Branch {one_line(branch)} has no {what} in {_where(context)}; nothing was changed. Check branch and env-id,"
-        " or set deployment-id."
+        f"Branch {one_line(branch)} has no {what} in {_where(context)}; nothing was changed. Check the branch and"
+        " env-id, or set deployment-id."
     )
 
 
