@@ -370,6 +370,19 @@ def test_an_error_that_is_no_deployment_s_is_not_called_one(run):
     assert "error: Stormkit: failed: Nothing was rolled back" in shown.err
 
 
+@pytest.mark.parametrize("build_log", ["failure", "stream"])
+def test_a_failed_build_s_output_is_there_once(run, build_log):
+    with Stormkit() as stormkit:
+        stormkit.next_build(seconds=0.1, outcome="failed")
+        shown = run(
+            *("--branch", "main", "--build-log", build_log, "--api-url", stormkit.url, "--poll-interval", "0.1s"),
+            STORMKIT_API_KEY=KEY,
+        )
+    assert shown.code == 1
+    assert shown.err.count("error TS2322") == 1
+    assert "failed: The build of deployment 8241 failed in npm run build: exit status 2\ndeployment: 8241" in shown.err
+
+
 @pytest.mark.parametrize("start", [["entrypoint.py"], ["-m", "stormkit_action"]])
 def test_a_program_as_the_first_argument_is_executed_so_that_the_image_serves_jobs(start):
     done = subprocess.run(

@@ -78,7 +78,12 @@ def log_stream(stream: TextIO, when_reader_leaves: Callable[[], None]) -> TextIO
 
 
 class Console(ABC):
-    """A log for people. Threads may share it."""
+    """A log for people. Threads may share it.
+
+    `shows_errors_apart` is whether errors are also shown away from the log, as GitHub's annotations are.
+    """
+
+    shows_errors_apart = False
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -154,6 +159,8 @@ class GitHubConsole(Console):
     Errors, warnings and notices end with links to the parts of docs/troubleshooting.md about them, where `environ` says
     which repository the action is from.
     """
+
+    shows_errors_apart = True
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         super().__init__()

@@ -38,7 +38,7 @@ def show(result: Result, console: Console, build_log: BuildLog) -> None:
     for deployment in result.deployments:
         _show_build_log(deployment, console, build_log)
     for deployment in result.deployments:
-        _show_result(deployment, console, with_error=result.exit_code != 0)
+        _show_result(deployment, console, build_log, with_error=result.exit_code != 0)
     if result.problem:
         console.error(result.problem)
     elif result.status is Outcome.SKIPPED:
@@ -88,10 +88,13 @@ def _show_build_log(result: DeploymentResult, console: Console, build_log: Build
         build_logs.show(result.deployment, console, prefix=prefix)
 
 
-def _show_result(result: DeploymentResult, console: Console, *, with_error: bool) -> None:
+def _show_result(result: DeploymentResult, console: Console, build_log: BuildLog, *, with_error: bool) -> None:
     if with_error and result.status in _WITH_ERROR:
         title = f"Stormkit: {f'{one_line(result.label, 100)} {result.status}'.strip()}"
-        console.error(_reason_and_tail(result), title=title)
+        # The build's log, right above, ends with the same lines.
+        is_shown = build_log is not BuildLog.NEVER and result.deployment is not None and result.deployment.failing_step
+        with_tail = console.shows_errors_apart or not is_shown
+        console.error(_reason_and_tail(result) if with_tail else result.reason, title=title)
     elif result.reason:
         console.log(result.reason)
     facts = {
