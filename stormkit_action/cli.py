@@ -37,6 +37,14 @@ _MEANINGS: Mapping[str, str] = {
     "wait": "Trigger the build, report running and end.",
     "environments": "One of several environments; may be repeated. Excludes --env-id. Needs a key that reaches all.",
     "branch": "Branch to deploy, or to look deployments up by. Default: the one that the CI's variables name.",
+    "label": "What this deployment is called in the log. Default: Stormkit's app and environment name.",
+    "timeout": "For the whole command, publishing and health check included, such as 90s, 15m or 1h30m.",
+    "on-cancel": "stop or leave the remote deployment on Ctrl+C, or when the job is cancelled.",
+    "build-log": "When to show the build's log: failure, always, stream (live) or never (no line of it anywhere).",
+    "health-check": "Path on the preview URL, such as / or /health, that must answer before the command succeeds and"
+    " before anything is published.",
+    "dashboard-url": "Self-hosted Stormkit: your dashboard's origin, for links. Default: https://stormkit.example.com"
+    " when --api-url is https://api.example.com; without links for any other address.",
     "sha": "The commit that is expected to be built. Default: the CI's; nothing is expected when --branch is given.",
 }
 
@@ -119,8 +127,9 @@ def read(arguments: Sequence[str], environ: Mapping[str, str]) -> CommandLine:
     output, dotenv = (
         _early(arguments, name) or environ.get(variable_elsewhere(name), "") for name in ("output", "dotenv")
     )
-    as_json = "--json" in arguments or environ.get(variable_elsewhere("json"), "").lower() == "true"
+    as_json = "--json" in arguments or environ.get(variable_elsewhere("json")) in ("true", "True", "TRUE")
     try:
+        as_json = "--json" in arguments or _switch(environ, "json")
         flags = _flags(arguments)
         inputs = _inputs(flags, environ)
         _check_default_branch(flags, inputs, environ)
@@ -132,8 +141,9 @@ def read(arguments: Sequence[str], environ: Mapping[str, str]) -> CommandLine:
 def _early(arguments: Sequence[str], name: str) -> str:
     """The value of a flag, even when the other arguments are invalid."""
     for position, argument in enumerate(arguments):
-        if argument == f"--{name}" and position + 1 < len(arguments):
-            return arguments[position + 1]
+        following = arguments[position + 1 : position + 2]
+        if argument == f"--{name}" and following and not following[0].startswith("--"):
+            return following[0]
         if argument.startswith(f"--{name}="):
             return argument.partition("=")[2]
     return ""
@@ -184,10 +194,28 @@ def _inputs(flags: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, s
     for spec in (_BY_NAME[name] for names in _GROUPS.values() for name in names):
         given = flags[spec.field]
         text = "\n".join(given) if isinstance(given, list) else given
-        values[spec.variable] = environ.get(variable_elsewhere(spec.name), "") if text is None else text
+        values[spec.variable] = _from_variable(spec, environ) if text is None else text
     values[_BY_NAME["command"].variable] = flags["command"] or environ.get("STORMKIT_COMMAND") or "deploy"
     values[_BY_NAME["api-key"].variable] = _api_key(environ)
     return values
+
+
+def _from_variable(spec: Input, environ: Mapping[str, str]) -> str:
+    """The input's value by its variable; STORMKIT_NO_<FLAG> turns off what is on by default, as `--no-` does."""
+    text = environ.get(variable_elsewhere(spec.name), "")
+    if not text and spec.kind is bool and _switch(environ, f"no-{spec.name}"):
+        return "false"
+    return text
+
+
+def _switch(environ: Mapping[str, str], name: str) -> bool:
+    """The value of a bare flag's variable."""
+    variable = variable_elsewhere(name)
+    text = environ.get(variable, "").strip()
+    try:
+        return bool(text) and parsers.boolean(text)
+    except ValueError as error:
+        raise _WrongUsage(f'{variable}: "{parsers.shown(text)}" is not valid: {error}.') from None
 
 
 def _api_key(environ: Mapping[str, str]) -> str:
@@ -203,14 +231,18 @@ def _api_key(environ: Mapping[str, str]) -> str:
 
 
 def _check_default_branch(flags: Mapping[str, Any], inputs: Mapping[str, str], environ: Mapping[str, str]) -> None:
-    """Keep `cleanup` from the CI's default branch, unless two flags ask for it."""
+    """Keep `cleanup` from the CI's default branch, unless two flags ask for it.
+
+    The branch has to be a flag: STORMKIT_BRANCH may come from another job's results.
+    """
     pipeline = ci.read(environ)
     if pipeline is None or inputs[_BY_NAME["command"].variable] != Command.CLEANUP or not pipeline.default_branch:
         return
     branch = inputs[_BY_NAME["branch"].variable] or pipeline.branch
     if branch.removeprefix("refs/heads/") != pipeline.default_branch:
         return
-    if not (flags["branch"] and flags["include_default_branch"]):
+    is_included = flags["include_default_branch"] or _switch(environ, "include-default-branch")
+    if not (flags["branch"] and is_included):
         raise _WrongUsage(
             f"{pipeline.default_branch} is the default branch: cleanup would delete what can be rolled back to. To do"
             f" that, give --branch {pipeline.default_branch} --include-default-branch."

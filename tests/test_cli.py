@@ -251,6 +251,27 @@ def test_every_flag_can_come_from_a_variable_and_the_flag_wins():
     }
 
 
+def test_bare_flags_have_variables_too():
+    assert inputs(STORMKIT_NO_WAIT="true")["wait"] == "false"
+    assert "wait" not in inputs(STORMKIT_NO_WAIT="false")
+    assert inputs("--wait", STORMKIT_NO_WAIT="true")["wait"] == "true"
+    assert cli.read([], {"STORMKIT_JSON": "True"}).json
+    for name in ("NO_WAIT", "JSON"):
+        found = problem(**{f"STORMKIT_{name}": "yes"})
+        assert found == f'STORMKIT_{name}: "yes" is not valid: use true or false.'
+
+
+def test_a_flag_is_no_file_s_name():
+    given = cli.read(["--output", "--dotenv", "x"], {})
+    assert (given.output, given.dotenv, given.problems) == ("", "x", ("--output needs a value.",))
+
+
+def test_the_help_is_about_the_command_line(run):
+    words = " ".join(run("--help").out.split())
+    for word in ("comment", "log group", "the step ", "whole step", "api-url is"):
+        assert f" {word}" not in words, word
+
+
 def test_the_key_may_come_from_a_file(tmp_path):
     path = tmp_path / "key"
     path.write_text(f"{KEY}\n", encoding="utf-8")
@@ -283,8 +304,13 @@ GITLAB = {
         (["--branch", "other"], False),
     ],
 )
-def test_cleanup_of_the_default_branch_needs_two_flags(arguments, is_refused):
-    problems = cli.read(["cleanup", *arguments], {"STORMKIT_API_KEY": KEY, **GITLAB}).problems
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_cleanup_of_the_default_branch_needs_two_flags(arguments, is_refused, by_variable):
+    environ = {"STORMKIT_API_KEY": KEY, **GITLAB}
+    if by_variable and "--include-default-branch" in arguments:
+        arguments = [argument for argument in arguments if argument != "--include-default-branch"]
+        environ["STORMKIT_INCLUDE_DEFAULT_BRANCH"] = "true"
+    problems = cli.read(["cleanup", *arguments], environ).problems
     assert bool(problems) is is_refused
     if is_refused:
         assert "give --branch main --include-default-branch" in problems[0]
