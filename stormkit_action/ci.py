@@ -12,7 +12,8 @@ class Pipeline(NamedTuple):
     """A pipeline of the CI called `name`. What the CI does not say is empty.
 
     `branch` is the source branch in a merge request. `variables` are those that branch and commit come from.
-    `fork` is the repository that the branch lives in, where that is another one.
+    `fork` is the repository that the branch lives in, where that is another one. `remote_branch` is the name of a
+    remote-tracking branch, where the CI gives no other.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Pipeline(NamedTuple):
     tag: str = ""
     fork: str = ""
     variables: tuple[str, ...] = ()
+    remote_branch: str = ""
 
     @property
     def text(self) -> str:
@@ -77,7 +79,9 @@ def _jenkins(environ: Environ) -> Pipeline:
     if environ.get("CHANGE_ID"):
         # GIT_COMMIT may be a merge commit of Jenkins' own, so no commit is expected.
         return _branch(base, environ, "CHANGE_BRANCH", "")._replace(fork=environ.get("CHANGE_FORK", ""))
-    return _branch(base, environ, "BRANCH_NAME", "GIT_COMMIT", tag="TAG_NAME")
+    pipeline = _branch(base, environ, "BRANCH_NAME", "GIT_COMMIT", tag="TAG_NAME")
+    remote = "" if pipeline.branch or pipeline.tag else environ.get("GIT_BRANCH", "")
+    return pipeline._replace(remote_branch=remote if remote.startswith("origin/") else "")
 
 
 def _circleci(environ: Environ) -> Pipeline:

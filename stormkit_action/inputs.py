@@ -10,7 +10,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from stormkit_action import parsers
+from stormkit_action import ci, parsers
 from stormkit_action.errors import InputError
 from stormkit_action.text import redact
 
@@ -306,6 +306,8 @@ def read(environ: Mapping[str, str]) -> Inputs:
                 continue
             value = "the value (not shown)" if spec.secret and text else f'"{parsers.shown(redact(text, secrets))}"'
             problems.append(f"{spec.called(on_github=on_github)}: {value} is not valid: {error}.")
+            if spec.field == "branch" and not on_github:
+                problems[-1] += _where_the_branch_is(environ)
     problems += _contradictions(values, on_github=on_github)
     if problems:
         raise WrongInputs(problems, _with_defaults(values))
@@ -322,6 +324,14 @@ def notices(environ: Mapping[str, str]) -> tuple[str, ...]:
     on_github = environ.get("GITHUB_ACTIONS") == "true"
     alike = ", as in timeout-minutes" if on_github else ""
     return (f"{spec.called(on_github=on_github)}: {text} is {text} seconds. For minutes{alike}, write {text}m.",)
+
+
+def _where_the_branch_is(environ: Mapping[str, str]) -> str:
+    """The sentence about the variable that has the branch's name; empty where no CI is known."""
+    pipeline = ci.read(environ)
+    if pipeline is None or not pipeline.branch:
+        return ""
+    return f" {pipeline.name} has that in {pipeline.variables[0]}: {pipeline.branch}. Drop --branch."
 
 
 def _with_defaults(values: Mapping[str, Any]) -> Inputs | None:

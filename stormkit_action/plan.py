@@ -141,6 +141,9 @@ def _no_branch(event: Event) -> str:
             return f"--branch is needed: the pipeline runs for the tag {event.tag}, and Stormkit deploys branches."
         if event.checked_out:
             return f"--branch is needed. The branch that is checked out here is {one_line(event.checked_out)}."
+        if event.pipeline and event.pipeline.remote_branch:
+            remote = one_line(event.pipeline.remote_branch)
+            return f"--branch is needed. GIT_BRANCH is {remote}: give --branch {remote.removeprefix('origin/')}."
         where = f"{event.pipeline.name} names none" if event.pipeline else "no CI names one"
         return f"--branch is needed: {where}."
     if event.tag:

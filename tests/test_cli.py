@@ -322,8 +322,14 @@ def test_a_name_that_a_ci_made_up_is_no_branch(run, name):
     shown = run("--branch", name, STORMKIT_API_KEY=KEY, **jenkins)
     assert shown.code == 2
     assert "--branch: " in shown.err
-    if name != "HEAD":
-        assert f"Jenkins has that in CHANGE_BRANCH: {HEAD_BRANCH}." in shown.err
+    assert f" Jenkins has that in CHANGE_BRANCH: {HEAD_BRANCH}. Drop --branch." in shown.err
+
+
+def test_a_plain_jenkins_job_is_told_which_branch_it_has(run):
+    jenkins = {"JENKINS_URL": "https://ci.example.com/", "GIT_BRANCH": "origin/feature/x"}
+    shown = run(STORMKIT_API_KEY=KEY, **jenkins)
+    assert shown.code == 2
+    assert "--branch is needed. GIT_BRANCH is origin/feature/x: give --branch feature/x." in shown.err
 
 
 def test_the_message_for_a_missing_branch_names_the_one_checked_out(run, tmp_path):
