@@ -56,7 +56,7 @@ _NO_KEY = (
     (r"""["'`].*|.*["'`]""", "it is in quotes; pass the key without them"),
     (r"\$.+|%\w+%", "it is a variable's name, not its value; the variable was not expanded"),
     (r"(?!SK_)[A-Za-z_]\w*=.+", "it is NAME=value; pass the value alone"),
-    (r"(?:~|\.{0,2})/.+|[A-Za-z]:[\\/].+", "it is the path of a file; pass what the file holds"),
+    (r"(?!SK_)[\w.~-]*/.+|[A-Za-z]:[\\/].+", "it is the path of a file; pass what the file holds"),
 )
 
 

@@ -270,6 +270,7 @@ def test_wrong_values_as_errors_show_them(text, shown):
         ("/run/secrets/do_not_show", "path"),
         ("./do_not_show", "path"),
         ("~/do_not_show", "path"),
+        ("secrets/do_not_show", "path"),
         ("C:\\do_not_show", "path"),
         ("$DO_NOT_SHOW", "not expanded"),
         ("${do_not_show}", "not expanded"),
