@@ -22,7 +22,11 @@ def run() -> NoReturn:
     arguments = sys.argv[1:]
     if os.environ.get("GITHUB_ACTIONS") == "true" and not arguments:
         _exit(run_step(os.environ, cancellation))
-    _exit(run_command_line(arguments, os.environ, cancellation))
+    try:
+        code = run_command_line(arguments, os.environ, cancellation)
+    except SystemExit as ended:  # argparse's way to end after --help and --version
+        code = int(ended.code or 0)
+    _exit(code)
 
 
 def finish() -> NoReturn:

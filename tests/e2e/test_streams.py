@@ -82,6 +82,12 @@ def test_what_could_not_be_written_is_one_line_on_what_is_left(shell):
     assert lines == ["error: The result could not be written to standard output (No space left on device)."]
 
 
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_help_that_can_t_be_written_is_no_error(shell, flag):
+    done = shell(f"{flag} > /dev/full")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("nohup", [False, True])
 def test_a_terminal_that_is_closed_cancels_unless_nohup_is_used(stormkit, tmp_path, nohup):
     stormkit.next_build(seconds=1 if nohup else 60)
