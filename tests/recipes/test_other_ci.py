@@ -261,7 +261,6 @@ def test_the_page_s_commands_deploy_the_pull_request_s_branch(run, stormkit, tit
 
 def test_jenkins_passes_on_what_names_the_branch():
     text = (ACTION / "examples/Jenkinsfile").read_text(encoding="utf-8")
-    assert {"JENKINS_URL", "BRANCH_NAME", "CHANGE_ID", "CHANGE_BRANCH", "GIT_COMMIT", "STORMKIT_API_KEY"} == set(
-        re.findall(r"--env (\w+)", text)
-    )
+    branch = {"JENKINS_URL", "BRANCH_NAME", "CHANGE_ID", "CHANGE_BRANCH", "TAG_NAME", "GIT_COMMIT"}
+    assert {*branch, "STORMKIT_API_KEY"} == set(re.findall(r"--env (\w+)", text))
     assert "exec docker run" in text
