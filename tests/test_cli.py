@@ -399,7 +399,7 @@ def test_an_error_that_is_no_deployment_s_is_not_called_one(run):
     with Stormkit() as stormkit:
         shown = run("rollback", "--branch", "main", "--api-url", stormkit.url, STORMKIT_API_KEY=KEY)
     assert shown.code == 1
-    assert "error: Stormkit: failed: Nothing was rolled back" in shown.err
+    assert "error: failed: Nothing was rolled back" in shown.err
 
 
 @pytest.mark.parametrize("build_log", ["failure", "stream"])

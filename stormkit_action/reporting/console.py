@@ -231,8 +231,9 @@ class PlainConsole(Console):
         self.log(f"warning: {strip_controls(text)}")
 
     def error(self, text: str, *, title: str = "") -> None:
-        begin = f"error: {strip_controls(title)}: " if title else "error: "
-        self.log(f"{begin}{strip_controls(text)}")
+        # Among a workflow's annotations a title has to say whose error it is; here all lines are ours.
+        title = strip_controls(title).removeprefix("Stormkit: ")
+        self.log(f"error: {f'{title}: ' if title else ''}{strip_controls(text)}")
 
     def _print(self, text: str) -> None:
         self._write(neutralize(redact(with_flags(text), self._secrets), keep_colours=False))
