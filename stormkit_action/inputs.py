@@ -116,14 +116,13 @@ class Inputs:
 
     api_key: str = _input(
         parsers.api_key,
-        "Stormkit API key, from a repository secret. A key of the environment is enough; an app, team or user key"
-        " also needs env-id.",
+        "Stormkit API key, from a repository secret.",
         secret=True,
     )
     env_id: str = _input(
         parsers.env_id,
-        "Environment id, such as 305. Needed with an app, team or user key. With an environment key it is the"
-        " environment that the key must belong to.",
+        "Environment id, such as 305. Needed with the key of an app, a team or a user; an environment's key must belong"
+        " to it.",
     )
     environments: tuple[Environment, ...] = _input(
         _environments,
