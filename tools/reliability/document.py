@@ -16,7 +16,7 @@ FAULTS: Mapping[FaultKind, tuple[str, str]] = {
     FaultKind.NEVER_ARRIVED: ("never arrived", "the connection breaks and nothing is carried out"),
     FaultKind.ERROR_500: ("500", "nothing is carried out; JSON, in Stormkit's own words"),
     FaultKind.HTML_502: ("502, HTML", "nothing is carried out; a proxy's page"),
-    FaultKind.UNAVAILABLE_503: ("503, HTML", "the same"),
+    FaultKind.UNAVAILABLE_503: ("503, HTML", "nothing is carried out; a proxy's page"),
     FaultKind.BUSY_HEADER: ("429, header", "nothing is carried out; `Retry-After: 3`"),
     FaultKind.BUSY_BODY: ("429, body", 'nothing is carried out; `{"retry": 3}`'),
     FaultKind.FORBIDDEN_403: ("403", "nothing is carried out"),
@@ -24,7 +24,7 @@ FAULTS: Mapping[FaultKind, tuple[str, str]] = {
     FaultKind.SLOW: ("slow", "carried out at once, answered after 45 s"),
     FaultKind.GARBAGE: ("garbage", "carried out; half of the answer's JSON"),
     FaultKind.EMPTY_OBJECT: ("empty object", "carried out; the answer is `{}`"),
-    FaultKind.UNKNOWN_STATUS: ("unknown status", "carried out; the status is a word that nobody knows"),
+    FaultKind.UNKNOWN_STATUS: ("unknown status", "carried out; the status is unknown"),
     FaultKind.LATE: ("late", "the connection breaks, then it is carried out"),
     FaultKind.GHOST: ("ghost", "500, and a deployment is stored that never builds"),
     FaultKind.QUEUED_LATE: ("500, queued late", "500, and a deployment is stored that begins to build after 30 s"),
@@ -52,51 +52,47 @@ What becomes of a deployment when Stormkit, the network or the job fails.
 
 | What fails | What the action does |
 | --- | --- |
-| the trigger's answer is lost | looks for the deployment that the trigger started, for up to 12 seconds, \
+| the trigger's answer is lost | looks up to 12 seconds for the deployment that the trigger started, \
 and adopts it; triggers again only when there is none |
-| Stormkit says that the trigger failed | stops what it stored but never queued, and triggers again |
-| a trigger is carried out late, after another one was accepted | stops the second build as soon as it finds it, \
+| Stormkit says that the trigger failed | stops the deployment that was stored but never queued, and triggers again |
+| a trigger starts a build late, after another one was accepted | stops the second build as soon as it finds it, \
 at the latest when the first one has ended |
 | calls before and at the trigger | repeats them for about a minute, less with a shorter `timeout`; then \
 the step fails |
-| calls while a build runs | repeats them until `timeout`; only a refusal (401, 402, 403), or a \
-deployment that is gone, ends the wait |
-| the answer to a publish, a stop, a deletion or a restart | reads the deployment back: only what it says counts |
+| calls while a build runs | repeats them until `timeout`; only a refusal (401, 402, 403) or a \
+deleted deployment ends the wait |
+| the answer to a publish, a stop, a deletion or a restart | reads the deployment back, and reports what it says |
 | the job is cancelled | stops the build, with 2 seconds for Stormkit and 2.5 for GitHub; the post step does \
-what is left |
+[the rest](how-it-works.md#cancelled-and-killed) |
 
-In {runs} runs, none of these ever happened:
+None of these happened in {runs} runs:
 
-- two builds for one step (`retries` allows as many more), or one left running without the `reason` saying so;
-- a wrong verdict: `success` without a successful build, `stopped` without a stop, `published: true` without being live,
-  or a `deleted` higher than what there was;
-- an output that was not set, a failure without a reason, another exit code than documented, a traceback, or the key in
-  the log, the outputs or the saved state;
+- two builds for one step (`retries` allows more), or a build left running without the `reason` saying so
+- a wrong result: `success` without a successful build, `stopped` without a stop, `published: true` without being live,
+  or `deleted` higher than the number of deployments
+- an output not set, a failure without a reason, an undocumented exit code, a traceback, or the key in the log, the
+  outputs or the saved state
 - a running or failed deployment published, a published one deleted, a successful one restarted, or another branch's
-  deployment touched.
+  deployment changed
 
-## What it can't know
+## What can still go wrong
 
-A deployment does not say which request started it. So:
+A deployment doesn't say which request started it. So:
 
 - If an answer is lost while another workflow triggers the same branch in the same environment, the action may adopt
-  that workflow's deployment, or stop one of the two when they were created within a second of each other. After a 500,
-  it may stop the other one if its build has not begun. Give workflows that deploy the same branch one `concurrency`
-  group.
-- If more deployments appeared than the lost triggers explain, nothing is stopped; the log names the candidates.
-- A proxy that repeats a trigger, and passes on one of the answers, goes unnoticed.
-- If the server's database clock is more than a second behind its web server's, a lost trigger's deployment is not
+  that workflow's deployment, or stop one of two that were created within a second of each other. After a 500, it may
+  stop the other one before its build begins. Give workflows that deploy the same branch one `concurrency` group.
+- If there are more new deployments than lost triggers, nothing is stopped; the log names the candidates.
+- If a proxy repeats a trigger and passes on only one of the answers, the second build isn't noticed.
+- If the server's database clock is more than a second behind its web server's, a lost trigger's deployment isn't
   recognized, and the branch is triggered again.
 
 ## How this is measured
 
 `make reliability` writes this page. It runs the whole program over HTTP against the sandbox's Stormkit, with every
-fault of every call: **once**, on the first such call, and **always**. It fails when a cell differs from
-`tools/reliability/expected.py`. All three generations of servers come to the same end, unless a heading says otherwise;
-the figures are the newest one's. A build takes 20 s, and `timeout` is 5 minutes.
-
-The clock is moved on instead of waited for, and pauses, which are random in use, are the same in each run. Processes,
-signals and kills are tested in `tests/e2e`.
+fault in every call: **once**, in the first such call, and **always**. A step ends the same on all three generations of
+servers, unless a heading says otherwise; the figures are those of the newest. A build takes 20 s, and `timeout` is 5
+minutes. The clock is simulated. Processes, signals and kills are tested in `tests/e2e`.
 
 <details>
 <summary>The faults</summary>
