@@ -16,10 +16,9 @@ PAGE = f"""# Performance
 
 ## How this was measured
 
-`make bench` writes this page: every figure was measured in one run, on a machine with {os.cpu_count()} cores and Python
-{sys.version_info.major}.{sys.version_info.minor}, against the local Stormkit and GitHub of `sandbox/` over real HTTP.
-Where a figure depends on the machine it is a ratio of two that were measured side by side. Each part can be made on its
-own with the command that it names.
+`make bench` writes this page in one run. This one was on a machine with {os.cpu_count()} cores and Python
+{sys.version_info.major}.{sys.version_info.minor}, against the local Stormkit and GitHub of `sandbox/` over HTTP. Times
+that depend on the machine are ratios of two that were measured side by side. Each part names its own command.
 
 {{details}}"""
 

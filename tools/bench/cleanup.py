@@ -89,15 +89,14 @@ def section() -> Section:
     )
     return Section(
         title="`cleanup` of many deployments",
-        answer=f"`cleanup` deletes {NUMBERS[-1]:,} deployments in {step.seconds / one_by_one.seconds:.2f} of the time"
-        " of a loop that deletes one after the other.",
+        answer=f"`cleanup` of {NUMBERS[-1]:,} deployments takes {step.seconds / one_by_one.seconds:.2f} of the time of"
+        " a loop that deletes one after the other.",
         details=[
-            "The whole step, over a loop that lists the branch's deployments and deletes one after the other without"
-            " looking at any. The step reads each before it deletes it, in case it was published meanwhile, and the"
-            f" list again at the end. Each answer takes {1000 * LATENCY:.0f} ms. Made by"
-            " `python -m tools.bench.cleanup`.",
+            "The whole step, compared with a loop that lists the branch's deployments and deletes one after the other."
+            " The step also reads each before it deletes it, in case it was published meanwhile, and the list again at"
+            f" the end. Each answer takes {1000 * LATENCY:.0f} ms. Command: `python -m tools.bench.cleanup`.",
             "",
-            "| deployments | time over the loop's | requests | the loop's |",
+            "| deployments | time / loop's | requests | loop's requests |",
             "|---:|---:|---:|---:|",
             *rows,
         ],

@@ -144,14 +144,14 @@ def section(*, rounds: int = 12, jobs: int = 16) -> Section:
     requests = [count for each in played for count in each.requests]
     return Section(
         title=f"One comment, {jobs} jobs at the same moment",
-        answer=f"{jobs} jobs that write the same comment at the same moment left one comment with every job's last word"
-        f" {held} of {rounds} times.",
+        answer=f"When {jobs} jobs write the same comment at the same moment, one comment with every job's last state is"
+        f" left in {held} of {rounds} rounds.",
         details=[
             f"Every job writes its row of the comment twice. Each answer takes {1000 * LATENCY:.0f} to"
-            f" {1000 * (LATENCY + JITTER):.0f} ms, and {100 * LOST:.0f} % of them are lost. Made by"
-            " `python -m tools.bench.comment_race`.",
+            f" {1000 * (LATENCY + JITTER):.0f} ms, and {100 * LOST:.0f} % of them are lost."
+            " Command: `python -m tools.bench.comment_race`.",
             "",
-            "| rounds | ended with one comment and every job's last word | requests a job, mean | most |",
+            "| rounds | with one comment and every job's last state | mean requests of a job | most |",
             "|---:|---:|---:|---:|",
             f"| {rounds} | {held} | {statistics.mean(requests):.1f} | {max(requests)} |",
         ],

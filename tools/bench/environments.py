@@ -69,12 +69,11 @@ def section() -> Section:
         answer=f"{NUMBERS[-1]} environments in one step take {measured[NUMBERS[-1]].seconds / LONGEST:.2f} times as"
         " long as the slowest of their builds.",
         details=[
-            "From the step's start to its exit, with the comment and a GitHub Deployment for each environment, over the"
-            f" duration of its slowest build ({LONGEST:.0f} s; the others take down to {SHORTEST:.0f} s, and no earlier"
-            f" build is known). Each answer takes {1000 * LATENCY:.0f} ms. Made by"
-            " `python -m tools.bench.environments`.",
+            "From the step's start to its exit, with the comment and a GitHub Deployment for each environment. Builds"
+            f" take {SHORTEST:.0f} to {LONGEST:.0f} s, and no earlier one is known. Each answer takes"
+            f" {1000 * LATENCY:.0f} ms. Command: `python -m tools.bench.environments`.",
             "",
-            "| environments | time over the slowest build's | requests to Stormkit for each | to GitHub for each |",
+            "| environments | time / slowest build's | requests to Stormkit for each | to GitHub for each |",
             "|---:|---:|---:|---:|",
             *(
                 f"| {number} | {each.seconds / LONGEST:.2f} | {each.stormkit:.1f} | {each.github:.1f} |"

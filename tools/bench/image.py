@@ -56,9 +56,9 @@ def section() -> Section:
     name = base().split("@")[0]
     return Section(
         title="What pulling the image costs",
-        answer=f"Pulling the image is {megabytes} on top of `{name}`.",
+        answer=f"The image adds {megabytes} to `{name}`, compressed.",
         details=[
-            f"The layers that it adds to `{name}`, compressed as a registry sends them; made by `make image` and"
+            f"The layers that it adds to `{name}`, compressed as a registry sends them. Commands: `make image`, then"
             " `python -m tools.bench.image`.",
         ],
     )

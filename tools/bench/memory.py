@@ -87,8 +87,9 @@ def section() -> Section:
         answer=f"The step takes {rows[0][2] / 1024**2:.0f} MB of memory, and at most"
         f" {max(peak for _, _, peak in rows) / 1024**2:.0f} MB with a build log of {size}.",
         details=[
-            "The whole process, comment and summary included; made by `python -m tools.bench.memory` on Python"
-            f" {sys.version_info.major}.{sys.version_info.minor}. The aim is less than {LIMIT // 1024**2} MB.",
+            "The whole process, comment and summary included, on Python"
+            f" {sys.version_info.major}.{sys.version_info.minor}. The aim is less than {LIMIT // 1024**2} MB. Command:"
+            " `python -m tools.bench.memory`.",
             "",
             "| log | `build-log` | peak |",
             "|---|---|---:|",

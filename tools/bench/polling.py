@@ -273,26 +273,24 @@ def section() -> Section:
         details += [f"\n**Spread {spread}, {HISTORY} earlier builds known**\n", *table(measured, spread=spread)]
     details += ["\n**Spread 0.1, nothing known yet**\n", *table(measure(builds(0.1, history=0)))]
     return Section(
-        title="From the build's end to the step knowing",
-        answer=f"A build's end is noticed {action.lag:.1f} s after it on average, and never later on average than by"
-        f" the 5-second loop of Stormkit's documentation, which takes {loop.lag:.1f} s. It costs"
-        f" {action.requests / loop.requests:.1f} times the loop's requests.",
+        title="From the build's end until the step notices it",
+        answer=f"A build's end is noticed after {action.lag:.1f} s on average; the 5-second loop of Stormkit's"
+        f" documentation takes {loop.lag:.1f} s. This costs {action.requests / loop.requests:.1f} times the loop's"
+        " requests. On average it is never later than the loop, early failures included.",
         details=details,
     )
 
 
 def _introduction() -> Iterable[str]:
     return (
-        "How late the end of a build is noticed, and for how many requests, over those of the loop of Stormkit's"
-        f" documentation, which polls every {LOOP:.0f} seconds and is {LOOP / 2:.1f} s late on average. Made by"
-        " `python -m tools.bench.polling` on a virtual clock"
-        f" with {BUILDS:,} simulated builds a table: durations are log-normal"
-        f" around usual ones from {SHORTEST_USUAL:.0f} s to {LONGEST_USUAL / 60:.0f} min, and {FAILURES:.0%} of the"
-        " builds fail early, at any moment before 0.9 of the usual duration. Answers take no time.",
+        "How late the end of a build is noticed, and with how many requests, as ratios to the loop of Stormkit's"
+        f" documentation, which polls every {LOOP:.0f} seconds and is {LOOP / 2:.1f} s late on average. Each table is"
+        f" {BUILDS:,} simulated builds: durations are log-normal around usual ones from {SHORTEST_USUAL:.0f} s to"
+        f" {LONGEST_USUAL / 60:.0f} min, and {FAILURES:.0%} of the builds fail early, at any moment before 0.9 of the"
+        " usual duration. Answers take no time. Command: `python -m tools.bench.polling`.",
         "",
-        "*Requests* are all about the deployment, and the one list of earlier deployments. The *optimum* is the least"
-        " lag that any schedule could have for this action's requests if it knew usual duration, spread and share of"
-        " failures exactly.",
+        "*Requests* include the one list of earlier deployments. The *optimum* is the least lag possible with this"
+        " action's requests, if usual duration, spread and share of failures were known exactly.",
     )
 
 

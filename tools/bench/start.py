@@ -112,12 +112,12 @@ def section(count: int = PAIRS) -> Section:
     smallest, action = medians.values()
     return Section(
         title="From the process's start to the trigger",
-        answer=f"From its start to the trigger a step takes {action[1] / smallest[1]:.2f} times the processor time of"
-        " the smallest script that triggers with `requests`.",
+        answer=f"Starting up and triggering takes {action[1] / smallest[1]:.2f} times the processor time of the"
+        " smallest script that triggers with `requests`.",
         details=[
             f"Medians of {count} pairs of runs on Python {sys.version_info.major}.{sys.version_info.minor}, until the"
-            f" trigger has arrived at a local server; made by `python -m tools.bench.start`. The aim is at most {LIMIT}"
-            " times the script's processor time.",
+            f" trigger arrives at a local server. The aim is at most {LIMIT} times the script's processor time."
+            " Command: `python -m tools.bench.start`.",
             "",
             "| | time | processor time |",
             "|---|---:|---:|",
