@@ -8,7 +8,7 @@ from stormkit_action.inputs import INPUTS, variable_elsewhere
 _BEFORE = r"\b(?:[Cc]heck(?: that)?|[Ss]et|[Dd]rop|[Aa]djust|Start|Raise|key|another|and|input) |\((?=on-)"
 _NAMES = "|".join(sorted((spec.name for spec in INPUTS if not spec.secret), key=len, reverse=True))
 _HYPHENATED = "|".join(name for name in _NAMES.split("|") if "-" in name)
-_MENTION = re.compile(
+_MENTION = (
     rf"(?P<before>{_BEFORE})(?:(?P<name>{_HYPHENATED})|(?<=input )(?P<input>{_NAMES})|(?<=Raise )(?P<limit>timeout))"
     r"(?::(?= (?:leave|stop)\)))?(?![\w-])"
 )
@@ -24,7 +24,7 @@ def with_flags(text: str) -> str:
     """`text` with every input that it mentions called by its flag."""
     for phrase, replacement in _PHRASES.items():
         text = text.replace(phrase, replacement)
-    return _MENTION.sub(_as_flag, text)
+    return re.sub(_MENTION, _as_flag, text)
 
 
 def _as_flag(match: re.Match[str]) -> str:
