@@ -127,9 +127,9 @@ def read(arguments: Sequence[str], environ: Mapping[str, str]) -> CommandLine:
     output, dotenv = (
         _early(arguments, name) or environ.get(variable_elsewhere(name), "") for name in ("output", "dotenv")
     )
-    as_json = "--json" in arguments or environ.get(variable_elsewhere("json")) in ("true", "True", "TRUE")
+    as_json = "--json" in arguments
     try:
-        as_json = "--json" in arguments or _switch(environ, "json")
+        as_json = as_json or _switch(environ, "json")
         flags = _flags(arguments)
         inputs = _inputs(flags, environ)
         _check_default_branch(flags, inputs, environ)

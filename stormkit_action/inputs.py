@@ -305,8 +305,9 @@ def read(environ: Mapping[str, str]) -> Inputs:
                 continue
             value = "the value (not shown)" if spec.secret and text else f'"{parsers.shown(redact(text, secrets))}"'
             problems.append(f"{spec.called(on_github=on_github)}: {value} is not valid: {error}.")
-            if spec.field == "branch" and not on_github:
-                problems[-1] += _where_the_branch_is(environ)
+            pipeline = None if on_github or spec.field != "branch" else ci.read(environ)
+            if pipeline is not None and pipeline.branch:
+                problems[-1] += f" {pipeline.branch_text}"
     problems += _contradictions(values, on_github=on_github)
     if problems:
         raise WrongInputs(problems, _with_defaults(values))
@@ -323,14 +324,6 @@ def notices(environ: Mapping[str, str]) -> tuple[str, ...]:
     on_github = environ.get("GITHUB_ACTIONS") == "true"
     alike = ", as in timeout-minutes" if on_github else ""
     return (f"{spec.called(on_github=on_github)}: {text} is {text} seconds. For minutes{alike}, write {text}m.",)
-
-
-def _where_the_branch_is(environ: Mapping[str, str]) -> str:
-    """The sentence about the variable that has the branch's name; empty where no CI is known."""
-    pipeline = ci.read(environ)
-    if pipeline is None or not pipeline.branch:
-        return ""
-    return f" {pipeline.name} has that in {pipeline.variables[0]}: {pipeline.branch}. Drop --branch."
 
 
 def _with_defaults(values: Mapping[str, Any]) -> Inputs | None:

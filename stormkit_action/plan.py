@@ -158,10 +158,7 @@ def _not_a_branch(name: str, event: Event) -> str:
     """What is wrong with a name that a CI made up, and where the branch's own name is."""
     pipeline = event.pipeline
     if pipeline is not None and pipeline.branch:
-        return (
-            f"--branch: {name} is not the name of a branch; {pipeline.name} has that in {pipeline.variables[0]}:"
-            f" {pipeline.branch}. Drop --branch."
-        )
+        return f"--branch: {name} is not the name of a branch; {pipeline.branch_text}"
     if name.startswith("origin/"):
         return f"--branch: {name} is not the name of a branch: use {name.removeprefix('origin/')}."
     return f"--branch: {name} is not the name of a branch, but of a pull request: use its source branch."

@@ -155,7 +155,7 @@ def cancelled_after_the_work(result: Result) -> Result:
 
 def reworded(result: Result, reword: Callable[[str], str]) -> Result:
     """`result` with `reword` applied to its reasons."""
-    deployments = tuple(each._replace(reason=reword(each.reason)) for each in result.deployments)
+    deployments = tuple(deployment._replace(reason=reword(deployment.reason)) for deployment in result.deployments)
     main = result.main and result.main._replace(reason=reword(result.main.reason))
     return result._replace(
         reason=reword(result.reason), problem=reword(result.problem), deployments=deployments, main=main

@@ -56,7 +56,7 @@ COMPLETE = (
 
 # Parts that are never printed alone.
 PARTS = (
-    " … has that in …: …. Drop --branch.",
+    "… has that in …: …. Drop --branch.",
     "Name its host in NO_PROXY: a proxy is set.",
     "Its build was stopped and nothing was published.",
     " Nothing was published.",
