@@ -31,10 +31,9 @@ class Pipeline(NamedTuple):
         commit = f", commit {self.sha[:7]}" if self.sha else ""
         return f"{self.name}: branch {self.branch}{commit} (from {', '.join(self.variables)})"
 
-    @property
-    def branch_text(self) -> str:
-        """What to say where something else was given as the branch's name."""
-        return f"{self.name} has that in {self.variables[0]}: {self.branch}. Drop --branch."
+    def branch_advice(self, given: str) -> str:
+        """What to say where the branch's name was given wrongly, by the flag or variable `given`."""
+        return f"{self.name} has that in {self.variables[0]}: {self.branch}. Drop {given}."
 
 
 Environ = Mapping[str, str]

@@ -10,12 +10,13 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from stormkit_action import __version__, ci, parsers
-from stormkit_action.inputs import INPUTS, Command, Input, variable_elsewhere
+from stormkit_action.inputs import INPUTS, Command, Input
+from stormkit_action.names import Names, variable_elsewhere
 
 COMMANDS = tuple(command.value for command in Command if command is not Command.AUTO)
 
@@ -70,15 +71,18 @@ exit codes:
 
 _MAX_KEY_FILE_BYTES = 65_536
 
+_FLAGS = Names(on_github=False)
+
 
 @dataclass(frozen=True, kw_only=True)
 class CommandLine:
     """What was asked for: `environ` with the flags as inputs, and where the result goes.
 
-    `problems` are what is wrong with the usage; empty when nothing is.
+    `names` are what messages call inputs, `problems` what is wrong with the usage; empty when nothing is.
     """
 
     environ: Mapping[str, str]
+    names: Names = _FLAGS
     json: bool = False
     output: str = ""
     dotenv: str = ""
@@ -135,7 +139,8 @@ def read(arguments: Sequence[str], environ: Mapping[str, str]) -> CommandLine:
         _check_default_branch(flags, inputs, environ)
     except _WrongUsage as error:
         return CommandLine(environ=kept, json=as_json, output=output, dotenv=dotenv, problems=(str(error),))
-    return CommandLine(environ=kept | inputs, json=as_json, output=output, dotenv=dotenv)
+    names = _FLAGS._replace(from_variables=frozenset(_from_variables(flags, environ)))
+    return CommandLine(environ=kept | inputs, names=names, json=as_json, output=output, dotenv=dotenv)
 
 
 def _early(arguments: Sequence[str], name: str) -> str:
@@ -198,6 +203,13 @@ def _inputs(flags: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, s
     values[_BY_NAME["command"].variable] = flags["command"] or environ.get("STORMKIT_COMMAND") or "deploy"
     values[_BY_NAME["api-key"].variable] = _api_key(environ)
     return values
+
+
+def _from_variables(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[str]:
+    """The inputs whose values come from their variables."""
+    for spec in INPUTS:
+        if flags.get(spec.field) is None and environ.get(variable_elsewhere(spec.name)):
+            yield spec.name
 
 
 def _from_variable(spec: Input, environ: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from stormkit_action.errors import CommandError
 from stormkit_action.event import Event
 from stormkit_action.github_api.api import GitHubApi
 from stormkit_action.inputs import BuildLog, Environment, Inputs
+from stormkit_action.names import Names
 from stormkit_action.plan import Plan
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit.client import StormkitClient
@@ -61,6 +62,11 @@ class Context(NamedTuple):
     reporter: Reporter
 
     @property
+    def names(self) -> Names:
+        """What messages call inputs."""
+        return self.stormkit.names
+
+    @property
     def client(self) -> StormkitClient:
         """Stormkit, every call to which ends with the step's deadline."""
         return self.stormkit.within(self.deadline)
@@ -97,6 +103,11 @@ class Context(NamedTuple):
             elapsed=elapsed,
             live=bool(deployment and deployment.published),
         )
+
+    @property
+    def left_running(self) -> str:
+        """The reason of a cancelled deployment that nobody wanted stopped."""
+        return f"The job was cancelled; the deployment was left running ({self.names.setting('on-cancel', 'leave')})."
 
     def refusal(self, deployment: Deployment, reason: str) -> DeploymentResult:
         """The result of a command that could not do what it was asked with `deployment`, which it has read."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from stormkit_action import ci, parsers
 from stormkit_action.errors import InputError
+from stormkit_action.names import ON_GITHUB, Names
 from stormkit_action.text import redact
 
 
@@ -62,11 +63,6 @@ class Environment(NamedTuple):
     env_id: str
 
 
-def variable_elsewhere(name: str) -> str:
-    """The environment variable of an input or an output outside GitHub, such as STORMKIT_ENV_ID."""
-    return f"STORMKIT_{name.upper().replace('-', '_')}"
-
-
 class Input(NamedTuple):
     """The description of an input. `parse` raises ValueError with what is valid instead."""
 
@@ -92,12 +88,6 @@ class Input(NamedTuple):
         """Its only valid values; empty where there are no such."""
         is_enumeration = isinstance(self.kind, type) and issubclass(self.kind, StrEnum)
         return tuple(self.kind) if is_enumeration else ()
-
-    def called(self, *, on_github: bool) -> str:
-        """What a message calls it: an input on GitHub; a flag elsewhere, or its variable where there is no flag."""
-        if on_github:
-            return f"Input {self.name}"
-        return variable_elsewhere(self.name) if self.secret or self.name == "command" else f"--{self.name}"
 
 
 def _input(parse: Callable[[str], Any], meaning: str, *, default: str = "", secret: bool = False) -> Any:
@@ -282,12 +272,11 @@ def secrets_in(environ: Mapping[str, str]) -> set[str]:
     return {form for value in given for form in (value, value.strip(), parsers.bare_key(value)) if form}
 
 
-def read(environ: Mapping[str, str]) -> Inputs:
+def read(environ: Mapping[str, str], names: Names = ON_GITHUB) -> Inputs:
     """Read the inputs from `environ`. Raises WrongInputs with every problem at once.
 
     An empty value counts as the default, so that a workflow can pass an empty expression on.
     """
-    on_github = environ.get("GITHUB_ACTIONS") == "true"
     values: dict[str, Any] = {}
     problems: list[str] = []
     secrets = sorted(secrets_in(environ), key=len, reverse=True)
@@ -296,34 +285,31 @@ def read(environ: Mapping[str, str]) -> Inputs:
         if not text and not spec.default.startswith("${{"):
             text = spec.default
         try:
-            values[spec.field] = spec.parse(
-                text if spec.secret else _without_secrets(text, secrets, on_github=on_github)
-            )
+            values[spec.field] = spec.parse(text if spec.secret else _without_secrets(text, secrets, names))
         except ValueError as error:
-            if spec.field == "api_key" and not parsers.bare_key(text) and not on_github:
+            if spec.field == "api_key" and not parsers.bare_key(text) and not names.on_github:
                 problems.append(_NO_KEY)
                 continue
             value = "the value (not shown)" if spec.secret and text else f'"{parsers.shown(redact(text, secrets))}"'
-            problems.append(f"{spec.called(on_github=on_github)}: {value} is not valid: {error}.")
-            pipeline = None if on_github or spec.field != "branch" else ci.read(environ)
+            problems.append(f"{names.subject(spec.name)}: {value} is not valid: {error}.")
+            pipeline = None if names.on_github or spec.field != "branch" else ci.read(environ)
             if pipeline is not None and pipeline.branch:
-                problems[-1] += f" {pipeline.branch_text}"
-    problems += _contradictions(values, on_github=on_github)
+                problems[-1] += f" {pipeline.branch_advice(names(spec.name))}"
+    problems += _contradictions(values, names)
     if problems:
         raise WrongInputs(problems, _with_defaults(values))
     values["dashboard_url"] = values["dashboard_url"] or _dashboard_of(values["api_url"])
     return Inputs(**values)
 
 
-def notices(environ: Mapping[str, str]) -> tuple[str, ...]:
+def notices(environ: Mapping[str, str], names: Names = ON_GITHUB) -> tuple[str, ...]:
     """What is valid and yet probably meant otherwise."""
     spec = next(spec for spec in INPUTS if spec.field == "timeout")
     text = environ.get(spec.variable, "").strip()
     if not text.isdecimal() or int(text) >= 60:
         return ()
-    on_github = environ.get("GITHUB_ACTIONS") == "true"
-    alike = ", as in timeout-minutes" if on_github else ""
-    return (f"{spec.called(on_github=on_github)}: {text} is {text} seconds. For minutes{alike}, write {text}m.",)
+    alike = ", as in timeout-minutes" if names.on_github else ""
+    return (f"{names.subject(spec.name)}: {text} is {text} seconds. For minutes{alike}, write {text}m.",)
 
 
 def _with_defaults(values: Mapping[str, Any]) -> Inputs | None:
@@ -334,12 +320,12 @@ def _with_defaults(values: Mapping[str, Any]) -> Inputs | None:
     return Inputs(**{**defaults, **values})
 
 
-def _without_secrets(text: str, secrets: Sequence[str], *, on_github: bool) -> str:
+def _without_secrets(text: str, secrets: Sequence[str], names: Names) -> str:
     """`text`, which may be written and shown. Raises ValueError where it may not."""
     if text != text.encode("utf-8", "replace").decode():
         raise ValueError("use text in UTF-8")
     if redact(text, secrets) != text:
-        places = "api-key and github-token" if on_github else variable_elsewhere("api-key")
+        places = f"{names('api-key')} and {names('github-token')}" if names.on_github else names("api-key")
         raise ValueError(f"it contains a secret; secrets belong in {places} only")
     return text
 
@@ -355,34 +341,31 @@ def _dashboard_of(api_url: str) -> str:
     return "https://app.stormkit.io" if domain == "stormkit.io" else f"https://stormkit.{domain}"
 
 
-def _contradictions(values: Mapping[str, Any], *, on_github: bool) -> list[str]:
+def _contradictions(values: Mapping[str, Any], names: Names) -> list[str]:
     """Inputs that are valid alone but not together. Missing keys are inputs that had a problem of their own."""
-
-    def both(first: str, second: str) -> str:
-        return f"Inputs {first} and {second}" if on_github else f"--{first} and --{second}"
-
     problems = []
-    flag = "" if on_github else "--"
     command = values.get("command")
     environments, deployment_id = values.get("environments"), values.get("deployment_id")
     if environments and values.get("env_id"):
-        problems.append(f"{both('environments', 'env-id')}: only one of them can be given; drop {flag}env-id.")
+        both = names.subject("environments", "env-id")
+        problems.append(f"{both}: only one of them can be given; drop {names('env-id')}.")
     if environments and deployment_id:
         problems.append(
-            f"{both('environments', 'deployment-id')}: a deployment belongs to one environment; give its {flag}env-id"
-            f" instead of {flag}environments."
+            f"{names.subject('environments', 'deployment-id')}: a deployment belongs to one environment; give its"
+            f" {names('env-id')} instead of {names('environments')}."
         )
     if deployment_id and command in (Command.ROLLBACK, Command.CLEANUP):
         verb = "publish" if command == Command.ROLLBACK else "delete"
-        names = "Inputs command and deployment-id" if on_github else "--deployment-id"
-        problems.append(f"{names}: {command} finds its deployments itself; to name one use {verb}.")
+        both = names.subject(*(("command",) if names.on_github else ()), "deployment-id")
+        problems.append(f"{both}: {command} finds its deployments itself; to name one use {verb}.")
     if command == Command.DELETE and deployment_id == "":
-        name = "Input deployment-id" if on_github else "--deployment-id"
-        problems.append(f'{name}: "" is not valid: command delete needs the id of a deployment.')
+        problems.append(
+            f'{names.subject("deployment-id")}: "" is not valid: command delete needs the id of a deployment.'
+        )
     if values.get("wait") is False:
         for name, off in (("publish", False), ("health_check", ""), ("retries", 0)):
             if values.get(name, off) != off:
-                names = both("wait" if on_github else "no-wait", name.replace("_", "-"))
-                way_out = "set wait: true" if on_github else "drop --no-wait"
-                problems.append(f"{names}: without waiting there is no finished build; {way_out}.")
+                both = names.subject("wait" if names.on_github else "no-wait", name.replace("_", "-"))
+                way_out = "set wait: true" if names.on_github else "drop --no-wait"
+                problems.append(f"{both}: without waiting there is no finished build; {way_out}.")
     return problems

@@ -24,6 +24,7 @@ from stormkit_action.errors import ActionError, Cancelled, GitHubError, InputErr
 from stormkit_action.event import Event
 from stormkit_action.github_api.api import GitHubApi
 from stormkit_action.inputs import Environment, Inputs, WrongInputs
+from stormkit_action.names import ON_GITHUB, Names
 from stormkit_action.parsers import bare_key, insecure
 from stormkit_action.plan import Plan
 from stormkit_action.reporting.console import Console, GitHubConsole, PlainConsole, log_stream, shows_colours
@@ -34,7 +35,6 @@ from stormkit_action.reporting.step_files import JsonOutput, RunnerFiles, StepFi
 from stormkit_action.result import Outcome, Result
 from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.session import StormkitSession, exposed_by_proxy
-from stormkit_action.wording import with_flags
 
 
 def run_step(environ: Mapping[str, str], cancellation: Cancellation) -> int:
@@ -57,6 +57,7 @@ def run_command_line(arguments: Sequence[str], environ: Mapping[str, str], cance
         console=PlainConsole(colours=shows_colours(sys.stderr, environ)),
         files=JsonOutput(as_json=given.json, output=given.output, dotenv=given.dotenv),
         clock=SystemClock(cancellation),
+        names=given.names,
         problems=given.problems,
     )
 
@@ -80,11 +81,18 @@ def prepare_streams(*, log: str, when_reader_leaves: Callable[[], None]) -> None
 
 
 def main(
-    environ: Mapping[str, str], *, console: Console, files: StepFiles, clock: Clock, problems: Sequence[str] = ()
+    environ: Mapping[str, str],
+    *,
+    console: Console,
+    files: StepFiles,
+    clock: Clock,
+    names: Names = ON_GITHUB,
+    problems: Sequence[str] = (),
 ) -> int:
     """Run one step. The exit code: 0, 1, 2 for wrong inputs outside GitHub, 130 when cancelled, 3 for a bug.
 
-    `problems` are what was found before: then that is reported, and nothing else done.
+    `names` are what messages call inputs. `problems` are what was found before: then that is reported, and nothing else
+    done.
     """
     for secret in action_inputs.secrets_in(environ):
         console.mask(secret)
@@ -93,25 +101,25 @@ def main(
     try:
         if problems:
             raise InputError(problems)
-        result = _run(environ, console=console, clock=clock, step=step, reporter=reporter)
+        result = _run(environ, names, console=console, clock=clock, step=step, reporter=reporter)
     except (Cancelled, Exception) as error:
         result = _ended_by(error, environ, console)
-    if environ.get("GITHUB_ACTIONS") != "true":
-        result = results.reworded(result, with_flags)
     return reporter.finish(result)
 
 
-def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: Step, reporter: Reporter) -> Result:
+def _run(
+    environ: Mapping[str, str], names: Names, *, console: Console, clock: Clock, step: Step, reporter: Reporter
+) -> Result:
     console.log(f"stormkit_action {__version__}")
-    inputs, event, plan = _read(environ, step)
+    inputs, event, plan = _read(environ, names, step)
     if inputs is None or plan is None:
         return results.skipped(plans.skip_reason(event, has_key=_has_key(environ)))
-    for notice in action_inputs.notices(environ):
+    for notice in action_inputs.notices(environ, names):
         console.notice(notice)
     deadline = Deadline.after(clock, inputs.timeout.total_seconds())
     advice = _encryption_advice(inputs.api_url)
     if advice:
-        name = "Input api-url" if event.on_github else "--api-url"
+        name = names.subject("api-url")
         console.warning(f"{name}: {inputs.api_url} is not encrypted, so the API key can be read in transit. {advice}")
     github = github_api(inputs, event, clock)
     step.plan = plan = _with_what_github_knows(plan, inputs, event, github)
@@ -128,7 +136,7 @@ def _run(environ: Mapping[str, str], *, console: Console, clock: Clock, step: St
                 event=event,
                 plan=plan,
                 environment=environment,
-                stormkit=stormkit_client(inputs, clock, environment, console.log),
+                stormkit=stormkit_client(inputs, clock, environment, names=names, log=console.log),
                 github=github,
                 clock=clock,
                 deadline=deadline,
@@ -147,11 +155,21 @@ def _encryption_advice(api_url: str) -> str:
 
 
 def stormkit_client(
-    inputs: Inputs, clock: Clock, environment: Environment, log: Callable[[str], None] = lambda _: None
+    inputs: Inputs,
+    clock: Clock,
+    environment: Environment,
+    *,
+    names: Names = ON_GITHUB,
+    log: Callable[[str], None] = lambda _: None,
 ) -> StormkitClient:
     """Stormkit's API for one environment, with a session of its own."""
     session = StormkitSession(
-        origin=inputs.api_url, api_key=inputs.api_key, clock=clock, secrets=(inputs.github_token,), log=log
+        origin=inputs.api_url,
+        api_key=inputs.api_key,
+        clock=clock,
+        secrets=(inputs.github_token,),
+        log=log,
+        names=names,
     )
     return StormkitClient(session, env_id=environment.env_id)
 
@@ -175,7 +193,7 @@ def _ended_by(error: BaseException, environ: Mapping[str, str], console: Console
     return Result(status=Outcome.FAILED, reason="A bug in the action; see the step's log.", exit_code=3)
 
 
-def _read(environ: Mapping[str, str], step: Step) -> tuple[Inputs | None, Event, Plan | None]:
+def _read(environ: Mapping[str, str], names: Names, step: Step) -> tuple[Inputs | None, Event, Plan | None]:
     """Inputs, event and plan; an event alone where it is skipped whatever the inputs say.
 
     Raises InputError with the problems of all. On a skipped event missing secrets may have left any input malformed,
@@ -191,13 +209,13 @@ def _read(environ: Mapping[str, str], step: Step) -> tuple[Inputs | None, Event,
     except InputError as error:
         problems += error.problems
     try:
-        step.inputs = inputs = action_inputs.read(environ)
+        step.inputs = inputs = action_inputs.read(environ, names)
     except WrongInputs as error:
         problems += error.problems
         inputs = error.inputs
     if event is not None and inputs is not None:
         try:
-            plan = plans.decide(inputs, event)
+            plan = plans.decide(inputs, event, names)
         except InputError as error:
             problems += error.problems
     if problems:

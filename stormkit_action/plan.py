@@ -6,6 +6,7 @@ from typing import NamedTuple
 from stormkit_action.errors import InputError
 from stormkit_action.event import DEPENDABOT, Event, PullRequest
 from stormkit_action.inputs import Command, Inputs
+from stormkit_action.names import ON_GITHUB, Names
 from stormkit_action.text import one_line
 
 # Commands that act on one deployment when its id is given, and on the branch's otherwise.
@@ -68,7 +69,7 @@ def no_branch_reason(branch: str) -> str:
     return f"The repository has no branch {branch}: the workflow ran for a tag, and Stormkit deploys branches."
 
 
-def decide(inputs: Inputs, event: Event) -> Plan:
+def decide(inputs: Inputs, event: Event, names: Names = ON_GITHUB) -> Plan:
     """The plan. Raises InputError when the event does not say what to act on."""
     command = _command(inputs, event)
     plan = Plan(
@@ -84,9 +85,9 @@ def decide(inputs: Inputs, event: Event) -> Plan:
     if needs_branch and (skip := _nothing_to_do(command, event)):
         return plan._replace(skip=skip)
     if needs_branch and not event.branch and not event.needs_pull_request:
-        raise InputError([_no_branch(event)])
-    if not event.on_github and inputs.branch != event.branch and re.fullmatch(_NO_BRANCH_NAME, inputs.branch):
-        raise InputError([_not_a_branch(inputs.branch, event)])
+        raise InputError([_no_branch(event, names)])
+    if not names.on_github and inputs.branch != event.branch and re.fullmatch(_NO_BRANCH_NAME, inputs.branch):
+        raise InputError([_not_a_branch(inputs.branch, event, names)])
     return plan
 
 
@@ -135,8 +136,8 @@ def _needs_branch(command: Command, inputs: Inputs) -> bool:
     return not (command in _BY_ID and inputs.deployment_id)
 
 
-def _no_branch(event: Event) -> str:
-    if not event.on_github:
+def _no_branch(event: Event, names: Names) -> str:
+    if not names.on_github:
         if event.tag:
             return f"--branch is needed: the pipeline runs for the tag {event.tag}, and Stormkit deploys branches."
         if event.checked_out:
@@ -154,11 +155,11 @@ def _no_branch(event: Event) -> str:
     return f'Input branch: "" is not valid: the {event.name} event names no branch; set branch.'
 
 
-def _not_a_branch(name: str, event: Event) -> str:
+def _not_a_branch(name: str, event: Event, names: Names) -> str:
     """What is wrong with a name that a CI made up, and where the branch's own name is."""
-    pipeline = event.pipeline
+    pipeline, subject = event.pipeline, names.subject("branch")
     if pipeline is not None and pipeline.branch:
-        return f"--branch: {name} is not the name of a branch; {pipeline.branch_text}"
+        return f"{subject}: {name} is not the name of a branch; {pipeline.branch_advice(names('branch'))}"
     if name.startswith("origin/"):
-        return f"--branch: {name} is not the name of a branch: use {name.removeprefix('origin/')}."
-    return f"--branch: {name} is not the name of a branch, but of a pull request: use its source branch."
+        return f"{subject}: {name} is not the name of a branch: use {name.removeprefix('origin/')}."
+    return f"{subject}: {name} is not the name of a branch, but of a pull request: use its source branch."

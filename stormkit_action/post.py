@@ -194,5 +194,4 @@ def _stopped(context: Context, deployment: Deployment) -> DeploymentResult:
 
 
 def _left(context: Context, deployment: Deployment | None) -> DeploymentResult:
-    reason = "The job was cancelled; the deployment was left running (on-cancel: leave)."
-    return context.result(deployment, Outcome.CANCELLED, reason)
+    return context.result(deployment, Outcome.CANCELLED, context.left_running)

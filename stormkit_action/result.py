@@ -1,6 +1,6 @@
 """What came of it: the one thing that commands return and that every part of reporting reads."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 from urllib.parse import urljoin
@@ -151,15 +151,6 @@ def cancelled_after_the_work(result: Result) -> Result:
         deployment._replace(status=Outcome.CANCELLED, reason=reason) for deployment in result.deployments
     )
     return of_deployments(deployments)._replace(status=Outcome.CANCELLED, reason=reason, exit_code=130)
-
-
-def reworded(result: Result, reword: Callable[[str], str]) -> Result:
-    """`result` with `reword` applied to its reasons."""
-    deployments = tuple(deployment._replace(reason=reword(deployment.reason)) for deployment in result.deployments)
-    main = result.main and result.main._replace(reason=reword(result.main.reason))
-    return result._replace(
-        reason=reword(result.reason), problem=reword(result.problem), deployments=deployments, main=main
-    )
 
 
 def skipped(reason: str) -> Result:

@@ -33,7 +33,7 @@ SECTIONS: tuple[str, ...] = (
     "The build of deployment … failed",
     "does not exist in the repository",
     "Stormkit ended deployment … after",
-    "(input timeout)",
+    "Ran out of time",
     "Stormkit built commit …, not the expected",
     "Stormkit calls the build successful, but reports an error",
     "without the environment's variables",

@@ -177,7 +177,7 @@ def test_wrong_inputs_are_named_as_flags_all_at_once_and_exit_with_2(run):
     for words in (
         "STORMKIT_API_KEY is empty: set it",
         '--timeout: "soon" is not valid',
-        '--publish: "yse" is not valid: use true or false.',
+        'STORMKIT_PUBLISH: "yse" is not valid: use true or false.',
         "--branch is needed: no CI names one.",
     ):
         assert shown.err.count(words) == 1
@@ -211,6 +211,12 @@ def test_contradictions_name_flags(run, arguments, words):
             "and set STORMKIT_API_KEY to it; with an app, team or user key check --en",
         ),
         (["list", "--api-url", "http://127.0.0.1:1", "--timeout", "1s"], {}, "Check that --api-url is right"),
+        (
+            ["list", "--timeout", "1s"],
+            {"STORMKIT_API_URL": "http://127.0.0.1:1"},
+            "Check that STORMKIT_API_URL is right",
+        ),
+        ([], {"JENKINS_URL": "x", "BRANCH_NAME": "main", "STORMKIT_BRANCH": "PR-1"}, "main. Drop STORMKIT_BRANCH."),
         (["--label", KEY], {}, "secrets belong in STORMKIT_API_KEY only."),
         ([], {"STORMKIT_COMMAND": "depoly"}, 'STORMKIT_COMMAND: "depoly" is not valid'),
         (["--environments", "a: 1", "--env-id", "1"], {}, "drop --env-id."),

@@ -9,6 +9,7 @@ from sandbox.events import BASE_SHA, FORK, HEAD_BRANCH, HEAD_SHA, REPOSITORY, lo
 from stormkit_action.errors import InputError
 from stormkit_action.event import DEPENDABOT, Event, PullRequest
 from stormkit_action.inputs import Command
+from stormkit_action.names import Names
 from stormkit_action.plan import Plan, decide, skip_reason, with_pull_request
 from tests.test_event import GROUP_SHA, QUEUE, Reader
 from tests.test_inputs import parsed
@@ -146,7 +147,7 @@ def test_events_without_a_branch_take_the_inputs(tmp_path, name, payload, words)
 
 def test_without_an_event_the_branch_has_to_be_given():
     with pytest.raises(InputError, match="--branch is needed: no CI names one"):
-        decide(parsed(), Event())
+        decide(parsed(), Event(), Names(on_github=False))
     assert decide(parsed(branch="main"), Event()) == Plan(command=Command.DEPLOY, branch="main")
 
 

@@ -174,9 +174,10 @@ class Build:
     def _timed_out(self) -> DeploymentResult:
         limit = duration(self._context.inputs.timeout.total_seconds())
         is_left = self._context.inputs.on_timeout is OnGivingUp.LEAVE
-        fate = "it was left running (on-timeout: leave)" if is_left else self._stop_after_timeout()
+        left = f"it was left running ({self._context.names.setting('on-timeout', 'leave')})"
+        fate = left if is_left else self._stop_after_timeout()
         result = self.result(
-            Outcome.TIMED_OUT, f"Deployment {self._id} had not ended after {limit} (input timeout); {fate}."
+            Outcome.TIMED_OUT, f"Ran out of time: deployment {self._id} had not ended after {limit}; {fate}."
         )
         return result._replace(may_still_run=not is_left and (self._last is None or self._last.running))
 

@@ -181,11 +181,11 @@ class Deploy:
         return built._replace(deployment=live, live=live.published is True)
 
     def _unhealthy(self, deployment: Deployment) -> str:
-        context = self._context
+        context, names = self._context, self._context.names
         if not deployment.preview_url:
             return (
                 f"Deployment {deployment.id} has no preview URL, so its health can't be checked. Set up a preview"
-                " domain on the Stormkit instance, or drop health-check."
+                f" domain on the Stormkit instance, or drop {names('health-check')}."
             )
         url = health.check_url(deployment.preview_url, context.inputs.health_check)
         context.reporter.log(f"Health check: waiting for {url}")
@@ -201,11 +201,12 @@ class Deploy:
         kept = " Nothing was published." if context.inputs.publish else ""
         if checked.health is health.Health.UNKNOWN:
             return (
-                f"The health of {url} is not known: {checked.reason}.{kept} Drop health-check, or make the path public."
+                f"The health of {url} is not known: {checked.reason}.{kept} Drop {names('health-check')}, or make the"
+                " path public."
             )
         return (
-            f"The health check of {url} failed: {checked.reason}.{kept} Open the URL, or adjust health-check,"
-            " health-check-status and health-check-timeout."
+            f"The health check of {url} failed: {checked.reason}.{kept} Open the URL, or adjust"
+            f" {names('health-check')}, {names('health-check-status')} and {names('health-check-timeout')}."
         )
 
     def _stop_orphans(self) -> None:
@@ -224,7 +225,7 @@ class Deploy:
         if _has_ended(result) and not (trigger and trigger.unacknowledged):
             return self._cancelled_too_late(result)
         if self._context.inputs.on_cancel is OnGivingUp.LEAVE:
-            return result._replace(reason="The job was cancelled; the deployment was left running (on-cancel: leave).")
+            return result._replace(reason=self._context.left_running)
         stopped = self._build.stop_after_cancel(trigger)
         result = self._build.result(Outcome.CANCELLED)
         if not stopped:

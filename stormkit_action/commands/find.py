@@ -17,8 +17,8 @@ def named(context: Context) -> Deployment:
         if not error.from_handler:
             raise CommandError(error.text) from None
         raise CommandError(
-            f"There is no deployment {wanted} in {_where(context)}; nothing was changed. Check deployment-id and"
-            " env-id: a deployment belongs to one environment."
+            f"There is no deployment {wanted} in {_where(context)}; nothing was changed. Check"
+            f" {context.names('deployment-id')} and {context.names('env-id')}: a deployment belongs to one environment."
         ) from None
     context.check_environment(deployment)
     return deployment
@@ -33,7 +33,7 @@ def newest(context: Context, what: str, is_wanted: Callable[[Deployment], bool])
             return deployment
     raise CommandError(
         f"Branch {one_line(branch)} has no {what} in {_where(context)}; nothing was changed. Check the branch and"
-        " env-id, or set deployment-id."
+        f" {context.names('env-id')}, or set {context.names('deployment-id')}."
     )
 
 

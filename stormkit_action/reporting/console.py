@@ -21,7 +21,6 @@ from actions_toolkit.command import issue, issue_command
 
 from stormkit_action import troubleshooting
 from stormkit_action.text import MIN_SECRET_CHARACTERS, redact, strip_controls
-from stormkit_action.wording import with_flags
 
 # GitHub cuts an annotation at 4096 characters. A little less leaves room for how it counts.
 MAX_ANNOTATION_CHARACTERS = 4000
@@ -236,7 +235,7 @@ class PlainConsole(Console):
         self.log(f"error: {f'{title}: ' if title else ''}{strip_controls(text)}")
 
     def _print(self, text: str) -> None:
-        self._write(neutralize(redact(with_flags(text), self._secrets), keep_colours=False))
+        self._write(neutralize(redact(text, self._secrets), keep_colours=False))
 
     def _print_foreign(self, text: str) -> None:
         for piece in _pieces(text):

@@ -10,7 +10,7 @@ from typing import Protocol
 from actions_toolkit.file_command import issue_file_command, prepare_key_value_message
 
 from stormkit_action.errors import ActionError
-from stormkit_action.inputs import variable_elsewhere
+from stormkit_action.names import variable_elsewhere
 from stormkit_action.text import one_line
 
 # In a dotenv file it stands for a space, after which a shell would run the rest of the line.

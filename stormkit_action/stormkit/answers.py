@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from stormkit_action import fields
 from stormkit_action.errors import Busy, NoAnswer, NotFound, Refused, Rejected, ServerFault, StormkitError
+from stormkit_action.names import ON_GITHUB, Names
 from stormkit_action.stormkit.models import Deployment, Page, PolledStatus, Status, parse_id
 from stormkit_action.text import one_line
 
@@ -48,6 +49,7 @@ class Response(NamedTuple):
     origin: str
     env_id: str = ""
     is_first: bool = False
+    names: Names = ON_GITHUB
 
     @property
     def is_html(self) -> bool:
@@ -108,7 +110,7 @@ def understand(response: Response, required: str = "") -> Answer:
             raise Rejected(_not_the_api(response), status=response.status)
         raise ServerFault(
             f"Stormkit ({response.origin}) answered {response.status} without a JSON object while {response.action}."
-            " Check that api-url is the API's origin and not a web page's.",
+            f" Check that {response.names('api-url')} is the API's origin and not a web page's.",
             status=response.status,
         )
     if required and required not in response.data:
@@ -177,8 +179,8 @@ def _refused(response: Response, what: str, message: str) -> StormkitError:
             return Refused(text, status=status)
         return ServerFault(text, status=status)
     text = (
-        f"Stormkit refused the API key {what} Create one under {WHERE_KEYS_ARE} and save it as a repository secret;"
-        " with an app, team or user key check env-id too."
+        f"Stormkit refused the API key {what} Create one under {WHERE_KEYS_ARE} and"
+        f" {response.names.where_the_key_goes}; with an app, team or user key check {response.names('env-id')} too."
     )
     return Refused(text, status=status, server_message=message)
 
@@ -188,17 +190,18 @@ def _not_found(response: Response, quoted: str, message: str) -> StormkitError:
     is_empty = response.is_json and not response.text.strip()
     has_code = isinstance(data, dict) and data.get("code") == "not-found"
     if is_empty or has_code or message:
-        where = f" in environment {response.env_id}" if response.env_id else ", without an env-id"
+        env_id = response.names("env-id")
+        where = f" in environment {response.env_id}" if response.env_id else f", without {env_id}"
         if not has_code and not is_empty:
             # Stormkit says itself what is missing, for example the repository.
             advice = "Correct what it names, and run again."
         elif response.env_id:
             advice = f"Check these values, and that the API key reaches environment {response.env_id}."
         else:
-            advice = "With an app, team or user key env-id is needed; with an environment's key check the other values."
+            advice = f"An app, team or user key needs {env_id}; with an environment's key check the other values."
         if is_empty:
             # The dashboard's host answers like this too.
-            advice = f"{advice} Check api-url too: the API is at https://api.<domain>."
+            advice = f"{advice} Check {response.names('api-url')} too: the API is at https://api.<domain>."
         return NotFound(
             f"Stormkit answered 404 (not found) while {response.action}{where}.{quoted} {advice}",
             server_message=message,
@@ -208,8 +211,8 @@ def _not_found(response: Response, quoted: str, message: str) -> StormkitError:
         return Rejected(_not_the_api(response), status=response.status)
     return ServerFault(
         f"Stormkit's API was not there (404) while {response.action}.{quoted} Something else answered for"
-        f" {response.origin}: run again later. If it persists, check api-url, and that the server is v2026.04.10.1 or"
-        " newer.",
+        f" {response.origin}: run again later. If it persists, check {response.names('api-url')}, and that the server"
+        " is v2026.04.10.1 or newer.",
         status=response.status,
     )
 
@@ -217,8 +220,8 @@ def _not_found(response: Response, quoted: str, message: str) -> StormkitError:
 def _not_the_api(response: Response) -> str:
     return (
         f"{response.origin} answered with a web page ({response.status}) while {response.action}, so it is not"
-        " Stormkit's API. Set api-url to the API's origin: https://api.stormkit.io, or https://api.<domain> of a"
-        " self-hosted instance, not the dashboard, a preview or the bare address."
+        f" Stormkit's API. Set {response.names('api-url')} to the API's origin: https://api.stormkit.io, or"
+        " https://api.<domain> of a self-hosted instance, not the dashboard, a preview or the bare address."
     )
 
 
@@ -245,10 +248,11 @@ def _rejection(response: Response, what: str) -> str:
         target = one_line(response.headers.get("Location", "")) or "another address"
         return (
             f"Stormkit answered with a redirect to {target} {what} Redirects are not followed, to keep the key safe:"
-            " set api-url to the API's own origin."
+            f" set {response.names('api-url')} to the API's own origin."
         )
     if response.status == 400 and "https" in response.text.lower() and not isinstance(response.data, dict):
-        return f"{response.origin} speaks HTTPS, and the request was plain HTTP {what} Start api-url with https://."
+        api_url = response.names("api-url")
+        return f"{response.origin} speaks HTTPS, and the request was plain HTTP {what} Start {api_url} with https://."
     return f"Stormkit did not accept the request {what} Correct what it names and run again."
 
 

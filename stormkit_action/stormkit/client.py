@@ -7,6 +7,7 @@ from urllib.parse import quote
 from stormkit_action.cancellation import Pending
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import NoAnswer, NotFound, ServerFault
+from stormkit_action.names import Names
 from stormkit_action.stormkit import answers
 from stormkit_action.stormkit.answers import Answer
 from stormkit_action.stormkit.models import Deployment, Page, PolledStatus
@@ -44,6 +45,11 @@ class StormkitClient:
     def __init__(self, session: StormkitSession, *, env_id: str = "") -> None:
         self._session = session
         self.env_id = env_id
+
+    @property
+    def names(self) -> Names:
+        """What messages call inputs."""
+        return self._session.names
 
     def within(self, deadline: Deadline) -> "StormkitClient":
         """The same client, with every call ended by `deadline` and waiting on its clock."""
@@ -203,7 +209,8 @@ class StormkitClient:
         except ServerFault as error:
             if error.from_stormkit:
                 raise NotFound(
-                    f"Stormkit has no deployment {deployment_id}: its ids end at {MAX_ID}. Check deployment-id.",
+                    f"Stormkit has no deployment {deployment_id}: its ids end at {MAX_ID}. Check"
+                    f" {self.names('deployment-id')}.",
                     status=error.status,
                 ) from None
             raise
@@ -233,7 +240,8 @@ class _Pages:
             raise endless_list()
         if self._requests and self._session.is_over:
             raise NoAnswer(
-                "Ran out of time (input timeout) before the whole list of deployments was read. Raise timeout.",
+                "Ran out of time before the whole list of deployments was read. Raise"
+                f" {self._session.names('timeout')}.",
                 may_have_arrived=False,
                 retryable=False,
             )

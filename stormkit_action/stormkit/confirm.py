@@ -57,7 +57,7 @@ def publish(
     if deployment.status is not Status.SUCCESS:
         raise CommandError(
             f"Deployment {deployment.id} can't be published: its build is {deployment.status}. Only a successful build"
-            " can; deploy again or name another deployment-id."
+            f" can; deploy again or name another {client.names('deployment-id')}."
         )
     if deployment.published:
         log(f"Deployment {deployment.id} is already live.")
@@ -82,7 +82,9 @@ def _send_publish(
     retries = Retries(deadline, floor=LONGEST_PAUSE_S)
     while True:
         if deadline.over:
-            raise CommandError(f"Ran out of time (input timeout): deployment {deployment.id} was not published.")
+            raise CommandError(
+                f"Ran out of time: deployment {deployment.id} was not published. Raise {client.names('timeout')}."
+            )
         try:
             client.publish(deployment.id)
         except Busy as error:
@@ -128,8 +130,8 @@ def _wait_until_live(
                 return seen
         if deadline.over:
             raise CommandError(
-                f"Ran out of time (input timeout): deployment {deployment.id} is not live yet. Raise timeout, or"
-                " look at the dashboard: it may still come up."
+                f"Ran out of time: deployment {deployment.id} is not live yet. Raise {client.names('timeout')}, or look"
+                " at the dashboard: it may still come up."
             )
         pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S + (clock.monotonic() - began) / 4)
         clock.sleep(min(pause, deadline.remaining))

@@ -17,6 +17,7 @@ from stormkit_action import __version__
 from stormkit_action.cancellation import Pending
 from stormkit_action.clock import Clock, Deadline
 from stormkit_action.errors import NoAnswer, ServerFault, StormkitError
+from stormkit_action.names import ON_GITHUB, Names
 from stormkit_action.parsers import insecure
 from stormkit_action.retry import Retries
 from stormkit_action.stormkit.answers import (
@@ -52,11 +53,6 @@ PATIENCE_S = 55.0
 SILENCE_S = 3.0
 
 _CHUNK_BYTES = 65536
-
-NETWORK_ADVICE = (
-    "Check that api-url is right and that the runner reaches it (proxy variables such as HTTPS_PROXY are used;"
-    " a private certificate authority goes into REQUESTS_CA_BUNDLE)."
-)
 
 
 class PlainSession(requests.Session):
@@ -131,7 +127,7 @@ class Request(NamedTuple):
 class StormkitSession:
     """The session with one Stormkit API. `api_key` stays inside; `secrets` are redacted from every answer, as it is.
 
-    `log` adds a line to the log: while nothing answers, repeat() says so.
+    `log` adds a line to the log: while nothing answers, repeat() says so. Messages call inputs by `names`.
     """
 
     def __init__(
@@ -142,9 +138,11 @@ class StormkitSession:
         clock: Clock,
         secrets: tuple[str, ...] = (),
         log: Callable[[str], None] = lambda _: None,
+        names: Names = ON_GITHUB,
     ) -> None:
         self.origin = origin
         self.clock = clock
+        self.names = names
         self._log = log
         # Set once the API has answered. Shared by every copy of the session, like the connections.
         self._has_answered = threading.Event()
@@ -193,7 +191,7 @@ class StormkitSession:
             return self.clock.start(lambda: self._exchange(request, bounded)).wait(bounded)
         except TimeoutError:
             text = f"Stormkit ({self.origin}) did not finish its answer within {bounded:.3g} s while {request.action}."
-            raise NoAnswer(f"{text} {NETWORK_ADVICE}", may_have_arrived=True) from None
+            raise NoAnswer(f"{text} {self._network_advice}", may_have_arrived=True) from None
 
     def repeat(self, request: Request, *, patience: float = PATIENCE_S) -> Answer:
         """Send `request`, and again while its error is retryable, for `patience` seconds. Raises StormkitError.
@@ -213,6 +211,13 @@ class StormkitSession:
                     has_logged = True
                     self._log(f"Still trying. {error.text}")
                 retries.wait(error)
+
+    @property
+    def _network_advice(self) -> str:
+        return (
+            f"Check that {self.names('api-url')} is right and that the runner reaches it (proxy variables such as"
+            " HTTPS_PROXY are used; a private certificate authority goes into REQUESTS_CA_BUNDLE)."
+        )
 
     def _bounded(self, seconds: float) -> float:
         """`seconds`, or what the deadline leaves, but never so little that no request could be made."""
@@ -234,8 +239,10 @@ class StormkitSession:
         except (requests.RequestException, OSError, ValueError) as error:
             # OSError: a CA bundle that is not there. ValueError: a malformed proxy URL.
             problem = network_problem(error)
-            text = f"Stormkit ({self.origin}) gave no answer while {request.action}: {problem.text}. {NETWORK_ADVICE}"
-            raise NoAnswer(text, may_have_arrived=problem.may_have_arrived, retryable=problem.retryable) from None
+            text = f"Stormkit ({self.origin}) gave no answer while {request.action}: {problem.text}."
+            raise NoAnswer(
+                f"{text} {self._network_advice}", may_have_arrived=problem.may_have_arrived, retryable=problem.retryable
+            ) from None
         text = body[: 4 * MAX_TEXT_CHARACTERS].decode("utf-8-sig", "replace")[:MAX_TEXT_CHARACTERS]
         response_headers = redact_json(dict(response.headers), self._secrets)
         received = Response(
@@ -247,6 +254,7 @@ class StormkitSession:
             origin=self.origin,
             env_id=request.env_id,
             is_first=not self._has_answered.is_set(),
+            names=self.names,
         )
         try:
             answer = understand(received, request.required)

@@ -236,7 +236,7 @@ class TestTimeout:
         assert result.status is Outcome.TIMED_OUT
         assert (
             result.reason
-            == "Deployment 8241 had not ended after 1m 00s (input timeout); it was left running (on-timeout: leave)."
+            == "Ran out of time: deployment 8241 had not ended after 1m 00s; it was left running (on-timeout: leave)."
         )
         assert not result.may_still_run
         assert scene.clock.passed == pytest.approx(60, abs=0.1)
@@ -245,7 +245,7 @@ class TestTimeout:
     def test_stops_it_and_reads_back(self, scene):
         scene.stormkit.next_build(seconds=600)
         result = scene.deploy(timeout="60s", on_timeout="stop")
-        assert result.reason == "Deployment 8241 had not ended after 1m 00s (input timeout); it was stopped."
+        assert result.reason == "Ran out of time: deployment 8241 had not ended after 1m 00s; it was stopped."
         assert not result.may_still_run
         assert scene.stormkit.deployment("8241").status != "running"
 

@@ -411,5 +411,5 @@ def test_nothing_is_published_once_the_time_is_over(april):
     april.stormkit.next_build(seconds=59.9)
     result = april.run(timeout="60s", publish="true", health_check="/")
     assert (result.status, result.exit_code) == (Outcome.TIMED_OUT, 1)
-    assert result.reason == "Ran out of time (input timeout): deployment 8241 was not published."
+    assert result.reason == "Ran out of time: deployment 8241 was not published. Raise timeout."
     assert april.stormkit.received("POST", "publish") == []

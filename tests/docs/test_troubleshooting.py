@@ -39,7 +39,8 @@ COMPLETE = (
     "Input …: … finds its deployments itself",
     "Input …: without waiting there is no finished build",
     "A bug in the action; see the step's log.",
-    "--branch",
+    "--branch is needed",
+    "Input …: … is not the name of a branch",
     "The comment was deleted while it was edited.",
     "… of … are not up to date.",
     "Stormkit did not say which environment was deployed.",
@@ -56,7 +57,7 @@ COMPLETE = (
 
 # Parts that are never printed alone.
 PARTS = (
-    "… has that in …: …. Drop --branch.",
+    "… has that in …: …. Drop ….",
     "Name its host in NO_PROXY: a proxy is set.",
     "Its build was stopped and nothing was published.",
     " Nothing was published.",
@@ -66,11 +67,11 @@ PARTS = (
     "To deploy Dependabot's pull requests, save the key as a Dependabot secret too",
     ' It says: "…".',
     "Correct what it names, and run again.",
-    "… Check api-url too",
+    "… Check … too",
     "Check these values",
-    "With an app, team or user key env-id is needed",
+    "An app, team or user key needs …",
     " Deployment … is live.",
-    "Check that api-url is right",
+    "Check that … is right",
 )
 
 

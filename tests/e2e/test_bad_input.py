@@ -91,7 +91,7 @@ def test_an_empty_key_on_a_branch_of_one_s_own_is_an_error_that_says_where_keys_
     ("inputs", "words"),
     [
         ({"api_key": "SK_wrong"}, ["refused the API key (403)", "API Keys", "repository secret"]),
-        ({"api_key": "SK_user"}, ["404", f"deployment of {HEAD_BRANCH}, without an env-id", "env-id is needed"]),
+        ({"api_key": "SK_user"}, ["404", f"deployment of {HEAD_BRANCH}, without env-id", "key needs env-id"]),
         (
             {"api_key": "SK_user", "env_id": "999"},
             ["404", f"deployment of {HEAD_BRANCH} in environment 999", "the API key reaches"],

@@ -123,7 +123,7 @@ def test_the_time_is_over(stormkit, step, on_timeout, status):
     finished = step(timeout="1s", on_timeout=on_timeout).run()
     assert_sound(finished)
     assert (finished.exit_code, finished.outputs["status"]) == (1, "timed-out")
-    assert "input timeout" in finished.outputs["reason"]
+    assert "Ran out of time" in finished.outputs["reason"]
     assert stormkit.deployments[0].status == status
 
 

@@ -85,7 +85,7 @@ FAILED = _row(
 
 
 def _late(number: int) -> str:
-    return f"Deployment {number} had not ended after 30m 00s (input timeout); it was left running (on-timeout: leave)."
+    return f"Ran out of time: deployment {number} had not ended after 30m 00s; it was left running (on-timeout: leave)."
 
 
 SITES = (

@@ -49,7 +49,7 @@ def refused(status: int, data: Any = None, **more: Any) -> StormkitError:
         (402, OVER_LIMIT, Refused, OVER_LIMIT["error"], "change the plan; nothing was built"),
         (403, None, Refused, "", "with an app, team or user key check env-id too"),
         (403, {"error": "No.", "code": "forbidden", "docs": "https://x"}, Refused, "No.", "repository secret"),
-        (404, None, NotFound, "", "without an env-id. With an app, team or user key env-id is needed"),
+        (404, None, NotFound, "", "without env-id. An app, team or user key needs env-id"),
         (
             404,
             {"error": "gone", "code": "not-found"},
