@@ -39,6 +39,7 @@ RUN cd /app && /opt/venv/bin/python -Ec 'import importlib, pkgutil, backoff, git
  && ln -s /app/entrypoint.py /usr/local/bin/stormkit-action
 # No USER and no WORKDIR: GitHub runs container actions as root and in its own working directory.
 # -E: a workflow's PYTHON* variables are not ours. A script, not -m: the working directory is a foreign checkout.
-# Two of them it honours all the same: they would name a virtual environment in that checkout.
-ENTRYPOINT ["/usr/bin/env", "-u", "PYTHONEXECUTABLE", "-u", "__PYVENV_LAUNCHER__", \
+# Two of them it honours all the same: they would name a virtual environment in that checkout. A cancel that comes while
+# Python starts waits until somebody listens.
+ENTRYPOINT ["/usr/bin/env", "--block-signal=INT,TERM,HUP", "-u", "PYTHONEXECUTABLE", "-u", "__PYVENV_LAUNCHER__", \
     "/opt/venv/bin/python", "-Eu", "/app/entrypoint.py"]

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S -u PYTHONEXECUTABLE -u __PYVENV_LAUNCHER__ /opt/venv/bin/python -Eu
+#!/usr/bin/env -S --block-signal=INT,TERM,HUP -u PYTHONEXECUTABLE -u __PYVENV_LAUNCHER__ /opt/venv/bin/python -Eu
 """What GitHub runs after the job: finishes a step that was killed. After a normal end it imports nothing and exits."""
 
 import os

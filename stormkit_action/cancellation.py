@@ -11,6 +11,8 @@ from stormkit_action.errors import Cancelled
 
 T = TypeVar("T")
 
+_CANCELS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class Cancellation:
     """Whether the job was cancelled, and the waits that end when it is."""
@@ -43,10 +45,12 @@ class Cancellation:
         os.set_blocking(write_end, False)
         signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
         threading.Thread(target=self._watch, args=(read_end,), name="signals", daemon=True).start()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in _CANCELS:
             # nohup makes its program ignore SIGHUP.
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, _do_nothing)
+        # The entry point blocks them, so that one which comes while Python starts is not lost.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _CANCELS)
 
     def _watch(self, read_end: int) -> None:
         os.read(read_end, 1)

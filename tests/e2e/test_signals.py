@@ -1,6 +1,7 @@
 """A cancel at every stage of a step: told in time, and nothing goes on that was to be stopped."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import time
 
 import pytest
 
+from sandbox.events import HEAD_BRANCH
 from sandbox.runner.runner import ACTION
 from sandbox.stormkit.server import Generation
 from stormkit_action.reporting.comment_body import read_rows
@@ -290,3 +292,36 @@ def test_a_second_signal_changes_nothing(stormkit, step):
     finished = cancelled(running, signal.SIGTERM)
     nothing_goes_on(stormkit)
     assert "deployment 8241 stopped" in finished.outputs["reason"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_one_that_comes_while_python_starts_is_not_lost(stormkit, tmp_path, number):
+    """The entry point is started with signals blocked, so one that is there already waits for its handler."""
+    shebang = (ACTION / "entrypoint.py").read_text(encoding="utf-8").partition("\n")[0]
+    [blocking] = re.findall(r"--block-signal=\S+", shebang)
+    finished = subprocess.run(
+        [
+            "env",
+            blocking,
+            "sh",
+            "-c",
+            f'kill -{number.value} $$; exec "$@"',
+            "sh",
+            sys.executable,
+            "-E",
+            str(ACTION / "entrypoint.py"),
+            "--branch",
+            HEAD_BRANCH,
+        ],
+        env={"STORMKIT_API_KEY": "SK_sandbox", "STORMKIT_API_URL": stormkit.url},
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert finished.returncode == 130
+    assert "The job was cancelled before anything was triggered.\n" in finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert stormkit.received() == []
