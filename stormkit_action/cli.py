@@ -12,6 +12,7 @@ import shutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from stormkit_action import __version__, ci, parsers
@@ -132,6 +133,9 @@ def read(arguments: Sequence[str], environ: Mapping[str, str]) -> CommandLine:
         _early(arguments, name) or environ.get(variable_elsewhere(name), "") for name in ("output", "dotenv")
     )
     as_json = "--json" in arguments
+    if output and Path(output).absolute() == Path(dotenv).absolute():
+        problem = f"--output and --dotenv name the same file, {parsers.shown(output)}: give each its own."
+        return CommandLine(environ=kept, json=as_json, output=output, problems=(problem,))
     try:
         as_json = as_json or _switch(environ, "json")
         flags = _flags(arguments)
@@ -235,7 +239,7 @@ def _api_key(environ: Mapping[str, str]) -> str:
     if key or not path:
         return key
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - a bounded read
+        with Path(path).open("rb") as file:
             return file.read(_MAX_KEY_FILE_BYTES).decode("utf-8", "replace").strip()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a path"
@@ -280,7 +284,9 @@ def _parser() -> argparse.ArgumentParser:
             )
     group = parser.add_argument_group("result")
     group.add_argument("--json", action="store_true", help="Print the result as one JSON document on standard output.")
-    group.add_argument("--output", metavar="FILE", action=_Once, help="Write the result's JSON document to FILE.")
+    group.add_argument(
+        "--output", metavar="FILE", action=_Once, help="Write the JSON document to FILE; - is standard output."
+    )
     group.add_argument(
         "--dotenv", metavar="FILE", action=_Once, help="Write the outputs to FILE, as STORMKIT_PREVIEW_URL=… lines."
     )

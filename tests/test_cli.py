@@ -165,6 +165,19 @@ def test_files_are_written_in_every_ending(run, tmp_path, stormkit, arguments):
     assert lines[0] == "STORMKIT_STATUS=failed"
 
 
+def test_one_file_for_both_results_is_an_error(run, tmp_path):
+    shown = run("--output", "x", STORMKIT_DOTENV="./x", STORMKIT_API_KEY=KEY)
+    assert shown.code == 2
+    assert "--output and --dotenv name the same file, x: give each its own." in shown.err
+    assert json.loads((tmp_path / "x").read_text(encoding="utf-8"))["status"] == "failed"
+
+
+def test_a_dash_is_standard_output(run, tmp_path):
+    shown = run("--brunch", "--json", "--output", "-")
+    assert shown.result["status"] == "failed"
+    assert not (tmp_path / "-").exists()
+
+
 def test_a_file_that_cannot_be_written_is_one_error_and_the_other_is_written(run, tmp_path):
     shown = run("--brunch", "--output", "/nowhere/x", "--dotenv", "out.env")
     assert shown.err.count("/nowhere/x could not be written (No such file or directory).") == 1

@@ -79,7 +79,7 @@ class JsonOutput:
         """Print and write the result. Raises ActionError when some of it can't be written."""
         document = f"{texts['result']}\n"
         problems = [_write(path, text) for path, text in ((self._output, document), (self._dotenv, _dotenv(texts)))]
-        if self._as_json:
+        if self._as_json and self._output != "-":
             problems.append(_print(document))
         if any(problems):
             raise ActionError(" ".join(filter(None, problems)))
@@ -115,9 +115,11 @@ def _print(text: str) -> str:
 
 
 def _write(path: str, text: str) -> str:
-    """Write a file unless `path` is empty. What went wrong; empty when nothing did."""
+    """Write a file, or standard output for `-`, unless `path` is empty. What went wrong; empty when nothing did."""
     if not path:
         return ""
+    if path == "-":
+        return _print(text)
     try:
         Path(path).write_text(text, encoding="utf-8")
     except (OSError, ValueError) as error:
