@@ -11,9 +11,10 @@ _SHA = r"[0-9a-f]{40}"
 class Pipeline(NamedTuple):
     """A pipeline of the CI called `name`. What the CI does not say is empty.
 
-    `branch` is the source branch in a merge request. `variables` are those that branch and commit come from.
-    `fork` is the repository that the branch lives in, where that is another one. `remote_branch` is the name of a
-    remote-tracking branch, where the CI gives no other.
+    `branch` is the source branch in a merge request. `branch_variable` and `sha_variable` are where the CI has branch
+    and commit, as far as it has them. `fork` is the repository that the branch lives in, where that is another one.
+    `remote_branch` is the name of a remote-tracking branch, where the CI gives no other. `request` is what the CI calls
+    a pull request.
     """
 
     name: str
@@ -22,18 +23,22 @@ class Pipeline(NamedTuple):
     default_branch: str = ""
     tag: str = ""
     fork: str = ""
-    variables: tuple[str, ...] = ()
+    branch_variable: str = ""
+    sha_variable: str = ""
     remote_branch: str = ""
+    request: str = "pull request"
 
     @property
     def text(self) -> str:
         """The log's line about where branch and commit come from."""
-        commit = f", commit {self.sha[:7]}" if self.sha else ""
-        return f"{self.name}: branch {self.branch}{commit} (from {', '.join(self.variables)})"
+        if not self.sha:
+            return f"{self.name}: branch {self.branch} (from {self.branch_variable})"
+        variables = f"{self.branch_variable}, {self.sha_variable}"
+        return f"{self.name}: branch {self.branch}, commit {self.sha[:7]} (from {variables})"
 
     def branch_advice(self, given: str) -> str:
         """What to say where the branch's name was given wrongly, by the flag or variable `given`."""
-        return f"{self.name} has that in {self.variables[0]}: {self.branch}. Drop {given}."
+        return f"{self.name} has that in {self.branch_variable}: {self.branch}. Drop {given}."
 
 
 Environ = Mapping[str, str]
@@ -63,7 +68,7 @@ def checked_out_branch(directory: Path) -> str:
 
 
 def _gitlab(environ: Environ) -> Pipeline:
-    base = Pipeline(name="GitLab", default_branch=environ.get("CI_DEFAULT_BRANCH", ""))
+    base = Pipeline(name="GitLab", request="merge request", default_branch=environ.get("CI_DEFAULT_BRANCH", ""))
     if not environ.get("CI_MERGE_REQUEST_IID"):
         return _branch(base, environ, "CI_COMMIT_BRANCH", "CI_COMMIT_SHA", tag="CI_COMMIT_TAG")
     # Set in pipelines for merged results alone, where CI_COMMIT_SHA is the merge commit.
@@ -131,13 +136,13 @@ def _woodpecker(environ: Environ) -> Pipeline:
 
 def _branch(pipeline: Pipeline, environ: Environ, branch: str, sha: str, *, tag: str = "") -> Pipeline:
     """`pipeline` with branch, commit and tag from the variables of these names."""
+    pipeline = pipeline._replace(branch_variable=branch, sha_variable=sha)
     tag_name, name = environ.get(tag, ""), environ.get(branch, "").removeprefix("refs/heads/")
     if tag_name:
         return pipeline._replace(tag=tag_name)
     if not name or name.startswith("refs/"):
         return pipeline
-    used = tuple(variable for variable in (branch, sha) if environ.get(variable))
-    return pipeline._replace(branch=name, sha=environ.get(sha, ""), variables=used)
+    return pipeline._replace(branch=name, sha=environ.get(sha, ""))
 
 
 _CIS: tuple[tuple[Callable[[Environ], bool], Callable[[Environ], Pipeline]], ...] = (

@@ -50,8 +50,9 @@ def skip_reason(event: Event, *, has_key: bool) -> str:
     if event.from_fork:
         fork = event.head_repository or "a fork that was deleted"
         here = event.repository or "this repository"
+        request = event.pipeline.request if event.pipeline else "pull request"
         return (
-            f"The pull request comes from a fork ({fork}). Stormkit would build the branch of that name in"
+            f"The {request} comes from a fork ({fork}). Stormkit would build the branch of that name in"
             f" {here} instead, so nothing was deployed. For a preview, push the branch to {here}."
         )
     if not has_key and event.actor == DEPENDABOT:
@@ -137,22 +138,30 @@ def _needs_branch(command: Command, inputs: Inputs) -> bool:
 
 
 def _no_branch(event: Event, names: Names) -> str:
+    """What is missing where nothing names a branch."""
     if not names.on_github:
-        if event.tag:
-            return f"--branch is needed: the pipeline runs for the tag {event.tag}, and Stormkit deploys branches."
-        if event.checked_out:
-            return f"--branch is needed. The branch that is checked out here is {one_line(event.checked_out)}."
-        if event.pipeline and event.pipeline.remote_branch:
-            remote = one_line(event.pipeline.remote_branch)
-            return f"--branch is needed. GIT_BRANCH is {remote}: give --branch {remote.removeprefix('origin/')}."
-        where = f"{event.pipeline.name} names none" if event.pipeline else "no CI names one"
-        return f"--branch is needed: {where}."
+        return _no_branch_elsewhere(event)
     if event.tag:
         return (
             f'Input branch: "" is not valid: the event is about the tag {event.tag}, and Stormkit deploys branches;'
             " set branch."
         )
     return f'Input branch: "" is not valid: the {event.name} event names no branch; set branch.'
+
+
+def _no_branch_elsewhere(event: Event) -> str:
+    """What is missing outside GitHub, and what there is instead."""
+    pipeline = event.pipeline
+    if event.tag:
+        return f"--branch is needed: the pipeline runs for the tag {event.tag}, and Stormkit deploys branches."
+    if event.checked_out:
+        return f"--branch is needed. The branch that is checked out here is {one_line(event.checked_out)}."
+    if pipeline is None:
+        return "--branch is needed: no CI names one."
+    if pipeline.remote_branch:
+        remote = one_line(pipeline.remote_branch)
+        return f"--branch is needed. GIT_BRANCH is {remote}: give --branch {remote.removeprefix('origin/')}."
+    return f"--branch is needed: {pipeline.name} names none in {pipeline.branch_variable}."
 
 
 def _not_a_branch(name: str, event: Event, names: Names) -> str:

@@ -64,7 +64,7 @@ SECTIONS: tuple[str, ...] = (
     "The github-token is not valid",
     "No github-token, so",
     "There is no open pull request of … to comment on",
-    "The pull request comes from a fork",
+    "The … comes from a fork",
     "Dependabot's runs get no repository secrets",
     "Kept the deployments of …",
     "is the repository's default branch, so its deployments stay",

@@ -4,8 +4,11 @@ import pytest
 
 from sandbox.events import HEAD_BRANCH, HEAD_SHA, MERGE_SHA
 from stormkit_action import ci
+from stormkit_action.errors import InputError
 from stormkit_action.event import read as read_event
-from stormkit_action.plan import skip_reason
+from stormkit_action.names import Names
+from stormkit_action.plan import decide, skip_reason
+from tests.test_inputs import parsed
 
 GITLAB = {"GITLAB_CI": "true", "CI_DEFAULT_BRANCH": "main", "CI_COMMIT_SHA": HEAD_SHA}
 MERGE_REQUEST = {
@@ -99,7 +102,24 @@ def test_nothing_is_known_in_a_terminal():
     ],
 )
 def test_a_fork_is_skipped_in_any_ci(environ):
-    assert "comes from a fork" in skip_reason(read_event(environ), has_key=True)
+    request = "merge request" if "GITLAB_CI" in environ else "pull request"
+    assert f"The {request} comes from a fork" in skip_reason(read_event(environ), has_key=True)
+
+
+@pytest.mark.parametrize(
+    ("commit", "text"),
+    [
+        (HEAD_SHA, f"commit {HEAD_SHA[:7]} (from BUILDKITE_BRANCH, BUILDKITE_COMMIT)"),
+        ("HEAD", "(from BUILDKITE_BRANCH)"),
+    ],
+)
+def test_the_log_names_the_variables_that_were_used(commit, text):
+    assert ci.read({**BUILDKITE, "BUILDKITE_COMMIT": commit}).text.endswith(text)
+
+
+def test_a_branch_that_is_missing_is_asked_for_by_the_ci_s_variable():
+    with pytest.raises(InputError, match="Bitbucket names none in BITBUCKET_BRANCH"):
+        decide(parsed(), read_event({"BITBUCKET_BUILD_NUMBER": "1"}), Names(on_github=False))
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,8 @@ def variables_of(job: dict) -> dict[str, str]:
 def test_gitlab(run, stormkit, tmp_path):
     """The recipe `"gitlab-ci"`, by the component that it includes."""
     job = JOBS["preview"]
-    log = run(job["script"], **MERGE_REQUEST, **variables_of(job))
+    dashboard = {"STORMKIT_DASHBOARD_URL": "https://stormkit.example.com"}
+    log = run(job["script"], **MERGE_REQUEST, **variables_of(job), **dashboard)
     assert_is_for_people(log)
     deployment = the_deployment(tmp_path / "stormkit.json")
     assert (deployment["branch"], deployment["commit-matches"]) == (HEAD_BRANCH, True)
@@ -115,6 +116,12 @@ def test_gitlab(run, stormkit, tmp_path):
     assert links["Stormkit"][0]["external_link"]["label"] == "Deployment"
     assert_is_for_people(run(JOBS["preview-cleanup"]["script"], **MERGE_REQUEST))
     assert [deployment.deleted for deployment in stormkit.deployments] == [True]
+
+
+def test_gitlab_shows_no_link_without_an_address(run, tmp_path):
+    (tmp_path / "stormkit.env").write_text("STORMKIT_DETAILS_URL=\n", encoding="utf-8")
+    run(JOBS["preview"]["after_script"], **MERGE_REQUEST, CI_JOB_STATUS="failed")
+    assert not (tmp_path / "stormkit-links.json").exists()
 
 
 def test_gitlab_production(run, stormkit, tmp_path):
