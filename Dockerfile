@@ -23,8 +23,9 @@ RUN python -m venv --without-pip /opt/venv \
  && find /opt/venv -name '*.pyi' -delete
 COPY stormkit_action /app/stormkit_action
 COPY entrypoint.py post_entrypoint.py /app/
-# Bytecode that is taken as it is: no file's time matters, and nothing is left to write on a read-only root.
-RUN chmod 755 /app/entrypoint.py /app/post_entrypoint.py \
+# For any user, whatever umask this was checked out with. Bytecode that is taken as it is: no file's time matters, and
+# nothing is left to write on a read-only root.
+RUN chmod -R a+rX,go-w /app && chmod a+x /app/*.py \
  && python -m compileall -q --invalidation-mode unchecked-hash /opt/venv /app/stormkit_action
 
 FROM ${BASE}

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -47,9 +48,28 @@ class Builder:
                 if not _exists(BASE):
                     self._pulled.touch()
                 _run("docker", "build", "--tag", self.base, "-", stdin=_BARE)
+                source = self._private_copy()
                 # Without BuildKit, the stage `build` becomes an image too: by a name it can be removed.
                 for name, flags in ((f"{self._name}:build", "--target=build"), (self.image, "")):
-                    _run("make", "image", f"IMAGE={name}", f"BASE={self.base}", f"BUILD_FLAGS={flags}")
+                    _run("make", "image", f"IMAGE={name}", f"BASE={self.base}", f"BUILD_FLAGS={flags}", cwd=source)
+
+    def _private_copy(self) -> Path:
+        """What the image is built of, as a checkout under umask 077 has it."""
+        copy = self._directory / "source"
+        copy.mkdir()
+        for name in (
+            "Makefile",
+            "Dockerfile",
+            ".dockerignore",
+            "requirements.txt",
+            "entrypoint.py",
+            "post_entrypoint.py",
+        ):
+            shutil.copy(ACTION / name, copy)
+        shutil.copytree(ACTION / "stormkit_action", copy / "stormkit_action")
+        for path in (copy, *copy.rglob("*")):
+            path.chmod(path.stat().st_mode & ~0o077)
+        return copy
 
     def close(self) -> None:
         """Remove the images, unless another process still uses them."""
@@ -76,11 +96,11 @@ def _exists(image: str) -> bool:
     return bool(docker("images", "--quiet", image))
 
 
-def _run(*command: str, stdin: str = "") -> None:
+def _run(*command: str, stdin: str = "", cwd: Path = ACTION) -> None:
     # Without the flags and the job server of a make that the tests run in.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     done = subprocess.run(
-        command, cwd=ACTION, env=environment, input=stdin, capture_output=True, text=True, timeout=900, check=False
+        command, cwd=cwd, env=environment, input=stdin, capture_output=True, text=True, timeout=900, check=False
     )
     if done.returncode:
         raise RuntimeError(f"{command[0]} failed ({done.returncode}):\n{done.stdout}{done.stderr}")

@@ -11,6 +11,7 @@ from sandbox.events import HEAD_BRANCH
 from sandbox.runner.container import RUNNER_UID, docker
 from sandbox.runner.directory import JobDirectory
 from sandbox.runner.runner import ACTION
+from stormkit_action import __version__
 from stormkit_action.reporting.outputs import OUTPUTS
 from tests.image.conftest import KEY
 
@@ -106,6 +107,13 @@ def test_other_cis_have_a_command(image, stormkit, github, tmp_path):
         *("-c", f"stormkit-action --branch {HEAD_BRANCH} --json"),
     )
     assert json.loads(said)["status"] == "success"
+
+
+@pytest.mark.parametrize("user", ["0", "1000", "12345:12345"])
+def test_any_user_can_run_it_on_a_read_only_root(image, user):
+    """The image is built from files that only their owner can read."""
+    said = docker("run", "--rm", "--network=none", f"--user={user}", "--read-only", image, "--version")
+    assert said == f"{__version__}\n"
 
 
 @pytest.mark.threat("A leaked log")

@@ -6,10 +6,12 @@ GitHub. A failing history is shrunk by hypothesis to the shortest one, and print
 
 import itertools
 import json
+import os
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -241,7 +243,9 @@ class Life:
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    return tmp_path_factory.mktemp("life")
+    # requests looks through the whole environment for proxies twice a request, a fifth of a history's time.
+    with mock.patch.dict(os.environ, clear=True):
+        yield tmp_path_factory.mktemp("life")
 
 
 @settings(
