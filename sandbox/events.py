@@ -1,6 +1,6 @@
 """Realistic webhook payloads (`events/*.json`) and the GITHUB_* variables that GitHub sets beside them.
 
-All payloads tell of one repository, one pull request and one head commit, so a test may mix them.
+All payloads are about one repository, one pull request and one head commit, so a test may mix them.
 """
 
 import json

@@ -79,7 +79,7 @@ class DeploymentResult(NamedTuple):
 
     @property
     def changes_what_is_shown(self) -> bool:
-        """Whether the command did something, or found a deployment to tell of."""
+        """Whether the command did something, or found a deployment to report."""
         return bool(self.ended_ids) or (self.deployment is not None and not self.refused)
 
     @property

@@ -100,7 +100,8 @@ def test_entry_points_can_be_run(name):
     assert os.access(path, os.X_OK)
     # GitHub passes no arguments to a post-entrypoint, so the file names its interpreter itself.
     assert path.read_text(encoding="utf-8").startswith(
-        "#!/usr/bin/env -S -u PYTHONEXECUTABLE -u __PYVENV_LAUNCHER__ /opt/venv/bin/python -Eu\n"
+        "#!/usr/bin/env -S --block-signal=INT,TERM,HUP -u PYTHONEXECUTABLE -u __PYVENV_LAUNCHER__"
+        " /opt/venv/bin/python -Eu\n"
     )
 
 

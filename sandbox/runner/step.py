@@ -128,7 +128,7 @@ class Step:
             return self._log.printed[seen:]
 
     def wait(self, timeout: float = 60.0) -> Finished:
-        """Wait until the step ends. After `timeout` seconds it is killed and TimeoutError tells its log."""
+        """Wait until the step ends. After `timeout` seconds it is killed and TimeoutError carries its log."""
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:

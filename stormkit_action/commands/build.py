@@ -186,7 +186,7 @@ class Build:
         try:
             self.stop(Deadline.after(self._context.clock, TIMEOUT_STOP_BUDGET_S))
         except CommandError:
-            return "it was told to stop, but Stormkit still reports it as running"
+            return "it was asked to stop, but Stormkit still reports it as running"
         except StormkitError as error:
             return f"stopping it was not confirmed: {error.text.removesuffix('.')}"
         if self._last is None or self._last.status is Status.STOPPED:

@@ -13,7 +13,7 @@ OUTPUTS: Mapping[str, str] = {
     "reason": "One line: why it was skipped, failed, or not published. Empty on plain success.",
     "deployment-id": "Id of the Stormkit deployment.",
     "branch": "Branch that was deployed.",
-    "commit-sha": "Commit that was built, as Stormkit tells it.",
+    "commit-sha": "Commit that was built, as Stormkit reports it.",
     "duration": "How long the build took, in seconds.",
     "commit-matches": "true, false, or empty when nothing was expected or nothing is known.",
     "preview-url": "Where the deployment can be seen.",

@@ -218,7 +218,7 @@ def _as_stopped(seen: Deployment) -> Deployment:
 def _still_running(deployment_id: str, error: StormkitError | None) -> CommandError | StormkitError:
     if error is None:
         return CommandError(
-            f"Deployment {deployment_id} was told to stop, but Stormkit still reports it as running. Run the command"
+            f"Deployment {deployment_id} was asked to stop, but Stormkit still reports it as running. Run the command"
             " again, or stop it on the dashboard."
         )
     # Reading showed that it is there, whatever the stop answered.

@@ -264,7 +264,7 @@ class TestTimeout:
         scene.stormkit.fault("stop", "empty-object", times=100)
         scene.stormkit.answers.overrides = {"status": "running"}
         result = scene.deploy(timeout="60s", on_timeout="stop")
-        assert "it was told to stop, but Stormkit still reports it as running" in result.reason
+        assert "it was asked to stop, but Stormkit still reports it as running" in result.reason
         assert result.may_still_run
         assert scene.clock.passed < 75
 

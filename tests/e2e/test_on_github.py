@@ -33,7 +33,7 @@ def until(condition):
 
 
 def building(step, github):
-    """Wait until the step has told everything that there is to tell of a build under way."""
+    """Wait until the step has reported everything there is to report of a build under way."""
     end = time.monotonic() + 20
     while time.monotonic() < end and not (github.state.comments() and states(github)):
         time.sleep(0.02)

@@ -124,7 +124,7 @@ def test_what_an_answer_lacks_is_empty():
         (BOT, True),
         (Account(id=41898282, login="renamed[bot]", type="Bot"), True),
         (Account(id=7, login="github-actions[bot]", type="Bot"), False),
-        # What GraphQL tells of an installation where it leaves the id away.
+        # How GraphQL describes an installation when it leaves out the id.
         (Account(login="github-actions", type="Bot"), True),
         # A person whose name is a bot's without the suffix.
         (Account(login="github-actions", type="User"), False),

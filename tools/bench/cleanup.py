@@ -80,7 +80,7 @@ def _stormkit(number: int) -> Stormkit:
 
 
 def section() -> Section:
-    """Measure, and tell."""
+    """Measure, and describe the result."""
     measured = {number: (action(number), loop(number)) for number in NUMBERS}
     step, one_by_one = measured[NUMBERS[-1]]
     rows = (

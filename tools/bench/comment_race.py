@@ -137,7 +137,7 @@ def play(
 
 
 def section(*, rounds: int = 12, jobs: int = 16) -> Section:
-    """Measure, and tell."""
+    """Measure, and describe the result."""
     seeds = range(1, rounds + 1)
     played = [one for _, one in play(seeds, at_once=4, jobs=jobs, latency=LATENCY, jitter=JITTER, lost=LOST, apart=0.0)]
     held = sum(not each.problems for each in played)

@@ -62,7 +62,7 @@ def deploy(number: int) -> Measured:
 
 
 def section() -> Section:
-    """Measure, and tell."""
+    """Measure, and describe the result."""
     measured = {number: deploy(number) for number in NUMBERS}
     return Section(
         title="Several `environments` in one step",

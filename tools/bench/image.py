@@ -51,7 +51,7 @@ def added() -> int:
 
 
 def section() -> Section:
-    """Measure, and tell."""
+    """Measure, and describe the result."""
     megabytes = f"{added() / 1e6:.1f} MB"
     name = base().split("@")[0]
     return Section(

@@ -75,7 +75,7 @@ def deploy(message: str, *, build_log: str, ok: bool = True) -> Run:
 
 
 def section() -> Section:
-    """Measure, and tell."""
+    """Measure, and describe the result."""
     rows = [("one line", "failure", deploy("ok", build_log="failure").peak)]
     for name, make in (("plain text", plain_log), ("random digits", random_log), ("emoji and accents", unicode_log)):
         message = make()

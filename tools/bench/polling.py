@@ -265,7 +265,7 @@ def table(measured: dict[str, Measured], *, spread: float | None = None) -> Iter
 
 
 def section() -> Section:
-    """Measure, and tell."""
+    """Measure, and describe the result."""
     known = {spread: measure(builds(spread)) for spread in SPREADS}
     loop, action = known[0.1][LOOP_NAME], known[0.1][ACTION_NAME]
     details = [*_introduction()]

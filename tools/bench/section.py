@@ -1,4 +1,4 @@
-"""One measurement as docs/performance.md tells it: the answer in a sentence, and the tables behind it."""
+"""One measurement as docs/performance.md shows it: the answer in a sentence, and the tables behind it."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

@@ -99,7 +99,7 @@ def _action(server: Refusing, directory: Path) -> Until:
 
 
 def section(count: int = PAIRS) -> Section:
-    """Measure, and tell."""
+    """Measure, and describe the result."""
     measured = pairs(count)
     rows = {
         "the smallest script that triggers with `requests`": [smallest for smallest, _ in measured],
