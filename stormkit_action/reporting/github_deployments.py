@@ -25,6 +25,9 @@ from stormkit_action.text import one_line
 _PUBLISHING = frozenset({Command.PUBLISH, Command.ROLLBACK})
 _COMMANDS = frozenset({Command.DEPLOY, Command.RESTART}) | _PUBLISHING | REMOVING
 
+# Of a whole commit id, in hexadecimal.
+SHA_DIGITS = 40
+
 # GitHub refuses a longer description.
 MAX_DESCRIPTION_CHARACTERS = 140
 
@@ -93,8 +96,8 @@ class GitHubDeployments:
         return self._inputs.publish or self._plan.command in _PUBLISHING
 
     def begin(self, github: GitHubApi, result: DeploymentResult) -> None:
-        """Create the GitHub Deployment of a deployment that was triggered."""
-        if self._sent.get(result.name) == result.deployment_id or not result.env_id:
+        """Create the GitHub Deployment of a deployment that was triggered, unless it was created before."""
+        if not result.deployment_id or not result.env_id or self._sent.get(result.name) == result.deployment_id:
             return
         failed = self.ids.pop(result.name, None)
         if failed is not None:
@@ -134,6 +137,9 @@ class GitHubDeployments:
             self._end_removed(github, result, self._list(github, task=task, at_most=at_most))
         if self._plan.command in REMOVING:
             return
+        if result.name in self._sent:
+            # A build that was tried again may have ended before its own was created.
+            self.begin(github, result)
         number = self.ids.get(result.name) or self._missed(github, result)
         if number is None:
             return
@@ -247,6 +253,8 @@ class GitHubDeployments:
             for deployment in self._list(github, task=_task(self._plan.branch)):
                 payload = deployment.payload
                 is_mine = (payload.get("run-id"), payload.get("attempt")) == (run.id, run.attempt)
+                if not self._resumed:
+                    is_mine = is_mine and payload.get("deployment-id") == result.deployment_id
                 if is_mine and self._is_of_environment(deployment, result):
                     self.ids[result.name] = deployment.id
                     return deployment.id
@@ -257,12 +265,12 @@ class GitHubDeployments:
             self.problem = "Stormkit did not say which environment was deployed."
             return None
         # publish and rollback act on an existing deployment: use its commit. deploy was asked for expected_sha.
-        sha = result.commit_sha if self._plan.command in _PUBLISHING else self._plan.expected_sha
-        return self._create(github, result, sha)
+        expected = "" if self._plan.command in _PUBLISHING else self._plan.expected_sha
+        return self._create(github, result, expected if _is_whole(expected) else result.commit_sha)
 
     def _create(self, github: GitHubApi, result: DeploymentResult, sha: str) -> int | None:
-        if not sha:
-            self.problem = "The commit is not known before it is built (input branch without sha)."
+        if not _is_whole(sha):
+            self.problem = "Stormkit did not say which commit was built."
             return None
         name = result.name or self._inputs.label
         payload = {
@@ -353,6 +361,11 @@ def _states_shown(rows: Iterable[Row], result: DeploymentResult) -> Mapping[str,
         states[row.good_id] = "success"
     states.pop("", None)
     return states
+
+
+def _is_whole(sha: str) -> bool:
+    """Whether it is a whole commit id: GitHub finds no commit by a part of one."""
+    return len(sha) == SHA_DIGITS
 
 
 def _set_inactive(github: GitHubApi, number: int, reason: str) -> None:

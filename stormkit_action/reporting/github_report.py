@@ -86,7 +86,8 @@ class GitHubReport:
         # Whether this step created the comment.
         self._is_first = False
         self._started: deque[DeploymentResult] = deque()
-        # Started deployments whose environment Stormkit has not told yet, by the environment's name.
+        # By the environment's name: its id, once Stormkit has reported it, and what was started before.
+        self._env_ids: dict[str, str] = {}
         self._unplaced: dict[str, DeploymentResult] = {}
         self._thread: threading.Thread | None = None
         self._clock = _WorkersClock(clock)
@@ -96,8 +97,9 @@ class GitHubReport:
         if not self.deployments.wanted:
             return
         with self._lock:
-            if result.env_id:
-                self._started.append(result)
+            env_id = result.env_id or self._env_ids.get(result.name, "")
+            if env_id:
+                self._started.append(result._replace(env_id=env_id))
             else:
                 self._unplaced[result.name] = result
         self._wake_worker()
@@ -109,8 +111,10 @@ class GitHubReport:
             if self.comment.wanted and self._shown.get(name) != build:
                 self._shown[name] = build
                 self._rows[name] = row._replace(began=self._began_ms)
-            if row.env_id and name in self._unplaced:
-                self._started.append(self._unplaced.pop(name)._replace(env_id=row.env_id))
+            if row.env_id:
+                self._env_ids[name] = row.env_id
+                if name in self._unplaced:
+                    self._started.append(self._unplaced.pop(name)._replace(env_id=row.env_id))
         self._wake_worker()
 
     def finish(self, result: Result, *, now: datetime, clock: Clock, budget: float) -> GitHubWrites:

@@ -12,8 +12,10 @@ from sandbox import events
 from sandbox.events import HEAD_BRANCH, HEAD_SHA
 from sandbox.github.server import ENTERPRISE
 from sandbox.runner.log import Level
+from sandbox.stormkit.server import Build
 from stormkit_action.reporting.comment_body import read_rows, render
 from stormkit_action.reporting.rows import State
+from tests.e2e.conftest import KEYS
 
 
 def states(github):
@@ -332,3 +334,16 @@ def test_a_build_that_had_succeeded_when_the_job_was_cancelled_is_offered_until_
     step(env={"GITHUB_RUN_ID": "9000000002"}).run()
     assert rows(github) == [State.READY]
     assert states(github) == ["inactive", "failure", "success"]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.0])
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
+def test_a_build_that_is_tried_again_has_a_github_deployment_of_its_own(stormkit, github, step, key, seconds):
+    stormkit.default_build = Build(seconds=seconds)
+    stormkit.next_build(outcome="failed")
+    finished = step(retries="1", **{name.replace("-", "_"): value for name, value in key.items()}).run()
+    assert finished.exit_code == 0, finished.log
+    states = {each.payload["deployment-id"]: each.state for each in github.state.deployments}
+    assert states.pop("8242") == "success"
+    # The first one's may not have been created before its build ended.
+    assert states in ({}, {"8241": "failure"})

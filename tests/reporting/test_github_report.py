@@ -399,7 +399,7 @@ def test_another_environments_production_is_left_alone(github):
     for run, env_id in ((7, "305"), (8, "306")):
         step = Step(github, {"publish": "true", "comment": "false"}, run=run)
         step.begin(env_id=env_id)
-        step.end(result(Outcome.SUCCESS, env_id=env_id, live=True))
+        step.end(result(Outcome.SUCCESS, env_id=env_id, deployment_id=step.default_id, live=True))
     assert deployment_states(github) == ["success", "success"]
 
 
@@ -447,7 +447,7 @@ def test_a_rerun_of_an_old_run_is_newer_than_what_it_finds(github):
     closed.end(removed(env_id="305"))
     assert rows(github) == {"hello-world / production": State.REMOVED}
     rerun = Step(github, run=100, attempt=2, began=3000)
-    rerun.begin()
+    rerun.begin(deployment_id="8300")
     rerun.end(result(Outcome.SUCCESS, deployment_id="8300"))
     assert rows(github) == {"hello-world / production": State.READY}
     assert deployment_states(github) == ["inactive", "success"]
@@ -800,12 +800,22 @@ def test_where_nothing_is_wanted_nothing_is_asked(github, inputs, options):
     assert (written.comment_url, written.github_deployment_ids, requests(github)) == ("", {}, [])
 
 
-def test_without_a_commit_there_is_no_deployment(github):
-    step = Step(github, {"comment": "false"}, sha="")
+@pytest.mark.parametrize("expected", ["", HEAD_SHA[:9]])
+def test_without_a_whole_commit_there_is_no_deployment_before_stormkit_names_it(github, expected):
+    step = Step(github, {"comment": "false"}, sha=expected)
     step.begin()
-    step.end()
     assert requests(github) == []
-    assert "commit is not known" in step.report.deployments.problem
+    step.end()
+    [deployment] = github.state.deployments
+    assert (deployment.sha, deployment.state) == (HEAD_SHA, "success")
+
+
+def test_without_any_commit_there_is_no_deployment(github):
+    step = Step(github, {"comment": "false"}, sha="")
+    ended = result(Outcome.SUCCESS, deployment_id=step.default_id)
+    step.end(ended._replace(deployment=ended.deployment._replace(commit=Commit())))
+    assert requests(github) == []
+    assert "did not say which commit" in step.report.deployments.problem
 
 
 def test_of_several_things_to_say_about_a_row_the_newest_is_said(github):
