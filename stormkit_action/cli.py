@@ -203,8 +203,8 @@ def _inputs(flags: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, s
     for spec in (_BY_NAME[name] for names in _GROUPS.values() for name in names):
         given = flags[spec.field]
         text = "\n".join(given) if isinstance(given, list) else given
-        values[spec.variable] = _from_variable(spec, environ) if text is None else text
-    values[_BY_NAME["command"].variable] = flags["command"] or environ.get("STORMKIT_COMMAND") or "deploy"
+        values[spec.variable] = (_from_variable(spec, environ) if text is None else text).strip()
+    values[_BY_NAME["command"].variable] = flags["command"] or environ.get("STORMKIT_COMMAND", "").strip() or "deploy"
     values[_BY_NAME["api-key"].variable] = _api_key(environ)
     return values
 
@@ -218,10 +218,13 @@ def _from_variables(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Ite
 
 def _from_variable(spec: Input, environ: Mapping[str, str]) -> str:
     """The input's value by its variable; STORMKIT_NO_<FLAG> turns off what is on by default, as `--no-` does."""
-    text = environ.get(variable_elsewhere(spec.name), "")
-    if not text and spec.kind is bool and _switch(environ, f"no-{spec.name}"):
-        return "false"
-    return text
+    variable = variable_elsewhere(spec.name)
+    text = environ.get(variable, "")
+    if spec.kind is not bool or not _switch(environ, f"no-{spec.name}"):
+        return text
+    if text:
+        raise _WrongUsage(f"{variable} and {variable_elsewhere(f'no-{spec.name}')} are both set: drop one of them.")
+    return "false"
 
 
 def _switch(environ: Mapping[str, str], name: str) -> bool:
@@ -235,12 +238,12 @@ def _switch(environ: Mapping[str, str], name: str) -> bool:
 
 
 def _api_key(environ: Mapping[str, str]) -> str:
-    key, path = environ.get("STORMKIT_API_KEY", ""), environ.get("STORMKIT_API_KEY_FILE", "")
+    key, path = (environ.get(name, "").strip() for name in ("STORMKIT_API_KEY", "STORMKIT_API_KEY_FILE"))
     if key or not path:
         return key
     try:
         with Path(path).open("rb") as file:
-            return file.read(_MAX_KEY_FILE_BYTES).decode("utf-8", "replace").strip()
+            return file.read(_MAX_KEY_FILE_BYTES).decode("utf-8-sig", "replace").strip()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a path"
         raise _WrongUsage(f"STORMKIT_API_KEY_FILE: {parsers.shown(path)} can't be read ({reason}).") from None

@@ -21,8 +21,7 @@ _FOR_DEPENDABOT = (
 )
 
 _DEFAULT_BRANCH_STAYS = (
-    "The closed pull request's head, {}, is the repository's default branch, so its deployments stay. To clean it up"
-    " anyway, set branch."
+    "{} is the repository's default branch, so its deployments stay. To clean it up anyway, set branch."
 )
 
 
@@ -100,7 +99,7 @@ def _nothing_to_do(command: Command, event: Event) -> str:
         return f"The tag {event.tag} was deleted: there is nothing to do."
     if event.ref_deleted and command is Command.DEPLOY:
         return f"The branch {event.branch} was deleted: there is nothing to deploy."
-    if command is Command.CLEANUP and _closes_default_branch(event):
+    if command is Command.CLEANUP and event.branch and event.branch == event.default_branch:
         return _DEFAULT_BRANCH_STAYS.format(event.branch)
     return ""
 
@@ -126,13 +125,8 @@ def _command(inputs: Inputs, event: Event) -> Command:
     return Command.CLEANUP if event.closes_pull_request else Command.DEPLOY
 
 
-def _closes_default_branch(event: Event) -> bool:
-    """Whether the closed pull request was from the default branch, which lives on."""
-    return event.closes_pull_request and event.branch == event.default_branch
-
-
 def _needs_branch(command: Command, inputs: Inputs) -> bool:
-    if command in (Command.LIST, Command.ROLLBACK):
+    if command in (Command.LIST, Command.ROLLBACK, Command.DELETE):
         return False
     return not (command in _BY_ID and inputs.deployment_id)
 

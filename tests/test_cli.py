@@ -270,6 +270,32 @@ def test_every_flag_can_come_from_a_variable_and_the_flag_wins():
     }
 
 
+@pytest.mark.parametrize(
+    ("arguments", "environ"),
+    [
+        (["cleanup"], {}),
+        (["cleanup", "--branch", " main"], {}),
+        (["cleanup"], {"STORMKIT_BRANCH": "main\n"}),
+        ([], {"STORMKIT_COMMAND": " cleanup"}),
+    ],
+)
+def test_cleanup_knows_the_default_branch_however_it_is_written(arguments, environ):
+    gitlab = {"GITLAB_CI": "true", "CI_COMMIT_BRANCH": "main", "CI_DEFAULT_BRANCH": "main"}
+    assert problem(*arguments, **gitlab, **environ).startswith("main is the default branch")
+
+
+def test_a_flag_s_two_variables_are_not_both_set():
+    found = problem(STORMKIT_WAIT="true", STORMKIT_NO_WAIT="true")
+    assert found == "STORMKIT_WAIT and STORMKIT_NO_WAIT are both set: drop one of them."
+
+
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbfSK_file\r\n", b"SK_file"])
+def test_the_key_is_read_from_a_file_that_any_editor_wrote(tmp_path, content):
+    (tmp_path / "key").write_bytes(content)
+    environ = {"STORMKIT_API_KEY": " \n", "STORMKIT_API_KEY_FILE": f" {tmp_path / 'key'} "}
+    assert inputs(**environ)["api-key"] == "SK_file"
+
+
 def test_bare_flags_have_variables_too():
     assert inputs(STORMKIT_NO_WAIT="true")["wait"] == "false"
     assert "wait" not in inputs(STORMKIT_NO_WAIT="false")

@@ -216,11 +216,12 @@ def test_a_comment_whose_pull_request_was_closed_meanwhile(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["auto", "cleanup"])
-def test_the_default_branch_outlives_a_pull_request_from_it(tmp_path, command):
+def test_cleanup_leaves_the_default_branch_alone_unless_it_is_named(tmp_path, command):
     payload = load("pull_request_closed")
     payload["pull_request"]["head"]["ref"] = "main"
     event = Reader(tmp_path)("pull_request_closed", payload)
     assert "default branch" in decide(parsed(command=command), event).skip
     assert decide(parsed(command="status"), event).skip == ""
     assert decide(parsed(command=command, branch="main"), event).skip == ""
-    assert plan_of(tmp_path, "schedule", command="cleanup").skip == ""
+    assert "default branch" in plan_of(tmp_path, "schedule", command="cleanup").skip
+    assert plan_of(tmp_path, "schedule", command="cleanup", branch="main").skip == ""
