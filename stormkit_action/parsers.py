@@ -95,17 +95,15 @@ def token(text: str) -> str:
 
 def env_id(text: str) -> str:
     """A Stormkit environment id."""
-    return _id(text, "use an environment id such as 305, from the environment's address on the dashboard")
+    if text and (not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) or re.match(_STORMKIT_KEY, text)):
+        raise ValueError("use an environment id such as 305, from the environment's address on the dashboard")
+    return text
 
 
 def deployment_id(text: str) -> str:
     """A Stormkit deployment id."""
-    return _id(text, "use a deployment id such as 8241, from the output deployment-id or the dashboard")
-
-
-def _id(text: str, advice: str) -> str:
-    if text and (not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) or re.match(_STORMKIT_KEY, text)):
-        raise ValueError(advice)
+    if text and not re.fullmatch(r"[0-9]{1,19}", text):
+        raise ValueError("use a deployment id such as 8241, from the output deployment-id or the dashboard")
     return text
 
 

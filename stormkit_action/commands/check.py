@@ -6,6 +6,7 @@ from stormkit_action.context import Context
 from stormkit_action.errors import CommandError, GitHubError
 from stormkit_action.github_api.api import GitHubApi
 from stormkit_action.inputs import Switch
+from stormkit_action.plan import closed_reason
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit.models import Deployment
 from stormkit_action.text import one_line
@@ -137,9 +138,6 @@ class Checks:
         if wanted is Switch.FALSE:
             self.left_out("No GitHub Deployment would be written: the input is false.")
             return
-        if not self.context.plan.expected_sha:
-            self.left_out("No GitHub Deployment would be written: no commit is known.")
-            return
         try:
             refusal = github.deployment_refusal()
         except GitHubError as error:
@@ -155,6 +153,8 @@ class Checks:
 
 def _intention(context: Context, environment: str) -> str:
     plan = context.plan
+    if context.event.pull_request_closed and plan.branch == context.event.branch:
+        return f"A deploy would be skipped. {closed_reason(context.event.pull_request_number)}"
     commit = f", expecting commit {plan.expected_sha[:7]}" if plan.expected_sha else ""
     live = " and publish it once everything has passed" if context.inputs.publish else " and publish nothing"
     return f"A deploy would build branch {one_line(plan.branch)} in {environment}{commit}{live}."

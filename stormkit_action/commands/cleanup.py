@@ -26,8 +26,11 @@ def delete(context: Context) -> DeploymentResult:
     except NotFound:
         if not context.client.is_gone(deployment_id):
             raise
-        context.reporter.log(f"Deployment {deployment_id} is already gone: nothing to delete.")
-        return context.result(None)
+        newest = find.newest_of_environment(context)
+        where = f"environment {newest.env_id}" if newest and newest.env_id else "the key's environment"
+        context.reporter.log(f"There is no deployment {deployment_id} in {where}: nothing to delete.")
+        # Its own environment may be another one, whose reports stay as they are.
+        return context.result(newest)._replace(status=Outcome.SUCCESS, deployment=None, deployment_id=deployment_id)
     context.check_environment(deployment)
     if deployment.published is not False:
         return _refusal(context, deployment)
@@ -57,6 +60,7 @@ def cleanup(context: Context) -> DeploymentResult:
     found = [deployment for deployment in listed if deployment.branch == branch]
     for deployment in found:
         context.check_environment(deployment)
+    newest = None if found else find.newest_of_environment(context)
     found.sort(key=_created_at, reverse=True)
     successful = [deployment for deployment in found if find.is_successful(deployment)]
     kept_ids = {deployment.id for deployment in successful[: context.inputs.keep_latest]}
@@ -79,7 +83,7 @@ def cleanup(context: Context) -> DeploymentResult:
     except Cancelled:
         status = Outcome.CANCELLED
         reason = f"The job was cancelled when {removal.deleted} of {len(doomed)} deployments were deleted."
-    return context.result(found[0] if found else _newest_of_environment(context), status, reason)._replace(
+    return context.result(found[0] if found else newest, status, reason)._replace(
         deployment=None,
         deployment_id="",
         branch=branch,
@@ -88,13 +92,6 @@ def cleanup(context: Context) -> DeploymentResult:
         removed=status is Outcome.SUCCESS and not kept,
         ended_ids=removal.ended_ids,
     )
-
-
-def _newest_of_environment(context: Context) -> Deployment | None:
-    """The environment's newest deployment, which names the app when the branch has none left; None without one."""
-    with contextlib.suppress(StormkitError):
-        return next(iter(context.client.deployments().deployments), None)
-    return None
 
 
 def _created_at(deployment: Deployment) -> datetime:

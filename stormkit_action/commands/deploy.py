@@ -165,7 +165,8 @@ class Deploy:
         if context.inputs.health_check:
             unhealthy = self._unhealthy(deployment)
             if unhealthy:
-                return built._replace(status=Outcome.FAILED, reason=unhealthy)
+                status = Outcome.TIMED_OUT if context.deadline.over else Outcome.FAILED
+                return built._replace(status=status, reason=unhealthy)
         if not context.inputs.publish:
             return built
         if refusal:
@@ -203,6 +204,11 @@ class Deploy:
             return (
                 f"The health of {url} is not known: {checked.reason}.{kept} Drop {names('health-check')}, or make the"
                 " path public."
+            )
+        if context.deadline.over:
+            return (
+                f"Ran out of time: the health check of {url} had not passed: {checked.reason}.{kept} Raise"
+                f" {names('timeout')}."
             )
         return (
             f"The health check of {url} failed: {checked.reason}.{kept} Open the URL, or adjust"
@@ -245,7 +251,11 @@ class Deploy:
     def _cancelled_too_late(self, result: DeploymentResult) -> DeploymentResult:
         is_live = self._build.is_live_after_cancel() if self._is_publishing else result.live
         reason = "The job was cancelled after the build had ended; nothing was stopped."
-        return result._replace(live=is_live, reason=f"{reason} It is live." if is_live else reason)
+        if is_live:
+            reason += " It is live."
+        elif self._is_publishing:
+            reason += f" Deployment {result.deployment_id} was being published and may still go live."
+        return result._replace(live=is_live, reason=reason)
 
 
 def _has_ended(result: DeploymentResult) -> bool:

@@ -1,9 +1,10 @@
 """Finding the deployment that a command is about."""
 
+import contextlib
 from collections.abc import Callable
 
 from stormkit_action.context import Context
-from stormkit_action.errors import CommandError, NotFound
+from stormkit_action.errors import CommandError, NotFound, StormkitError
 from stormkit_action.stormkit.models import Deployment, Status
 from stormkit_action.text import one_line
 
@@ -45,6 +46,19 @@ def named_or_newest(context: Context, what: str, is_wanted: Callable[[Deployment
 def _where(context: Context) -> str:
     """The environment that was searched, as a message names it."""
     return f"environment {context.environment.env_id}" if context.environment.env_id else "the key's environment"
+
+
+def newest_of_environment(context: Context) -> Deployment | None:
+    """The environment's newest deployment, which says where the key leads; None where Stormkit has none, or fails.
+
+    Raises CommandError when that is another environment than the one that the inputs name.
+    """
+    with contextlib.suppress(StormkitError):
+        newest = next(iter(context.client.deployments().deployments), None)
+        if newest is not None:
+            context.check_environment(newest)
+        return newest
+    return None
 
 
 def is_successful(deployment: Deployment) -> bool:

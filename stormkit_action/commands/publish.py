@@ -31,9 +31,7 @@ def rollback(context: Context) -> DeploymentResult:
             context.reporter.log(f"Rolling back from deployment {live.id} to {deployment.id}.")
             return _publish(context, deployment)
     if live is None:
-        raise CommandError(
-            "Nothing was rolled back: this environment has no live deployment. Publish one with command: publish."
-        )
+        raise CommandError("Nothing was rolled back: this environment has no live deployment. Publish one first.")
     of_branch = f" of branch {branch}" if branch else ""
     return context.refusal(
         live,

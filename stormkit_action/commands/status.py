@@ -27,6 +27,7 @@ def status(context: Context) -> DeploymentResult:
 
 def list_deployments(context: Context) -> tuple[DeploymentResult, ...]:
     """Every deployment of the branch, or of the environment where no branch is known, newest first."""
-    return tuple(
-        context.result(deployment) for deployment in context.client.all_deployments(branch=context.plan.branch)
-    )
+    listed = tuple(context.client.all_deployments(branch=context.plan.branch))
+    for deployment in listed:
+        context.check_environment(deployment)
+    return tuple(context.result(deployment) for deployment in listed)

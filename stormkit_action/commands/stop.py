@@ -33,6 +33,8 @@ def stop(context: Context) -> DeploymentResult:
         listed = list(context.client.all_deployments(branch=context.plan.branch))
         for deployment in listed:
             context.check_environment(deployment)
+        if not listed:
+            find.newest_of_environment(context)
         found = running_of_branch(context, listed)
     stopped = stop_all(context, [deployment for deployment in found if deployment.running])
     ended_ids = tuple(deployment.id for deployment in stopped.deployments)

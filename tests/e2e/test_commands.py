@@ -245,6 +245,10 @@ class TestLooking:
         succeeded(finished, "A deploy would build branch")
         assert {each.method for each in stormkit.requests} == {"GET"}
 
+    def test_check_says_that_a_closed_pull_request_is_not_deployed(self, step):
+        finished = step("pull_request_closed", command="check").run()
+        succeeded(finished, "A deploy would be skipped. Pull request #42 is closed")
+
 
 @BOTH
 class TestHealthCheck:
@@ -256,6 +260,14 @@ class TestHealthCheck:
         assert [each for each in paths if each in ("healthz", "publish")] == ["healthz"] * 3 + ["publish"]
         checks = [each for each in stormkit.requests if each.path == "/healthz"]
         assert all("authorization" not in each.headers and each.query == {"deep": "1"} for each in checks)
+
+    def test_the_step_s_timeout_is_told_from_its_own(self, stormkit, step):
+        stormkit.preview(status=500)
+        finished = step(health_check="/", timeout="2s", publish="true", comment="false").run()
+        assert (finished.exit_code, finished.outputs["status"]) == (1, "timed-out")
+        assert "Ran out of time: the health check of" in finished.outputs["reason"]
+        assert finished.outputs["reason"].endswith("Nothing was published. Raise timeout.")
+        assert stormkit.received("POST", "publish") == []
 
     def test_it_fails_when_the_time_is_over(self, stormkit, step):
         stormkit.preview(status=500)
@@ -335,3 +347,26 @@ def test_commands_for_several_environments(stormkit, step):
     assert (finished.exit_code, sorted(row["status"] for row in rows)) == (1, ["failed", "success"])
     assert run("publish", deployment_id="8241")[0].exit_code == 1
     assert [each.id for each in stormkit.deployments if not each.deleted and each.branch == HEAD_BRANCH]
+
+
+class TestAnotherEnvironmentsKey:
+    """The key of 306, where the inputs mean 305: Stormkit answers for 306."""
+
+    @pytest.fixture
+    def other(self, stormkit, step):
+        stormkit.add_environment("306", name="docs")
+        stormkit.add_key("SK_docs", env_id="306")
+        closed = "pull_request_closed"
+        return lambda name, **inputs: step(closed, command=name, comment="false", api_key="SK_docs", **inputs).run()
+
+    @pytest.mark.parametrize("name", ["list", "stop", "cleanup"])
+    def test_nothing_of_the_branch_is_no_success(self, stormkit, other, name):
+        stormkit.add_deployment("main" if name != "list" else HEAD_BRANCH, env_id="306")
+        refused(other(name, env_id="305"), "This API key belongs to environment 306, not to 305.")
+
+    def test_what_it_does_not_reach_is_not_called_deleted(self, stormkit, other):
+        stormkit.add_deployment("main", env_id="306")
+        ours = stormkit.add_deployment()
+        finished = other("delete", deployment_id=ours.id)
+        succeeded(finished, f"There is no deployment {ours.id} in environment 306: nothing to delete.")
+        assert gone(stormkit) == []

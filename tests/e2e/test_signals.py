@@ -142,6 +142,16 @@ def test_while_it_publishes(stormkit, github, step, number):
     assert [each.state for each in github.state.deployments] == ["success"]
 
 
+@pytest.mark.parametrize("stormkit", [Generation.NEWER], indirect=True)
+def test_while_a_published_deployment_warms_up(stormkit, step):
+    stormkit.next_build(seconds=0.2, warm_up=30.0)
+    running = step(publish="true").start()
+    assert any("is warming up" in line for line in running.lines())
+    finished = cancelled(running)
+    assert finished.outputs["reason"].endswith("Deployment 8241 was being published and may still go live.")
+    assert finished.outputs["published"] == "false"
+
+
 @SIGNALS
 def test_while_it_checks_the_preview_s_health(stormkit, github, step, number):
     stormkit.preview(delay=30)
