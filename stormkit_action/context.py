@@ -13,6 +13,7 @@ from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.models import Deployment
 from stormkit_action.stormkit.waiting import Progress
+from stormkit_action.text import site_prefix
 
 
 class Reporter(Protocol):
@@ -60,6 +61,14 @@ class Context(NamedTuple):
     clock: Clock
     deadline: Deadline
     reporter: Reporter
+
+    def log(self, text: str) -> None:
+        """Write a line about this environment into the log."""
+        self.reporter.log(f"{site_prefix(self.environment.name)}{text}")
+
+    def warn(self, text: str) -> None:
+        """Write something about this environment into the log that a person should look at."""
+        self.reporter.warning(f"{site_prefix(self.environment.name)}{text}")
 
     @property
     def names(self) -> Names:

@@ -99,3 +99,8 @@ def size(count: int) -> str:
     if count < 999_950_000:
         return f"{count / 1e6:.1f} MB"
     return f"{count / 1e9:.1f} GB"
+
+
+def site_prefix(name: str) -> str:
+    """What the log's lines about one of several environments begin with; empty where there is only one."""
+    return f"[{one_line(name, 40)}] " if name else ""

@@ -82,7 +82,7 @@ class Build:
             ended = wait.run(restarted=restarted)
             self._last = ended or self._last
             if wait.log_problem:
-                self._context.reporter.log(f"The build log could not be read. {wait.log_problem}")
+                self._context.log(f"The build log could not be read. {wait.log_problem}")
         except NotFound as error:
             return self._gone(error)
         finally:

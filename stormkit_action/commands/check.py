@@ -24,9 +24,9 @@ def check(context: Context) -> DeploymentResult:
     # Branch and token are the same for all environments, so only the first one checks them.
     if context.environment not in context.inputs.environments[1:]:
         checks.repository()
-    context.reporter.log(_intention(context, environment))
+    context.log(_intention(context, environment))
     for problem in checks.problems:
-        context.reporter.warning(problem)
+        context.warn(problem)
     return result._replace(
         status=Outcome.FAILED if checks.problems else Outcome.SUCCESS,
         reason=checks.problems[0] if checks.problems else "",
@@ -47,19 +47,19 @@ class Checks:
 
     def passed(self, text: str) -> None:
         """Log a check that passed."""
-        self.context.reporter.log(f"✓ {text}")
+        self.context.log(f"✓ {text}")
 
     def unknown(self, text: str) -> None:
         """Log a check that could not be made."""
-        self.context.reporter.log(f"? {text}")
+        self.context.log(f"? {text}")
 
     def left_out(self, text: str) -> None:
         """Log what a deploy would leave out."""
-        self.context.reporter.log(f"- {text}")
+        self.context.log(f"- {text}")
 
     def warned(self, text: str) -> None:
         """Warn of what a deploy would warn of, too."""
-        self.context.reporter.warning(text)
+        self.context.warn(text)
 
     def environment(self, newest: Deployment | None, name: str) -> None:
         """Whether the key belongs to the environment that the inputs name; `newest` is its newest deployment.

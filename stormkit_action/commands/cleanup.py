@@ -28,7 +28,7 @@ def delete(context: Context) -> DeploymentResult:
             raise
         newest = find.newest_of_environment(context)
         where = f"environment {newest.env_id}" if newest and newest.env_id else "the key's environment"
-        context.reporter.log(f"There is no deployment {deployment_id} in {where}: nothing to delete.")
+        context.log(f"There is no deployment {deployment_id} in {where}: nothing to delete.")
         # Its own environment may be another one, whose reports stay as they are.
         return context.result(newest)._replace(status=Outcome.SUCCESS, deployment=None, deployment_id=deployment_id)
     context.check_environment(deployment)
@@ -39,7 +39,7 @@ def delete(context: Context) -> DeploymentResult:
         _confirm_gone(context, deployment_id)
     except ActionError as error:
         return context.refusal(deployment, error.text)
-    context.reporter.log(f"Deleted deployment {deployment_id}.")
+    context.log(f"Deleted deployment {deployment_id}.")
     return context.result(deployment, Outcome.SUCCESS)._replace(deleted=1)
 
 
@@ -66,12 +66,12 @@ def cleanup(context: Context) -> DeploymentResult:
     kept_ids = {deployment.id for deployment in successful[: context.inputs.keep_latest]}
     doomed = [deployment for deployment in found if not deployment.published and deployment.id not in kept_ids]
     kept = [deployment for deployment in found if deployment not in doomed]
-    context.reporter.log(
+    context.log(
         f"Deployments of branch {branch}: {len(found)} found, {len(doomed)} to delete{_ids(doomed)}, {len(kept)} kept"
         f"{_ids(kept)}."
     )
     if not doomed:
-        context.reporter.log("Nothing to delete.")
+        context.log("Nothing to delete.")
     removal = Removal(context, len(doomed))
     status = Outcome.SUCCESS
     try:
@@ -140,7 +140,7 @@ class Removal:
             if failure:
                 self._failures.append(failure)
             if self._done % PROGRESS_EVERY == 0 and self._done < self._total:
-                self._context.reporter.log(f"{self._done} of {self._total} done.")
+                self._context.log(f"{self._done} of {self._total} done.")
 
     def _remove(self, listed: Deployment) -> None:
         # Read it again: it may have been published since it was listed.
@@ -151,7 +151,7 @@ class Removal:
                 self._gone.add(listed.id)
             return
         if deployment.published:
-            self._context.reporter.log(f"Kept deployment {deployment.id}: it was published meanwhile.")
+            self._context.log(f"Kept deployment {deployment.id}: it was published meanwhile.")
             return
         if deployment.published is None:
             raise CommandError("Stormkit does not say whether it is published, so it was kept.")
@@ -179,7 +179,7 @@ class Removal:
                 self._gone.discard(deployment_id)
                 self._failures.append(f"{deployment_id}: it could not be read (404), but it is still listed")
             else:
-                self._context.reporter.log(f"Deployment {deployment_id} was gone before it could be deleted.")
+                self._context.log(f"Deployment {deployment_id} was gone before it could be deleted.")
 
     def failure(self) -> str:
         """What failed, in one line; empty when nothing did."""

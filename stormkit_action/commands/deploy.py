@@ -80,7 +80,7 @@ class Deploy:
         for left in range(context.inputs.retries, 0, -1):
             if result.status is not Outcome.FAILED or context.deadline.over:
                 break
-            context.reporter.warning(f"{result.reason}. Building it again as a new deployment ({left} left).")
+            context.warn(f"{result.reason}. Building it again as a new deployment ({left} left).")
             known |= {result.deployment_id}
             result = self._build_once(known)
         return result
@@ -96,7 +96,7 @@ class Deploy:
             branch=context.plan.branch,
             clock=context.clock,
             known=known,
-            log=context.reporter.log,
+            log=context.log,
         )
         self._triggers.append(trigger)
         context.reporter.triggering(context.environment)
@@ -161,7 +161,7 @@ class Deploy:
         built = built._replace(warning=_warning(built))
         refusal = _why_not_published(built, deployment) if context.inputs.publish else ""
         if refusal or built.warning:
-            context.reporter.warning(refusal or built.warning)
+            context.warn(refusal or built.warning)
         if context.inputs.health_check:
             unhealthy = self._unhealthy(deployment)
             if unhealthy:
@@ -173,7 +173,7 @@ class Deploy:
             return built._replace(reason=refusal)
         self._is_publishing = True
         try:
-            live = confirm.publish(context.client, deployment, deadline=context.deadline, log=context.reporter.log)
+            live = confirm.publish(context.client, deployment, deadline=context.deadline, log=context.log)
         except ActionError as error:
             status = Outcome.TIMED_OUT if context.deadline.over else Outcome.FAILED
             return built._replace(status=status, reason=error.text)
@@ -189,7 +189,7 @@ class Deploy:
                 f" domain on the Stormkit instance, or drop {names('health-check')}."
             )
         url = health.check_url(deployment.preview_url, context.inputs.health_check)
-        context.reporter.log(f"Health check: waiting for {url}")
+        context.log(f"Health check: waiting for {url}")
         checked = health.wait_until_healthy(
             url,
             deployment_id=deployment.id,

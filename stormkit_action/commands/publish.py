@@ -28,7 +28,7 @@ def rollback(context: Context) -> DeploymentResult:
                 live = deployment
                 branch = branch or live.branch
         elif find.is_successful(deployment) and not deployment.published and deployment.branch == branch:
-            context.reporter.log(f"Rolling back from deployment {live.id} to {deployment.id}.")
+            context.log(f"Rolling back from deployment {live.id} to {deployment.id}.")
             return _publish(context, deployment)
     if live is None:
         raise CommandError("Nothing was rolled back: this environment has no live deployment. Publish one first.")
@@ -50,7 +50,7 @@ def _publish(context: Context, listed: Deployment) -> DeploymentResult:
             " build command, output folder and status checks. Deploy again, and publish that.",
         )
     try:
-        live = confirm.publish(context.client, deployment, deadline=context.deadline, log=context.reporter.log)
+        live = confirm.publish(context.client, deployment, deadline=context.deadline, log=context.log)
     except ActionError as error:
         return context.refusal(deployment, error.text)
     return context.result(live)

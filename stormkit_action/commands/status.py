@@ -16,7 +16,7 @@ def status(context: Context) -> DeploymentResult:
         try:
             deployment = with_logs(context.client, deployment)
         except StormkitError as error:
-            context.reporter.log(f"The build log could not be read. {error.text}")
+            context.log(f"The build log could not be read. {error.text}")
     result = context.result(deployment)
     if result.status is Outcome.FAILED:
         return result._replace(reason=failure_reason(deployment))

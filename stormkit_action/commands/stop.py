@@ -41,7 +41,7 @@ def stop(context: Context) -> DeploymentResult:
     if stopped.failures:
         return context.refusal(found[0], "; ".join(stopped.failures))._replace(ended_ids=ended_ids)
     if not stopped.deployments:
-        context.reporter.log("Nothing to stop.")
+        context.log("Nothing to stop.")
     shown = (*stopped.deployments, *found)
     return context.result(shown[0] if shown else None)._replace(ended_ids=ended_ids)
 
@@ -64,7 +64,7 @@ def stop_superseded(context: Context, give_up: Deadline) -> frozenset[str]:
         if since_last_running >= PAGE_SIZE:
             break
     for failure in stop_all(context, running_of_branch(context, running)).failures:
-        context.reporter.warning(f"A superseded deployment is still running. {failure}")
+        context.warn(f"A superseded deployment is still running. {failure}")
     return frozenset(known)
 
 
@@ -84,11 +84,11 @@ def stop_all(context: Context, deployments: list[Deployment]) -> Stopped:
             stopped[deployment.id] = confirm.stop(context.client, deployment.id, context.deadline.within(PATIENCE_S))
         except NotFound:
             stopped[deployment.id] = deployment._replace(status=Status.STOPPED, preview_url="")
-            context.reporter.log(f"Deployment {deployment.id} was deleted meanwhile.")
+            context.log(f"Deployment {deployment.id} was deleted meanwhile.")
         except ActionError as error:
             failures.append(f"Deployment {deployment.id} could not be stopped: {error.text}")
         else:
-            context.reporter.log(f"Stopped deployment {deployment.id}.")
+            context.log(f"Stopped deployment {deployment.id}.")
 
     at_once(deployments, stop_one, check=context.clock.check)
     return Stopped(

@@ -14,7 +14,7 @@ from stormkit_action.reporting import table
 from stormkit_action.reporting.console import Console
 from stormkit_action.result import DeploymentResult, Outcome, Result
 from stormkit_action.stormkit.waiting import Progress
-from stormkit_action.text import duration, one_line, tail
+from stormkit_action.text import duration, one_line, site_prefix, tail
 
 # What the annotation shows of the failing step.
 MAX_TAIL_LINES = 25
@@ -84,8 +84,7 @@ def _show_build_log(result: DeploymentResult, console: Console, build_log: Build
     """Print the build log where it is asked for. A streamed one was printed while it grew."""
     has_failed = build_log is BuildLog.FAILURE and result.status is Outcome.FAILED
     if result.deployment is not None and (build_log is BuildLog.ALWAYS or has_failed):
-        prefix = f"[{one_line(result.name, 40)}] " if result.name else ""
-        build_logs.show(result.deployment, console, prefix=prefix)
+        build_logs.show(result.deployment, console, prefix=site_prefix(result.name))
 
 
 def _show_result(result: DeploymentResult, console: Console, build_log: BuildLog, *, with_error: bool) -> None:

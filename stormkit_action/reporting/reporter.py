@@ -17,7 +17,7 @@ from stormkit_action.reporting.step import Step
 from stormkit_action.reporting.step_files import StepFiles
 from stormkit_action.result import DeploymentResult, Outcome, Result
 from stormkit_action.stormkit.waiting import Progress
-from stormkit_action.text import one_line
+from stormkit_action.text import one_line, site_prefix
 
 
 class StepReporter:
@@ -46,17 +46,17 @@ class StepReporter:
     def triggering(self, environment: Environment) -> None:
         branch = self._step.plan.branch if self._step.plan else ""
         self._remember(environment.env_id, "", branch)
-        self._console.log(f"{_prefix(environment.name)}Triggering the deployment of {one_line(branch)}.")
+        self._console.log(f"{site_prefix(environment.name)}Triggering the deployment of {one_line(branch)}.")
 
     def started(self, result: DeploymentResult) -> None:
         branch = self._step.plan.branch if self._step.plan else ""
         self._remember(result.env_id, result.deployment_id, branch)
-        self._console.log(f"{_prefix(result.name)}Started deployment {result.deployment_id}.")
+        self._console.log(f"{site_prefix(result.name)}Started deployment {result.deployment_id}.")
         if self._step.github is not None:
             self._step.github.started(result)
 
     def progress(self, result: DeploymentResult, progress: Progress) -> None:
-        self._console.log(f"{_prefix(result.name)}{log.progress_line(progress)}")
+        self._console.log(f"{site_prefix(result.name)}{log.progress_line(progress)}")
         deployment = progress.deployment
         if deployment is None:
             return
@@ -70,7 +70,7 @@ class StepReporter:
         """Show what is new of the build log. Called by one thread an environment."""
         if result.deployment is None:
             return
-        live = self._logs.setdefault(result.name, LiveBuildLog(self._console, prefix=_prefix(result.name)))
+        live = self._logs.setdefault(result.name, LiveBuildLog(self._console, prefix=site_prefix(result.name)))
         live.show(result.deployment, complete=complete)
 
     def finish(self, result: Result) -> int:
@@ -168,7 +168,3 @@ class StepReporter:
         missing = [what for what, switch in asked.items() if switch is Switch.TRUE]
         if missing:
             self._console.warning(f"No {' and no '.join(missing)}: this is not a step of a GitHub workflow.")
-
-
-def _prefix(name: str) -> str:
-    return f"[{one_line(name, 40)}] " if name else ""

@@ -370,3 +370,18 @@ class TestAnotherEnvironmentsKey:
         finished = other("delete", deployment_id=ours.id)
         succeeded(finished, f"There is no deployment {ours.id} in environment 306: nothing to delete.")
         assert gone(stormkit) == []
+
+
+@pytest.mark.parametrize("name", ["deploy", "cleanup"])
+def test_of_several_sites_each_line_says_which_it_is_about(stormkit, step, name):
+    stormkit.add_environment("306", name="docs")
+    for env_id in ("305", "306"):
+        stormkit.add_deployment(env_id=env_id)
+    sites = {"api_key": "SK_user", "environments": "website: 305\ndocs: 306", "comment": "false"}
+    event = "pull_request_closed" if name == "cleanup" else "pull_request_opened"
+    finished = step(event, command=name, publish="true", **sites).run()
+    succeeded(finished)
+    before_the_result = finished.log.partition("site: ")[0].splitlines()
+    about_one = [line for line in before_the_result if line and not line.startswith(("::", "stormkit_action"))]
+    assert {line.partition(" ")[0] for line in about_one} == {"[website]", "[docs]"}
+
