@@ -93,6 +93,7 @@ def list_as_text(deployments: Sequence[DeploymentResult]) -> list[str]:
     if not deployments:
         return ["There are no deployments."]
     rows = [LIST_HEAD, *(_listed_texts(deployment) for deployment in deployments[:MAX_LISTED])]
+    rows = _with_sites(rows, ["Site", *(one_line(deployment.name, 40) for deployment in deployments)])
     widths = [max(len(text) for text in column) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -105,8 +106,15 @@ def list_as_markdown(deployments: Sequence[DeploymentResult]) -> list[str]:
     """Deployments that were looked up, newest first, as a table for the summary, and what stands under it."""
     if not deployments:
         return ["There are no deployments."]
-    rows = [_listed_cells(deployment) for deployment in deployments[:MAX_LISTED]]
-    return [markdown.table(LIST_HEAD, rows), *_not_listed(deployments)]
+    rows = [LIST_HEAD, *(_listed_cells(deployment) for deployment in deployments[:MAX_LISTED])]
+    head, *rows = _with_sites(rows, ["Site", *(markdown.text(deployment.name, 40) for deployment in deployments)])
+    return [markdown.table(head, rows), *_not_listed(deployments)]
+
+
+def _with_sites(rows: list[list[str]], sites: list[str]) -> list[list[str]]:
+    """`rows`, of which the first is the head, with a first column for the sites where they have names."""
+    _, *names = sites
+    return [[site, *row] for site, row in zip(sites, rows, strict=False)] if any(names) else rows
 
 
 def _status(row: Row) -> str:

@@ -385,3 +385,13 @@ def test_of_several_sites_each_line_says_which_it_is_about(stormkit, step, name)
     about_one = [line for line in before_the_result if line and not line.startswith(("::", "stormkit_action"))]
     assert {line.partition(" ")[0] for line in about_one} == {"[website]", "[docs]"}
 
+
+def test_a_list_of_several_sites_has_a_column_for_them(stormkit, step):
+    stormkit.add_environment("306", name="docs")
+    ids = [stormkit.add_deployment(env_id=env_id).id for env_id in ("305", "306")]
+    finished = step(command="list", api_key="SK_user", environments="website: 305\ndocs: 306").run()
+    succeeded(finished)
+    head, *rows = finished.log[finished.log.index("Site ") :].splitlines()
+    assert head.split()[:2] == ["Site", "Deployment"]
+    assert [row.split()[:2] for row in rows[:2]] == [["website", ids[0]], ["docs", ids[1]]]
+    assert "| website | " in finished.summary
