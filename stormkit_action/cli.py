@@ -143,7 +143,10 @@ def read(arguments: Sequence[str], environ: Mapping[str, str]) -> CommandLine:
         _check_default_branch(flags, inputs, environ)
     except _WrongUsage as error:
         return CommandLine(environ=kept, json=as_json, output=output, dotenv=dotenv, problems=(str(error),))
-    names = _FLAGS._replace(from_variables=frozenset(_from_variables(flags, environ)))
+    names = _FLAGS._replace(
+        from_variables=frozenset(_from_variables(flags, environ)),
+        has_key_file=not environ.get("STORMKIT_API_KEY", "").strip() and "STORMKIT_API_KEY_FILE" in environ,
+    )
     return CommandLine(environ=kept | inputs, names=names, json=as_json, output=output, dotenv=dotenv)
 
 

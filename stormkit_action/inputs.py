@@ -264,6 +264,7 @@ _NO_KEY = (
     "STORMKIT_API_KEY is empty: set it to a Stormkit API key, or set STORMKIT_API_KEY_FILE to the path of a file that"
     " holds one."
 )
+_EMPTY_KEY_FILE = "STORMKIT_API_KEY_FILE names an empty file: write a Stormkit API key into it."
 
 
 def secrets_in(environ: Mapping[str, str]) -> set[str]:
@@ -288,7 +289,7 @@ def read(environ: Mapping[str, str], names: Names = ON_GITHUB) -> Inputs:
             values[spec.field] = spec.parse(text if spec.secret else _without_secrets(text, secrets, names))
         except ValueError as error:
             if spec.field == "api_key" and not parsers.bare_key(text) and not names.on_github:
-                problems.append(_NO_KEY)
+                problems.append(_EMPTY_KEY_FILE if names.has_key_file else _NO_KEY)
                 continue
             value = "the value (not shown)" if spec.secret and text else f'"{parsers.shown(redact(text, secrets))}"'
             problems.append(f"{names.subject(spec.name)}: {value} is not valid: {error}.")

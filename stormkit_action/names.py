@@ -12,15 +12,21 @@ def variable_elsewhere(name: str) -> str:
 
 
 class Names(NamedTuple):
-    """How inputs are called: on GitHub, or elsewhere, where the values of `from_variables` come from variables."""
+    """How inputs are called: on GitHub, or elsewhere, where the values of `from_variables` come from variables.
+
+    `has_key_file` is whether the API key comes from the file that STORMKIT_API_KEY_FILE names.
+    """
 
     on_github: bool = True
     from_variables: frozenset[str] = frozenset()
+    has_key_file: bool = False
 
     def __call__(self, name: str) -> str:
         """One input: `env-id`, `--env-id` or `STORMKIT_ENV_ID`."""
         if self.on_github:
             return name
+        if name == "api-key" and self.has_key_file:
+            return variable_elsewhere("api-key-file")
         if name in _WITHOUT_FLAG or name in self.from_variables:
             return variable_elsewhere(name)
         return f"--{name}"
@@ -39,7 +45,11 @@ class Names(NamedTuple):
     @property
     def where_the_key_goes(self) -> str:
         """What to do with a new API key."""
-        return "save it as a repository secret" if self.on_github else f"set {self('api-key')} to it"
+        if self.on_github:
+            return "save it as a repository secret"
+        if self.has_key_file:
+            return f"write it into the file that {self('api-key')} names"
+        return f"set {self('api-key')} to it"
 
 
 ON_GITHUB = Names()

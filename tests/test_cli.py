@@ -230,6 +230,11 @@ def test_contradictions_name_flags(run, arguments, words):
             "Check that STORMKIT_API_URL is right",
         ),
         ([], {"JENKINS_URL": "x", "BRANCH_NAME": "main", "STORMKIT_BRANCH": "PR-1"}, "main. Drop STORMKIT_BRANCH."),
+        (
+            [],
+            {"STORMKIT_API_KEY": "", "STORMKIT_API_KEY_FILE": __file__},
+            "STORMKIT_API_KEY_FILE: the value (not shown) is not valid",
+        ),
         (["--label", KEY], {}, "secrets belong in STORMKIT_API_KEY only."),
         ([], {"STORMKIT_COMMAND": "depoly"}, 'STORMKIT_COMMAND: "depoly" is not valid'),
         (["--environments", "a: 1", "--env-id", "1"], {}, "drop --env-id."),
@@ -282,6 +287,12 @@ def test_every_flag_can_come_from_a_variable_and_the_flag_wins():
 def test_cleanup_knows_the_default_branch_however_it_is_written(arguments, environ):
     gitlab = {"GITLAB_CI": "true", "CI_COMMIT_BRANCH": "main", "CI_DEFAULT_BRANCH": "main"}
     assert problem(*arguments, **gitlab, **environ).startswith("main is the default branch")
+
+
+def test_an_empty_key_file_is_said_to_be_one(run, tmp_path):
+    (tmp_path / "key").touch()
+    shown = run("list", STORMKIT_API_KEY_FILE=str(tmp_path / "key"))
+    assert (shown.code, "STORMKIT_API_KEY_FILE names an empty file" in shown.err) == (2, True)
 
 
 def test_a_flag_s_two_variables_are_not_both_set():

@@ -40,6 +40,7 @@ COMPLETE = (
     "Input …: without waiting there is no finished build",
     "A bug in the action; see the step's log.",
     "--branch is needed",
+    "STORMKIT_API_KEY_FILE names an empty file",
     "Input …: … is not the name of a branch",
     "The comment was deleted while it was edited.",
     "… of … are not up to date.",
