@@ -25,7 +25,8 @@ def check(context: Context) -> DeploymentResult:
     if context.environment not in context.inputs.environments[1:]:
         checks.repository()
     context.log(_intention(context, environment))
-    for problem in checks.problems:
+    # The first one is the result's reason, which is printed as the error.
+    for problem in checks.problems[1:]:
         context.warn(problem)
     return result._replace(
         status=Outcome.FAILED if checks.problems else Outcome.SUCCESS,
