@@ -137,7 +137,7 @@ class GitHubDeployments:
             self._end_removed(github, result, self._list(github, task=task, at_most=at_most))
         if self._plan.command in REMOVING:
             return
-        if result.name in self._sent:
+        if result.name in self._sent and not self._leaves_nothing(result):
             # A build that was tried again may have ended before its own was created.
             self.begin(github, result)
         number = self.ids.get(result.name) or self._missed(github, result)
@@ -171,6 +171,10 @@ class GitHubDeployments:
             state = "inactive"
         said = result.reason or result.warning or f"Stormkit deployment {result.deployment_id}: {result.status}"
         return state, said
+
+    def _leaves_nothing(self, result: DeploymentResult) -> bool:
+        """Whether the job ended with nothing to show, so that nothing is created for it any more."""
+        return result.status in (Outcome.CANCELLED, Outcome.SKIPPED) and not self._is_kept(result)
 
     def _is_kept(self, result: DeploymentResult) -> bool:
         """Whether the job was cancelled when the preview, or the published site, was there already."""
@@ -258,8 +262,7 @@ class GitHubDeployments:
                 if is_mine and self._is_of_environment(deployment, result):
                     self.ids[result.name] = deployment.id
                     return deployment.id
-        has_ended = result.status in (Outcome.CANCELLED, Outcome.SKIPPED) and not self._is_kept(result)
-        if self._resumed or not result.deployment_id or has_ended:
+        if self._resumed or not result.deployment_id or self._leaves_nothing(result):
             return None
         if not result.env_id:
             self.problem = "Stormkit did not say which environment was deployed."
