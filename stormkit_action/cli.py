@@ -42,7 +42,7 @@ _MEANINGS: Mapping[str, str] = {
     "label": "What this deployment is called in the log. Default: Stormkit's app and environment name.",
     "timeout": "For the whole command, publishing and health check included, such as 90s, 15m or 1h30m.",
     "on-cancel": "stop or leave the remote deployment on Ctrl+C, or when the job is cancelled.",
-    "build-log": "When to show the build's log: failure, always, stream (live) or never (no line of it anywhere).",
+    "build-log": "When to show the build's log: failure, always, stream (live) or never (not shown anywhere).",
     "health-check": "Path on the preview URL, such as / or /health, that must answer before the command succeeds and"
     " before anything is published.",
     "dashboard-url": "Self-hosted Stormkit: your dashboard's origin, for links. Default: https://stormkit.example.com"
@@ -133,7 +133,7 @@ def read(arguments: Sequence[str], environ: Mapping[str, str]) -> CommandLine:
         _early(arguments, name) or environ.get(variable_elsewhere(name), "") for name in ("output", "dotenv")
     )
     as_json = "--json" in arguments
-    if output and Path(output).absolute() == Path(dotenv).absolute():
+    if output and dotenv and Path(output).absolute() == Path(dotenv).absolute():
         problem = f"--output and --dotenv name the same file, {parsers.shown(output)}: give each its own."
         return CommandLine(environ=kept, json=as_json, output=output, problems=(problem,))
     try:

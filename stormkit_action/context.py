@@ -115,7 +115,7 @@ class Context(NamedTuple):
 
     @property
     def left_running(self) -> str:
-        """The reason of a cancelled deployment that nobody wanted stopped."""
+        """The reason for a cancelled deployment that was left running on purpose."""
         return f"The job was cancelled; the deployment was left running ({self.names.setting('on-cancel', 'leave')})."
 
     def refusal(self, deployment: Deployment, reason: str) -> DeploymentResult:

@@ -85,7 +85,7 @@ class Input(NamedTuple):
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """Its only valid values; empty where there are no such."""
+        """The values it accepts; empty when others than these may be valid."""
         is_enumeration = isinstance(self.kind, type) and issubclass(self.kind, StrEnum)
         return tuple(self.kind) if is_enumeration else ()
 
@@ -199,8 +199,8 @@ class Inputs:
     )
     build_log: BuildLog = _input(
         parsers.one_of(BuildLog),
-        "When to show the build's log: failure, always, stream (live, a log group a build step) or never (no line of"
-        " it anywhere).",
+        "When to show the build's log: failure, always, stream (live, one log group per build step) or never (not"
+        " shown anywhere).",
         default="failure",
     )
     github_token: str = _input(

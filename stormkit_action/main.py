@@ -5,6 +5,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 # First, because nested deeper among the imports it straddles two chunks of Python's stack: each call across would map
@@ -127,6 +128,9 @@ def _run(
         console.log(event.pipeline.text)
     if plan.skip:
         return results.skipped(plan.skip)
+    if plan.command not in plans.BY_ID:
+        # What came of this command must not be reported of that deployment.
+        inputs = replace(inputs, deployment_id="")
     if github is not None:
         step.github = GitHubReport(github=github, inputs=inputs, event=event, plan=plan, clock=clock, console=console)
     return dispatch.run(
@@ -248,7 +252,7 @@ def _with_pull_request(plan: Plan, inputs: Inputs, event: Event, github: GitHubA
     number = event.pull_request_number
     pull_request = github.pull_request(number) if github is not None and number is not None else None
     if pull_request is None:
-        problem = f"Pull request {number} has no usable head branch (a deleted fork has none): nothing was deployed."
+        problem = f"Pull request {number} has no usable head branch (a deleted fork has none): nothing was done."
         raise InputError([f"{problem} Push its commits to a branch of this repository."])
     return plans.with_pull_request(plan, pull_request, event, inputs)
 

@@ -10,7 +10,7 @@ from stormkit_action.names import ON_GITHUB, Names
 from stormkit_action.text import one_line
 
 # Commands that act on one deployment when its id is given, and on the branch's otherwise.
-_BY_ID = frozenset({Command.PUBLISH, Command.RESTART, Command.STOP, Command.DELETE, Command.STATUS})
+BY_ID = frozenset({Command.PUBLISH, Command.RESTART, Command.STOP, Command.DELETE, Command.STATUS})
 
 # What CIs call a remote-tracking branch and a pull request.
 _NO_BRANCH_NAME = r"origin/.+|PR-[0-9]+"
@@ -128,7 +128,7 @@ def _command(inputs: Inputs, event: Event) -> Command:
 def _needs_branch(command: Command, inputs: Inputs) -> bool:
     if command in (Command.LIST, Command.ROLLBACK, Command.DELETE):
         return False
-    return not (command in _BY_ID and inputs.deployment_id)
+    return not (command in BY_ID and inputs.deployment_id)
 
 
 def _no_branch(event: Event, names: Names) -> str:

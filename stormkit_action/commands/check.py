@@ -137,7 +137,8 @@ class Checks:
         """Whether the token may create GitHub Deployments."""
         wanted = self.context.inputs.github_deployment
         if wanted is Switch.FALSE:
-            self.left_out("No GitHub Deployment would be written: the input is false.")
+            name = self.context.names("github-deployment")
+            self.left_out(f"No GitHub Deployment would be written: input {name} is false.")
             return
         try:
             refusal = github.deployment_refusal()

@@ -11,7 +11,7 @@ from stormkit_action.errors import ActionError, Cancelled, CommandError, NotFoun
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit.models import Deployment
 
-# How often progress is shown while deleting: after so many deployments.
+# While deleting, progress is logged after every so many deployments.
 PROGRESS_EVERY = 50
 
 # How many ids a line of the log names.
@@ -82,14 +82,14 @@ def cleanup(context: Context) -> DeploymentResult:
             status = Outcome.FAILED
     except Cancelled:
         status = Outcome.CANCELLED
-        reason = f"The job was cancelled when {removal.deleted} of {len(doomed)} deployments were deleted."
+        reason = f"The job was cancelled after {removal.deleted} of {len(doomed)} deployments were deleted."
     return context.result(found[0] if found else newest, status, reason)._replace(
         deployment=None,
         deployment_id="",
         branch=branch,
         live=False,
         deleted=removal.deleted,
-        removed=status is Outcome.SUCCESS and not kept,
+        removed=status is Outcome.SUCCESS and len(removal.ended_ids) == len(found),
         ended_ids=removal.ended_ids,
     )
 

@@ -170,7 +170,7 @@ class Deploy:
         if not context.inputs.publish:
             return built
         if refusal:
-            return built._replace(reason=refusal)
+            return built._replace(reason=refusal, warning=built.warning or refusal)
         self._is_publishing = True
         try:
             live = confirm.publish(context.client, deployment, deadline=context.deadline, log=context.log)
@@ -227,7 +227,8 @@ class Deploy:
         if trigger is not None:
             trigger.keep_back()
         if not self._build.is_known and not (trigger and trigger.unacknowledged):
-            return result._replace(reason="The job was cancelled before anything was triggered.")
+            what = "the build was tried again" if len(self._triggers) > 1 else "anything was triggered"
+            return result._replace(reason=f"The job was cancelled before {what}.")
         if _has_ended(result) and not (trigger and trigger.unacknowledged):
             return self._cancelled_too_late(result)
         if self._context.inputs.on_cancel is OnGivingUp.LEAVE:
@@ -282,7 +283,7 @@ def _why_not_published(built: DeploymentResult, deployment: Deployment) -> str:
     if built.expected_sha and built.commit_matches is None:
         return (
             f"Not published: Stormkit does not say which commit it built, and {built.expected_sha[:7]} was expected."
-            " Give branch without sha to publish whatever is built."
+            " Set branch without sha to publish whatever is built."
         )
     if deployment.status_checks_passed is False:
         return "Not published: a status check failed. Look at its log on the dashboard."

@@ -25,7 +25,7 @@ COMMANDS: Mapping[Command, Callable[[Context], DeploymentResult]] = {
     Command.CHECK: check.check,
 }
 
-# Commands that did their job by reporting, whatever state they report.
+# Commands that succeed whatever state the deployments are in: they report it or, for stop, end it.
 _REPORTING = frozenset({Command.STATUS, Command.LIST, Command.STOP})
 
 
@@ -37,10 +37,14 @@ def run(contexts: Sequence[Context]) -> Result:
         if reason:
             return results.skipped(reason)
     deployments = [result for environment in _in_parallel(contexts) for result in environment]
-    result = results.of_deployments(deployments)
-    if command not in _REPORTING or not _could_be_reported(result):
-        return result
-    return results.of_listing(deployments) if command is Command.LIST else result._replace(exit_code=0)
+    if command not in _REPORTING:
+        return results.of_deployments(deployments)
+    unreported = [deployment for deployment in deployments if not _is_reported(deployment)]
+    if unreported:
+        return results.of_deployments(unreported)._replace(deployments=tuple(deployments))
+    if command is Command.LIST:
+        return results.of_listing(deployments)
+    return results.of_deployments(deployments)._replace(exit_code=0)
 
 
 def _in_parallel(contexts: Sequence[Context]) -> list[tuple[DeploymentResult, ...]]:
@@ -62,13 +66,11 @@ def _run_one(context: Context) -> tuple[DeploymentResult, ...]:
         return (context.result(None, Outcome.CANCELLED, "The job was cancelled."),)
 
 
-def _could_be_reported(result: Result) -> bool:
+def _is_reported(result: DeploymentResult) -> bool:
+    """Whether the command could read the deployment and, for `stop`, end it."""
     if result.status is Outcome.CANCELLED:
         return False
-    return all(
-        deployment.status is not Outcome.FAILED or (deployment.deployment is not None and not deployment.refused)
-        for deployment in result.deployments
-    )
+    return result.status is not Outcome.FAILED or (result.deployment is not None and not result.refused)
 
 
 def _why_kept(context: Context) -> str:

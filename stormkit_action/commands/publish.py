@@ -3,7 +3,7 @@
 from stormkit_action.commands import find
 from stormkit_action.context import Context
 from stormkit_action.errors import ActionError, CommandError
-from stormkit_action.result import DeploymentResult
+from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit import confirm
 from stormkit_action.stormkit.models import Deployment
 
@@ -29,7 +29,7 @@ def rollback(context: Context) -> DeploymentResult:
                 branch = branch or live.branch
         elif find.is_successful(deployment) and not deployment.published and deployment.branch == branch:
             context.log(f"Rolling back from deployment {live.id} to {deployment.id}.")
-            return _publish(context, deployment)
+            return _publish(context, deployment, replaces=live.id)
     if live is None:
         raise CommandError("Nothing was rolled back: this environment has no live deployment. Publish one first.")
     of_branch = f" of branch {branch}" if branch else ""
@@ -40,7 +40,7 @@ def rollback(context: Context) -> DeploymentResult:
     )
 
 
-def _publish(context: Context, listed: Deployment) -> DeploymentResult:
+def _publish(context: Context, listed: Deployment, *, replaces: str = "") -> DeploymentResult:
     # The list may lag behind: only the deployment itself says whether it is published.
     deployment = context.client.deployment(listed.id)
     if deployment.configuration_lost:
@@ -50,7 +50,10 @@ def _publish(context: Context, listed: Deployment) -> DeploymentResult:
             " build command, output folder and status checks. Deploy again, and publish that.",
         )
     try:
-        live = confirm.publish(context.client, deployment, deadline=context.deadline, log=context.log)
+        live = confirm.publish(
+            context.client, deployment, deadline=context.deadline, log=context.log, replaces=replaces
+        )
     except ActionError as error:
-        return context.refusal(deployment, error.text)
+        status = Outcome.TIMED_OUT if context.deadline.over else Outcome.FAILED
+        return context.refusal(deployment, error.text)._replace(status=status)
     return context.result(live)

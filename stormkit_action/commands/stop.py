@@ -39,7 +39,7 @@ def stop(context: Context) -> DeploymentResult:
     stopped = stop_all(context, [deployment for deployment in found if deployment.running])
     ended_ids = tuple(deployment.id for deployment in stopped.deployments)
     if stopped.failures:
-        return context.refusal(found[0], "; ".join(stopped.failures))._replace(ended_ids=ended_ids)
+        return context.refusal(found[0], " ".join(stopped.failures))._replace(ended_ids=ended_ids)
     if not stopped.deployments:
         context.log("Nothing to stop.")
     shown = (*stopped.deployments, *found)
@@ -106,5 +106,5 @@ def at_once(deployments: Iterable[Deployment], act: Callable[[Deployment], None]
                 check()
                 future.result()
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
             raise

@@ -50,7 +50,7 @@ MAX_PULL_REQUESTS = 3
 
 _GONE = (404, 410)
 
-# Commands whose result belongs into the comment.
+# Commands whose result belongs in the comment.
 _COMMANDS = frozenset(
     {
         Command.DEPLOY,

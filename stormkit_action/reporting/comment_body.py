@@ -110,7 +110,7 @@ def _render(rows: list[Row], key: str, detail: Detail, *, left_out: int = 0) -> 
     blocks = [
         marker(key),
         *([lines(shown[0])] if len(shown) == 1 else _overview(shown, detail)),
-        f"{left_out} older deployments are not shown: GitHub takes no longer comment." if left_out else "",
+        f"{left_out} older deployments are not shown: GitHub limits the length of a comment." if left_out else "",
         *(_failure(row) for row in shown if row.state is State.FAILED and row.tail),
         f"<!-- stormkit-action state {encode(remembered)} -->",
     ]

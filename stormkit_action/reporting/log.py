@@ -88,7 +88,7 @@ def _show_build_log(result: DeploymentResult, console: Console, build_log: Build
 
 
 def _show_result(result: DeploymentResult, console: Console, build_log: BuildLog, *, with_error: bool) -> None:
-    if with_error and result.status in _WITH_ERROR:
+    if with_error and result.reason and result.status in _WITH_ERROR:
         title = f"Stormkit: {f'{one_line(result.label, 100)} {result.status}'.strip()}"
         # The build's log, right above, ends with the same lines.
         is_shown = build_log is not BuildLog.NEVER and result.deployment is not None and result.deployment.failing_step

@@ -35,7 +35,7 @@ class StepReporter:
         self._started: dict[str, state.StartedDeployment] = {}
         self._unknown_statuses: set[str] = set()
         self._logs: dict[str, LiveBuildLog] = {}
-        self._shown: set[str] = set()
+        self._shown: set[tuple[str, str]] = set()
 
     def log(self, text: str) -> None:
         self._console.log(text)
@@ -86,11 +86,14 @@ class StepReporter:
         return self._deliver(result, is_cancelled=True)
 
     def _show_building(self, result: DeploymentResult, progress: Progress) -> None:
-        """Show the building row in the comment, once: a token has 1,000 requests an hour for the whole repository."""
+        """Show the building row in the comment, once a build: a token has 1,000 requests an hour for its repository."""
         github = self._step.github
-        if github is None or result.deployment is None or not result.deployment.running or result.name in self._shown:
+        if github is None or result.deployment is None or not result.deployment.running:
             return
-        self._shown.add(result.name)
+        build = (result.name, result.deployment_id)
+        if build in self._shown:
+            return
+        self._shown.add(build)
         usual = progress.usual.seconds if progress.usual else 0.0
         now = self._clock.now()
         github.building(

@@ -72,8 +72,8 @@ class Row(NamedTuple):
     `began` is when the step that wrote it began, in Unix milliseconds: a re-run keeps its run's id, yet it is newer
     than every step that began before it. All other times are Unix seconds, durations seconds; `ready_at` is about when
     a running build will have ended. `good_*` are link, commit and deployment of the last build that was ready.
-    `provisional` marks a row written before Stormkit had told the deployment's name: it gives way to a later row of the
-    same `job`.
+    `provisional` marks a row written before Stormkit had reported the deployment's name: it gives way to a later row of
+    the same `job`.
     """
 
     label: str

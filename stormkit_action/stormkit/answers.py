@@ -26,7 +26,7 @@ MAX_RETRY_AFTER_S = 24 * 60 * 60.0
 # The whole body of Stormkit's own 500. Any other body, or status above 500, is that of somebody in between.
 OWN_FAULT = {"ok": False, "error": "unexpected-error"}
 
-# The beginning of a body that is kept, to tell who speaks.
+# How much of a body is kept, to tell Stormkit's own answers from a proxy's.
 MAX_TEXT_CHARACTERS = 1000
 
 WHERE_KEYS_ARE = "Your App → Environment → Config → Other → API Keys"
@@ -37,8 +37,8 @@ class Response(NamedTuple):
 
     `data` is the JSON of the body, None where it holds none; `text` is the beginning of the body. `action` is what the
     request did, as it reads after "while"; `env_id` is the environment it asked for, and `origin` where it was sent.
-    `is_first` until the API has answered once: then something else at `origin` is a wrong address, and no passing
-    fault.
+    `is_first` is True until the API has answered once: until then, a web page at `origin` means a wrong address, not a
+    passing fault.
     """
 
     status: int
@@ -122,7 +122,7 @@ def understand(response: Response, required: str = "") -> Answer:
 
 
 def failure(response: Response) -> StormkitError:
-    """The error that a response means which is no success."""
+    """The error that an unsuccessful response means."""
     status = response.status
     message = server_message(response.data)
     quoted = f' It says: "{message.removesuffix(".")}".' if message else ""

@@ -47,9 +47,14 @@ UNBUILT_STOP_S = 10.0
 
 
 def publish(
-    client: StormkitClient, deployment: Deployment, *, deadline: Deadline, log: Callable[[str], None]
+    client: StormkitClient,
+    deployment: Deployment,
+    *,
+    deadline: Deadline,
+    log: Callable[[str], None],
+    replaces: str = "",
 ) -> Deployment:
-    """Make `deployment` live and wait until it is, as read back.
+    """Make `deployment` live and wait until it is, as read back. `replaces` is the id of the live one, where known.
 
     Raises CommandError when it can't be or never comes up, and StormkitError. Never asks for a deployment that is
     still running: older servers would accept that. Nothing is published after `deadline`.
@@ -71,7 +76,7 @@ def publish(
             break
         if attempt == PUBLISH_TRIES:
             raise lost
-    raise _never_live(client, deployment, seen)
+    raise _never_live(client, deployment, seen, replaces)
 
 
 def _send_publish(
@@ -137,7 +142,7 @@ def _wait_until_live(
         clock.sleep(min(pause, deadline.remaining))
 
 
-def _never_live(client: StormkitClient, deployment: Deployment, seen: Deployment) -> CommandError:
+def _never_live(client: StormkitClient, deployment: Deployment, seen: Deployment, replaces: str) -> CommandError:
     """Why a publish that was accepted left something else live."""
     if seen.published is None:
         return CommandError(
@@ -145,7 +150,7 @@ def _never_live(client: StormkitClient, deployment: Deployment, seen: Deployment
             " dashboard."
         )
     live = _live_deployment(client)
-    if live is not None and _is_newer(live, deployment):
+    if live is not None and live.id != replaces and _is_newer(live, deployment):
         # Newer servers drop a publish in silence when another one overtakes it while it warms up.
         return CommandError(
             f"Deployment {deployment.id} is not live: a newer publish, of deployment {live.id}, has replaced it."

@@ -43,7 +43,7 @@ CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 20.0
 EXCHANGE_TIMEOUT_S = 30.0
 
-# Connections that are kept for the next call, one a thread. Beyond its 10, requests would open a new one each time.
+# Connections that are kept for the next call, one per thread. Beyond its 10, requests would open a new one each time.
 MAX_CONNECTIONS = 64
 
 # How long to go on where nothing answers, before there is a deployment to wait for.
@@ -125,7 +125,7 @@ class Request(NamedTuple):
 
 
 class StormkitSession:
-    """The session with one Stormkit API. `api_key` stays inside; `secrets` are redacted from every answer, as it is.
+    """The session with one Stormkit API. `api_key` stays inside; it and `secrets` are redacted from every answer.
 
     `log` adds a line to the log: while nothing answers, repeat() says so. Messages call inputs by `names`.
     """

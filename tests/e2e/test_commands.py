@@ -395,3 +395,33 @@ def test_a_list_of_several_sites_has_a_column_for_them(stormkit, step):
     assert head.split()[:2] == ["Site", "Deployment"]
     assert [row.split()[:2] for row in rows[:2]] == [["website", ids[0]], ["docs", ids[1]]]
     assert "| website | " in finished.summary
+
+
+@pytest.mark.parametrize(("name", "status"), [("stop", "failed"), ("list", "failed"), ("status", "failed")])
+def test_of_several_sites_the_one_that_was_not_reached_is_the_reason(stormkit, step, name, status):
+    """What the other one's deployment ended as is no failure of the command."""
+    stormkit.add_deployment(status="running" if name == "stop" else "failed")
+    finished = step(command=name, api_key="SK_user", environments="website: 305\ngone: 999", comment="false").run()
+    assert (finished.exit_code, finished.outputs["status"]) == (1, status), finished.log
+    assert "999" in finished.outputs["reason"]
+    assert [error for error in finished.annotated("error") if not error] == []
+
+
+def test_a_deploy_does_not_report_the_deployment_that_it_did_not_act_on(stormkit, step):
+    finished = step(deployment_id="8241", api_key="SK_wrong", comment="false").run()
+    assert (finished.outputs["status"], finished.outputs["deployment-id"]) == ("failed", "")
+
+
+def test_why_it_was_not_published_is_in_the_comment(stormkit, github, step):
+    stormkit.next_build(seconds=0.2)
+    stormkit.answers.without.add("commit")
+    finished = step(publish="true").run()
+    assert (finished.exit_code, finished.outputs["published"]) == (0, "false")
+    assert "Not published: Stormkit does not say which commit it built" in github.state.comments()[0].body
+
+
+@pytest.mark.parametrize("stormkit", [Generation.NEWER], indirect=True)
+def test_a_rollback_that_never_comes_up_was_not_replaced_by_the_live_one(stormkit, step):
+    stormkit.add_deployment(warm_up=0.5, comes_up=False)
+    live = stormkit.add_deployment(published=True)
+    refused(step(command="rollback", comment="false").run(), "never came up", f"{live.id} is live")
