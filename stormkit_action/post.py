@@ -69,7 +69,8 @@ def finish(environ: Mapping[str, str], *, console: Console, files: StepFiles, cl
         console.log(error.text)
         return 0
     reporter = StepReporter(console=console, files=files, clock=clock, step=Step(event=event, inputs=inputs, plan=plan))
-    post = PostStep(inputs=inputs, event=event, plan=plan, clock=clock, reporter=reporter)
+    ended_as = Outcome.TIMED_OUT if state.has_timed_out(environ) else Outcome.CANCELLED
+    post = PostStep(inputs=inputs, event=event, plan=plan, clock=clock, reporter=reporter, ended_as=ended_as)
     started = [deployment for deployment in state.read_started(environ) if post.could_have_started(deployment)]
     with ThreadPoolExecutor(POOL_SIZE) as pool:
         results = list(pool.map(post.finish, started))
@@ -91,21 +92,31 @@ def finish(environ: Mapping[str, str], *, console: Console, files: StepFiles, cl
             # When the killed step began, not the post step. `sent_at` is in whole seconds, so round up.
             began=1.0 + max(deployment.sent_at for deployment in started),
         )
-        cancelled = Result(status=Outcome.CANCELLED, deployments=tuple(results))
-        guarded(lambda: report.finish(cancelled, now=clock.now(), clock=clock, budget=BUDGET_S), console)
+        ended = Result(status=ended_as, deployments=tuple(results))
+        guarded(lambda: report.finish(ended, now=clock.now(), clock=clock, budget=BUDGET_S), console)
         for problem in report.problems():
             console.log(problem.text)
     return 1 if any(result.may_still_run for result in results) else 0
 
 
 class PostStep(NamedTuple):
-    """Finishes the deployments of a killed step."""
+    """Finishes the deployments of a step that was killed, or `ended_as` timed out before its stop was confirmed."""
 
     inputs: Inputs
     event: Event
     plan: Plan
     clock: Clock
     reporter: Reporter
+    ended_as: Outcome = Outcome.CANCELLED
+
+    @property
+    def _stops(self) -> bool:
+        timed_out = self.ended_as is Outcome.TIMED_OUT
+        return (self.inputs.on_timeout if timed_out else self.inputs.on_cancel) is OnGivingUp.STOP
+
+    @property
+    def _what_happened(self) -> str:
+        return "Ran out of time" if self.ended_as is Outcome.TIMED_OUT else "The job was cancelled"
 
     def could_have_started(self, started: StartedDeployment) -> bool:
         """Whether the step can have started this: an earlier step can set any variable where ours set none."""
@@ -118,14 +129,14 @@ class PostStep(NamedTuple):
         try:
             return self._end(context, started)
         except CommandError as error:
-            return context.result(None, Outcome.CANCELLED, error.text)
+            return context.result(None, self.ended_as, error.text)
         except ActionError as error:
             unknown = context.result(
                 None,
-                Outcome.CANCELLED,
-                f"The job was cancelled, and whether its deployment was stopped is not known. {error.text}",
+                self.ended_as,
+                f"{self._what_happened}, and whether its deployment was stopped is not known. {error.text}",
             )
-            return unknown._replace(may_still_run=self.inputs.on_cancel is OnGivingUp.STOP)
+            return unknown._replace(may_still_run=self._stops)
 
     def _context(self, started: StartedDeployment) -> Context:
         names = (environment.name for environment in self.inputs.environments if environment.env_id == started.env_id)
@@ -144,7 +155,7 @@ class PostStep(NamedTuple):
 
     def _end(self, context: Context, started: StartedDeployment) -> DeploymentResult:
         """Raises ActionError."""
-        stops = self.inputs.on_cancel is OnGivingUp.STOP
+        stops = self._stops
         if not started.deployment_id:
             return self._stop_triggered(context, started) if stops else _left(context, None)
         try:
@@ -156,13 +167,13 @@ class PostStep(NamedTuple):
         _check_is_ours(context, deployment)
         if deployment.status is Status.STOPPED and stops:
             # Stopped by the step before it was killed, or by an earlier post step.
-            return _stopped(context, deployment)
+            return self._stopped(context, deployment)
         if not deployment.running:
             ended = context.result(deployment)
             return ended._replace(reason=failure_reason(deployment) if ended.status is Outcome.FAILED else "")
         if not stops:
             return _left(context, deployment)
-        return _stopped(context, confirm.stop(context.stormkit, deployment.id, context.deadline))
+        return self._stopped(context, confirm.stop(context.stormkit, deployment.id, context.deadline))
 
     def _stop_triggered(self, context: Context, started: StartedDeployment) -> DeploymentResult:
         """How a trigger that was never answered ended."""
@@ -170,12 +181,17 @@ class PostStep(NamedTuple):
         trigger = Trigger.sent_before(seconds_ago, client=context.client, branch=context.plan.branch, clock=self.clock)
         stopped = trigger.stop_after_cancel(context.deadline.within(LOOK_S))
         if stopped:
-            reason = f"The job was cancelled and deployment {', '.join(stopped)} stopped."
-            return context.result(context.client.deployment(stopped[0]), Outcome.CANCELLED, reason)
+            return self._stopped(context, context.client.deployment(stopped[0]), ", ".join(stopped))
         ended = trigger.orphans()
         if ended:
             return self._end(context, started._replace(deployment_id=ended[0]))
-        return context.result(None, Outcome.CANCELLED, "The job was cancelled; no deployment of it was found.")
+        return context.result(None, self.ended_as, f"{self._what_happened}; no deployment of it was found.")
+
+    def _stopped(self, context: Context, deployment: Deployment, ids: str = "") -> DeploymentResult:
+        """`deployment` was stopped, and the others of `ids` with it."""
+        return context.result(
+            deployment, self.ended_as, f"{self._what_happened} and deployment {ids or deployment.id} was stopped."
+        )
 
 
 def _check_is_ours(context: Context, deployment: Deployment) -> None:
@@ -186,11 +202,6 @@ def _check_is_ours(context: Context, deployment: Deployment) -> None:
     context.check_environment(deployment)
     if deployment.branch not in ("", context.plan.branch):
         raise CommandError(f"Deployment {deployment.id} belongs to branch {deployment.branch}: it was left alone.")
-
-
-def _stopped(context: Context, deployment: Deployment) -> DeploymentResult:
-    reason = f"The job was cancelled and deployment {deployment.id} stopped."
-    return context.result(deployment, Outcome.CANCELLED, reason)
 
 
 def _left(context: Context, deployment: Deployment | None) -> DeploymentResult:

@@ -12,6 +12,7 @@ from stormkit_action import parsers
 from stormkit_action.fields import LATEST_S
 
 STARTED, FINISHED = "started", "finished"
+_TIMED_OUT = "timed-out"
 
 
 class StateFile(Protocol):
@@ -45,9 +46,14 @@ def save_started(files: StateFile, started: tuple[StartedDeployment, ...]) -> No
     files.save_state(STARTED, json.dumps(entries))
 
 
-def save_finished(files: StateFile, *, finished: bool) -> None:
-    """Remember whether the step came to its own end, so that nothing is left for the post step."""
-    files.save_state(FINISHED, "true" if finished else "")
+def save_finished(files: StateFile, *, finished: bool, timed_out: bool) -> None:
+    """Remember whether the step came to its own end, so that nothing is left for the post step, or ran out of time."""
+    files.save_state(FINISHED, "true" if finished else _TIMED_OUT if timed_out else "")
+
+
+def has_timed_out(environ: Mapping[str, str]) -> bool:
+    """Whether the step ran out of time, and what it left for the post step is to be stopped for that."""
+    return environ.get(f"STATE_{FINISHED}") == _TIMED_OUT
 
 
 def read_started(environ: Mapping[str, str]) -> tuple[StartedDeployment, ...]:

@@ -244,7 +244,7 @@ class Deploy:
         return result._replace(
             deployment=ended,
             deployment_id=result.deployment_id or stopped,
-            reason=f"The job was cancelled and deployment {stopped} stopped.",
+            reason=f"The job was cancelled and deployment {stopped} was stopped.",
             # A restart that nobody has answered may still come.
             may_still_run=self._build.is_restarting,
         )

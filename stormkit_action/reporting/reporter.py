@@ -129,7 +129,7 @@ class StepReporter:
         may_still_run = any(deployment.may_still_run for deployment in result.deployments)
         # What a cancel left no time for is done by the post step.
         is_unfinished = may_still_run or (is_cancelled and not written.settled)
-        state.save_finished(self._files, finished=not is_unfinished)
+        state.save_finished(self._files, finished=not is_unfinished, timed_out=result.status is Outcome.TIMED_OUT)
         if self._step.event.on_github and unwritable:
             return unwritable
         return result.exit_code

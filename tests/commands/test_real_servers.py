@@ -189,7 +189,7 @@ def test_a_stop_during_the_status_checks_is_told_as_one(april):
     april.clock.cancel_after = 60
     result = april.run()
     assert (result.status, result.exit_code) == (Outcome.CANCELLED, 130)
-    assert result.reason == "The job was cancelled and deployment 8241 stopped."
+    assert result.reason == "The job was cancelled and deployment 8241 was stopped."
 
 
 def test_a_timeout_during_the_status_checks_stops_them_and_says_so(april):

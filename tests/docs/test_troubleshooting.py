@@ -58,6 +58,9 @@ COMPLETE = (
 
 # Parts that are never printed alone.
 PARTS = (
+    "… and deployment … was stopped.",
+    "…; no deployment of it was found.",
+    "…, and whether its deployment was stopped is not known.",
     "… has that in …: …. Drop ….",
     "Name its host in NO_PROXY: a proxy is set.",
     "Its build was stopped and nothing was published.",

@@ -100,7 +100,7 @@ def test_while_the_trigger_is_in_flight(stormkit, github, step, number, seconds)
     finished = cancelled(running, number)
     nothing_goes_on(stormkit)
     assert finished.outputs["deployment-id"] == "8241"
-    assert "deployment 8241 stopped" in finished.outputs["reason"]
+    assert "deployment 8241 was stopped" in finished.outputs["reason"]
     told_on_github(github)
 
 
@@ -301,7 +301,7 @@ def test_a_second_signal_changes_nothing(stormkit, step):
     until(lambda: stormkit.received("POST", "/stop"))
     finished = cancelled(running, signal.SIGTERM)
     nothing_goes_on(stormkit)
-    assert "deployment 8241 stopped" in finished.outputs["reason"]
+    assert "deployment 8241 was stopped" in finished.outputs["reason"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -335,3 +335,19 @@ def test_one_that_comes_while_python_starts_is_not_lost(stormkit, tmp_path, numb
     assert "The job was cancelled before anything was triggered.\n" in finished.stderr
     assert "Traceback" not in finished.stderr
     assert stormkit.received() == []
+
+
+def test_a_stop_after_a_timeout_that_is_not_confirmed_stays_a_timeout_in_the_post_step(stormkit, github, step):
+    """Whatever is to be done on a cancel."""
+    stormkit.next_build(seconds=120)
+    stormkit.fault("stop", "503", times=100)
+    runner = step(timeout="2s", on_timeout="stop", on_cancel="leave")
+    finished = runner.run()
+    assert finished.outputs["status"] == "timed-out"
+    stormkit.mend()
+    after = runner.post(state=finished.state)
+    assert after.exit_code == 0, after.log
+    assert "Ran out of time and deployment 8241 was stopped." in after.log
+    nothing_goes_on(stormkit)
+    [row] = read_rows(github.state.comments()[0].body)
+    assert row.state == State.TIMED_OUT

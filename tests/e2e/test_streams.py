@@ -59,7 +59,7 @@ def test_a_reader_of_the_log_that_goes_away_cancels(stormkit, shell):
     )
     started, result = done.stdout.splitlines()
     assert started == "Started deployment 8241."
-    assert json.loads(result)["reason"] == "The job was cancelled and deployment 8241 stopped."
+    assert json.loads(result)["reason"] == "The job was cancelled and deployment 8241 was stopped."
     assert done.returncode == 130
     assert stormkit.deployment("8241").stopped_manually
     assert "Traceback" not in done.stderr

@@ -111,7 +111,7 @@ EVERY_STATE = (
         **GOOD,
     ),
     _site("admin", State.TIMED_OUT, 8247, duration=1800, reason=_late(8247), **GOOD),
-    _site("api", State.CANCELLED, 8248, duration=15, reason="The job was cancelled and deployment 8248 stopped."),
+    _site("api", State.CANCELLED, 8248, duration=15, reason="The job was cancelled and deployment 8248 was stopped."),
     _site("events", State.SKIPPED, 8249, sha="", details_url="", reason="The pull request is from a fork."),
     _site("jobs", State.REMOVED, 8250, sha="", details_url=""),
 )
@@ -135,7 +135,7 @@ COMMENTS: dict[str, tuple[Row, ...]] = {
         _row(State.STOPPED, duration=8, reason="Deployment 8241 was stopped by hand or by another program.", **GOOD),
     ),
     "timed-out": (_row(State.TIMED_OUT, duration=1800, reason=_late(8241), **GOOD),),
-    "cancelled": (_row(State.CANCELLED, duration=15, reason="The job was cancelled and deployment 8241 stopped."),),
+    "cancelled": (_row(State.CANCELLED, duration=15, reason="The job was cancelled and deployment 8241 was stopped."),),
     "skipped": (
         _row(
             State.SKIPPED,
