@@ -45,7 +45,7 @@ class Reporter(Protocol):
 
 
 class Context(NamedTuple):
-    """Everything a command gets: what was asked for, whom to ask, until when, and who listens.
+    """Everything a command gets: inputs and plan, API clients, deadline and reporter.
 
     `environment` is the Stormkit environment as the inputs name it: both of its fields are empty where the API key
     alone says which one it is. `github` is None outside of GitHub. `clock`'s waits end when the job is cancelled;

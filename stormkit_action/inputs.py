@@ -304,7 +304,7 @@ def read(environ: Mapping[str, str], names: Names = ON_GITHUB) -> Inputs:
 
 
 def notices(environ: Mapping[str, str], names: Names = ON_GITHUB) -> tuple[str, ...]:
-    """What is valid and yet probably meant otherwise."""
+    """Inputs that are valid but probably not what was meant."""
     spec = next(spec for spec in INPUTS if spec.field == "timeout")
     text = environ.get(spec.variable, "").strip()
     if not text.isdecimal() or int(text) >= 60:

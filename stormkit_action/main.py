@@ -152,7 +152,7 @@ def _run(
 
 
 def _encryption_advice(api_url: str) -> str:
-    """What keeps others from reading the API key on its way; empty where nobody could."""
+    """How to keep the API key from being read in transit; empty where nobody could."""
     if insecure(api_url):
         return "Use https."
     return "Name its host in NO_PROXY: a proxy is set." if exposed_by_proxy(api_url) else ""
@@ -258,7 +258,7 @@ def _with_pull_request(plan: Plan, inputs: Inputs, event: Event, github: GitHubA
 
 
 def report_bug(environ: Mapping[str, str], console: Console) -> None:
-    """Print the exception at hand. Its text may hold anything, so the console makes it harmless."""
+    """Print the current exception. Its text may hold anything, so the console makes it harmless."""
     console.log(traceback.format_exc().rstrip())
     repository = environ.get("GITHUB_ACTION_REPOSITORY") or "the action's repository"
     console.error(

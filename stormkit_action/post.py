@@ -164,7 +164,7 @@ class PostStep(NamedTuple):
             if not context.client.is_gone(started.deployment_id):
                 raise
             return context.result(None, Outcome.STOPPED, f"Deployment {started.deployment_id} was deleted.")
-        _check_is_ours(context, deployment)
+        _check_is_ours(context, deployment, named_id=self.inputs.deployment_id)
         if deployment.status is Status.STOPPED and stops:
             # Stopped by the step before it was killed, or by an earlier post step.
             return self._stopped(context, deployment)
@@ -194,13 +194,13 @@ class PostStep(NamedTuple):
         )
 
 
-def _check_is_ours(context: Context, deployment: Deployment) -> None:
+def _check_is_ours(context: Context, deployment: Deployment, *, named_id: str) -> None:
     """Raise CommandError for a deployment that the step can't have started.
 
     An earlier step of the job can put any id into the state.
     """
     context.check_environment(deployment)
-    if deployment.branch not in ("", context.plan.branch):
+    if deployment.id != named_id and deployment.branch not in ("", context.plan.branch):
         raise CommandError(f"Deployment {deployment.id} belongs to branch {deployment.branch}: it was left alone.")
 
 

@@ -1,4 +1,4 @@
-"""What came of it: the one thing that commands return and that every part of reporting reads."""
+"""The results that commands return and every report reads."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -9,7 +9,7 @@ from stormkit_action.stormkit.models import Deployment, LogStep, Status, commits
 
 
 class Outcome(StrEnum):
-    """How a deployment, or the whole step, ended. `running` is no end: nobody waited for one."""
+    """How a deployment, or the whole step, ended. `running` means that the step did not wait for the end."""
 
     SUCCESS = "success"
     FAILED = "failed"

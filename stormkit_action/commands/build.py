@@ -75,7 +75,7 @@ class Build:
             shortest_pause=inputs.poll_interval.total_seconds(),
             report=self._report,
             live_log=self._show_live_log if inputs.build_log is BuildLog.STREAM else None,
-            log_at_end=_log_is_shown_of_a_success(self._context),
+            log_at_end=_shows_log_of_success(self._context),
             log_of_failure=inputs.build_log is not BuildLog.NEVER,
         )
         try:
@@ -205,8 +205,8 @@ class Build:
         return f"Deployment {last.id} was stopped by hand or by another program."
 
 
-def _log_is_shown_of_a_success(context: Context) -> bool:
-    """Whether the log of a build that succeeded is shown somewhere; the job summary draws its steps."""
+def _shows_log_of_success(context: Context) -> bool:
+    """Whether the log of a successful build is shown anywhere; the job summary uses it for its steps."""
     build_log = context.inputs.build_log
     if build_log is BuildLog.NEVER:
         return False

@@ -206,7 +206,7 @@ class GitHubDeployments:
         result: DeploymentResult,
         shown: Sequence[Row],
     ) -> None:
-        """Set what `result` replaces to inactive. What a success replaced was ended by itself."""
+        """Set what `result` replaces to inactive. Stops at the first success: that step has ended everything older."""
         states = {} if self._production else _states_shown(shown, result)
         earlier = [deployment for deployment in others if deployment.id < number]
         for deployment in earlier[:MAX_LOOK_BACK]:
@@ -303,7 +303,7 @@ class GitHubDeployments:
             if error.retry_after or not error.retryable:
                 del self._sent[result.name]
                 raise
-            # The answer was lost: it may be there all the same.
+            # The answer was lost: it may exist anyway.
             listed = github.deployments(task=_task(self._plan.branch))
             created = next((deployment for deployment in listed if deployment.payload == payload), None) or create()
         self.ids[result.name] = created.id

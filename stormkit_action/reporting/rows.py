@@ -216,7 +216,7 @@ def row_of(
     status = Outcome.SUCCESS if result.outlived_cancel else result.status
     warnings = (result.reason if result.outlived_cancel else "", result.warning)
     is_running = result.status is Outcome.RUNNING
-    # A clean-up that kept the published deployment offers none of the branch all the same.
+    # After a clean-up that deleted anything there is no preview to link to, even where the live deployment was kept.
     is_removed = result.removed or (status is Outcome.SUCCESS and result.deleted > 0)
     return Row(
         label=one_line(result.label or environment, 100),

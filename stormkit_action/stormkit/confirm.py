@@ -1,4 +1,4 @@
-"""Publish, stop and restart: sent, then read back until it holds. What their answers say decides nothing."""
+"""Publish, stop and restart: each is sent, then read back until it shows. The answer itself decides nothing."""
 
 import contextlib
 from collections.abc import Callable

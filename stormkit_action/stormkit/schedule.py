@@ -130,7 +130,7 @@ def _until_next(elapsed: float, usual: UsualDuration, longest: float) -> float:
     polls = POLLS_PER_ROOT_SECOND * math.sqrt(usual.seconds) / _expected_polls(usual)
     due, ahead = 0.0, 0.0
     while ahead < longest:
-        density, survival = end(elapsed + ahead + step / 2, usual)
+        density, survival = density_and_survival(elapsed + ahead + step / 2, usual)
         rate = polls * math.sqrt(density / survival)
         if due + rate * step >= 1:
             return min(longest, ahead + (1 - due) / rate)
@@ -144,11 +144,14 @@ def _expected_polls(usual: UsualDuration) -> float:
     """How many polls a build gets on average if their rate is sqrt(density / survival)."""
     step = usual.seconds * min(usual.spread, 1.0) / 20
     moments = (step * (number + 0.5) for number in range(round(usual.seconds * (1 + 4 * usual.spread) / step)))
-    return math.fsum(step * math.sqrt(density * survival) for density, survival in (end(at, usual) for at in moments))
+    return math.fsum(
+        step * math.sqrt(density * survival)
+        for density, survival in (density_and_survival(at, usual) for at in moments)
+    )
 
 
-def end(elapsed: float, usual: UsualDuration) -> tuple[float, float]:
-    """How likely a build ends `elapsed` (more than 0) seconds after it began, a second, and how likely it runs longer.
+def density_and_survival(elapsed: float, usual: UsualDuration) -> tuple[float, float]:
+    """The density of a build's end `elapsed` (> 0) seconds after it began, per second, and the chance of a later end.
 
     Most durations are log-normal around the usual one; a share of builds fails at any moment before it, evenly; and a
     few are odd, with a chance of 1 / (1 + x) to take longer than x times the usual.

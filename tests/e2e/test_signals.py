@@ -351,3 +351,17 @@ def test_a_stop_after_a_timeout_that_is_not_confirmed_stays_a_timeout_in_the_pos
     nothing_goes_on(stormkit)
     [row] = read_rows(github.state.comments()[0].body)
     assert row.state == State.TIMED_OUT
+
+
+def test_after_a_kill_the_restart_of_another_branch_s_deployment_is_stopped_too(stormkit, step):
+    other = stormkit.add_deployment("docs/typo", status="failed")
+    stormkit.next_build(seconds=60)
+    runner = step(command="restart", deployment_id=other.id, comment="false")
+    running = runner.start()
+    until(lambda: stormkit.deployment(other.id).status == "running")
+    assert any("running" in line for line in running.lines())
+    running.send_signal(signal.SIGKILL)
+    finished = running.wait(10)
+    after = runner.post(state=finished.state)
+    assert after.exit_code == 0, after.log
+    assert f"deployment {other.id} was stopped" in after.log

@@ -14,7 +14,7 @@ from stormkit_action.stormkit.schedule import (
     TIME_LIMIT_LAG_S,
     TIME_LIMIT_PAUSE_S,
     UsualDuration,
-    end,
+    density_and_survival,
     pause,
 )
 
@@ -110,7 +110,10 @@ def test_with_history_a_pause_is_finite_and_bounded(elapsed, shortest, usual):
 @given(usual=usuals, share=st.floats(min_value=1e-6, max_value=1e6))
 def test_the_chance_to_run_longer_only_falls_and_falls_by_the_density(usual, share):
     elapsed, step = usual.seconds * share, usual.seconds * share * 1e-4
-    (density, survival), (later_density, later) = end(elapsed, usual), end(elapsed + step, usual)
+    (density, survival), (later_density, later) = (
+        density_and_survival(elapsed, usual),
+        density_and_survival(elapsed + step, usual),
+    )
     assert 1 >= survival > later > 0
     if share < 0.999 or share > 1:
         most, least = max(density, later_density), min(density, later_density)
@@ -124,7 +127,7 @@ def test_a_build_gets_polls_by_the_root_of_its_usual_duration_however_often_buil
     now, polls, running = 0.0, 0.0, 1.0
     while now < 5 * seconds:
         now += pause(now, shortest=0, usual=usual)
-        polls, running = polls + running, end(now, usual)[1]
+        polls, running = polls + running, density_and_survival(now, usual)[1]
     assert polls == pytest.approx(POLLS_PER_ROOT_SECOND * math.sqrt(seconds), rel=0.15)
 
 
