@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from stormkit_action import __version__, ci, parsers
 from stormkit_action.inputs import INPUTS, Command, Input
-from stormkit_action.names import Names, variable_elsewhere
+from stormkit_action.names import ELSEWHERE, Names, variable_elsewhere
 
 COMMANDS = tuple(command.value for command in Command if command is not Command.AUTO)
 
@@ -72,8 +72,6 @@ exit codes:
 
 _MAX_KEY_FILE_BYTES = 65_536
 
-_FLAGS = Names(on_github=False)
-
 
 @dataclass(frozen=True, kw_only=True)
 class CommandLine:
@@ -83,7 +81,7 @@ class CommandLine:
     """
 
     environ: Mapping[str, str]
-    names: Names = _FLAGS
+    names: Names = ELSEWHERE
     json: bool = False
     output: str = ""
     dotenv: str = ""
@@ -143,7 +141,7 @@ def read(arguments: Sequence[str], environ: Mapping[str, str]) -> CommandLine:
         _check_default_branch(flags, inputs, environ)
     except _WrongUsage as error:
         return CommandLine(environ=kept, json=as_json, output=output, dotenv=dotenv, problems=(str(error),))
-    names = _FLAGS._replace(
+    names = ELSEWHERE._replace(
         from_variables=frozenset(_from_variables(flags, environ)),
         has_key_file=not environ.get("STORMKIT_API_KEY", "").strip() and "STORMKIT_API_KEY_FILE" in environ,
     )

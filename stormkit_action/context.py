@@ -113,6 +113,14 @@ class Context(NamedTuple):
             live=bool(deployment and deployment.published),
         )
 
+    def result_of_environment(
+        self, newest: Deployment | None, status: Outcome, reason: str = "", *, deployment_id: str = ""
+    ) -> DeploymentResult:
+        """A result that is about the environment, which its `newest` deployment names, and not about that one."""
+        return self.result(newest, status, reason)._replace(
+            deployment=None, deployment_id=deployment_id, branch=self.plan.branch, live=False
+        )
+
     @property
     def left_running(self) -> str:
         """The reason for a cancelled deployment that was left running on purpose."""

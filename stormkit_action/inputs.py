@@ -32,6 +32,10 @@ class Command(StrEnum):
     CHECK = "check"
 
 
+# Commands that act on one deployment when its id is given, and on the branch's otherwise.
+BY_ID = frozenset({Command.PUBLISH, Command.RESTART, Command.STOP, Command.DELETE, Command.STATUS})
+
+
 class Switch(StrEnum):
     """`auto` does it where it can and says in one line where it can't; `true` warns when it can't."""
 
@@ -326,7 +330,7 @@ def _without_secrets(text: str, secrets: Sequence[str], names: Names) -> str:
     if text != text.encode("utf-8", "replace").decode():
         raise ValueError("use text in UTF-8")
     if redact(text, secrets) != text:
-        places = f"{names('api-key')} and {names('github-token')}" if names.on_github else names("api-key")
+        places = "api-key and github-token" if names.on_github else names("api-key")
         raise ValueError(f"it contains a secret; secrets belong in {places} only")
     return text
 
@@ -359,6 +363,9 @@ def _contradictions(values: Mapping[str, Any], names: Names) -> list[str]:
         verb = "publish" if command == Command.ROLLBACK else "delete"
         both = names.subject(*(("command",) if names.on_github else ()), "deployment-id")
         problems.append(f"{both}: {command} finds its deployments itself; to name one use {verb}.")
+    elif deployment_id and not environments and command is not None and command not in BY_ID:
+        by_id = ", ".join(sorted(BY_ID))
+        problems.append(f"{names.subject('deployment-id')}: {command} acts on none by its id; these do: {by_id}.")
     if command == Command.DELETE and deployment_id == "":
         problems.append(
             f'{names.subject("deployment-id")}: "" is not valid: command delete needs the id of a deployment.'

@@ -5,7 +5,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 # First, because nested deeper among the imports it straddles two chunks of Python's stack: each call across would map
@@ -128,9 +127,6 @@ def _run(
         console.log(event.pipeline.text)
     if plan.skip:
         return results.skipped(plan.skip)
-    if plan.command not in plans.BY_ID:
-        # What came of this command must not be reported of that deployment.
-        inputs = replace(inputs, deployment_id="")
     if github is not None:
         step.github = GitHubReport(github=github, inputs=inputs, event=event, plan=plan, clock=clock, console=console)
     return dispatch.run(

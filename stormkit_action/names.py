@@ -53,3 +53,4 @@ class Names(NamedTuple):
 
 
 ON_GITHUB = Names()
+ELSEWHERE = Names(on_github=False)

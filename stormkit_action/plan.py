@@ -5,12 +5,9 @@ from typing import NamedTuple
 
 from stormkit_action.errors import InputError
 from stormkit_action.event import DEPENDABOT, Event, PullRequest
-from stormkit_action.inputs import Command, Inputs
+from stormkit_action.inputs import BY_ID, Command, Inputs
 from stormkit_action.names import ON_GITHUB, Names
 from stormkit_action.text import one_line
-
-# Commands that act on one deployment when its id is given, and on the branch's otherwise.
-BY_ID = frozenset({Command.PUBLISH, Command.RESTART, Command.STOP, Command.DELETE, Command.STATUS})
 
 # What CIs call a remote-tracking branch and a pull request.
 _NO_BRANCH_NAME = r"origin/.+|PR-[0-9]+"

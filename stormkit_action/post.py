@@ -100,7 +100,7 @@ def finish(environ: Mapping[str, str], *, console: Console, files: StepFiles, cl
 
 
 class PostStep(NamedTuple):
-    """Finishes the deployments of a step that was killed, or `ended_as` timed out before its stop was confirmed."""
+    """Finishes the deployments of a step that was killed, or that timed out (`ended_as`) before its stop was sure."""
 
     inputs: Inputs
     event: Event

@@ -16,7 +16,7 @@ def check(context: Context) -> DeploymentResult:
     """Look at everything a deploy needs."""
     page = context.client.deployments()
     newest = page.deployments[0] if page.deployments else None
-    result = context.result(newest, Outcome.SUCCESS)
+    result = context.result_of_environment(newest, Outcome.SUCCESS)
     checks = Checks(context)
     checks.passed("Stormkit accepts the API key.")
     environment = result.label or (f"environment {result.env_id}" if result.env_id else "the key's own environment")
@@ -31,11 +31,7 @@ def check(context: Context) -> DeploymentResult:
     return result._replace(
         status=Outcome.FAILED if checks.problems else Outcome.SUCCESS,
         reason=checks.problems[0] if checks.problems else "",
-        deployment=None,
-        deployment_id="",
-        branch=context.plan.branch,
         expected_sha=context.plan.expected_sha,
-        live=False,
     )
 
 

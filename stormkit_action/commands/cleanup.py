@@ -30,7 +30,7 @@ def delete(context: Context) -> DeploymentResult:
         where = f"environment {newest.env_id}" if newest and newest.env_id else "the key's environment"
         context.log(f"There is no deployment {deployment_id} in {where}: nothing to delete.")
         # Its own environment may be another one, whose reports stay as they are.
-        return context.result(newest)._replace(status=Outcome.SUCCESS, deployment=None, deployment_id=deployment_id)
+        return context.result_of_environment(newest, Outcome.SUCCESS, deployment_id=deployment_id)
     context.check_environment(deployment)
     if deployment.published is not False:
         return _refusal(context, deployment)
@@ -83,11 +83,7 @@ def cleanup(context: Context) -> DeploymentResult:
     except Cancelled:
         status = Outcome.CANCELLED
         reason = f"The job was cancelled after {removal.deleted} of {len(doomed)} deployments were deleted."
-    return context.result(found[0] if found else newest, status, reason)._replace(
-        deployment=None,
-        deployment_id="",
-        branch=branch,
-        live=False,
+    return context.result_of_environment(found[0] if found else newest, status, reason)._replace(
         deleted=removal.deleted,
         removed=status is Outcome.SUCCESS and len(removal.ended_ids) == len(found),
         ended_ids=removal.ended_ids,

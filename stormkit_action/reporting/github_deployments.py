@@ -257,9 +257,8 @@ class GitHubDeployments:
             for deployment in self._list(github, task=_task(self._plan.branch)):
                 payload = deployment.payload
                 is_mine = (payload.get("run-id"), payload.get("attempt")) == (run.id, run.attempt)
-                if not self._resumed:
-                    is_mine = is_mine and payload.get("deployment-id") == result.deployment_id
-                if is_mine and self._is_of_environment(deployment, result):
+                is_wanted = self._resumed or payload.get("deployment-id") == result.deployment_id
+                if is_mine and is_wanted and self._is_of_environment(deployment, result):
                     self.ids[result.name] = deployment.id
                     return deployment.id
         if self._resumed or not result.deployment_id or self._leaves_nothing(result):

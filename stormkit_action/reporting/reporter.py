@@ -127,9 +127,10 @@ class StepReporter:
         if inputs is None or inputs.job_summary:
             guarded(lambda: self._write_summary(result), self._console)
         may_still_run = any(deployment.may_still_run for deployment in result.deployments)
+        timed_out = any(each.may_still_run and each.status is Outcome.TIMED_OUT for each in result.deployments)
         # What a cancel left no time for is done by the post step.
         is_unfinished = may_still_run or (is_cancelled and not written.settled)
-        state.save_finished(self._files, finished=not is_unfinished, timed_out=result.status is Outcome.TIMED_OUT)
+        state.save_finished(self._files, finished=not is_unfinished, timed_out=timed_out)
         if self._step.event.on_github and unwritable:
             return unwritable
         return result.exit_code

@@ -37,6 +37,7 @@ COMPLETE = (
     "Input …: only one of them can be given",
     "Input …: a deployment belongs to one environment",
     "Input …: … finds its deployments itself",
+    "Input …: … acts on none by its id",
     "Input …: without waiting there is no finished build",
     "A bug in the action; see the step's log.",
     "--branch is needed",
