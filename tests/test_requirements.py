@@ -115,7 +115,7 @@ def unmet(locked_pins: list[str], wanted: list[str]) -> list[str]:
         required = [requirement for requirement in wanted if applies(requirement, environment)]
         for pin in installed.values():
             extras = frozenset(parsed(pin).extras)
-            required += [each for each in dependencies(pin) if applies(each, environment, extras)]
+            required += [requirement for requirement in dependencies(pin) if applies(requirement, environment, extras)]
         for requirement in required:
             pin = installed.get(canonicalize_name(parsed(requirement).name), "")
             if not pin or not meets(pin, requirement):

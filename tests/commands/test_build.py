@@ -130,8 +130,8 @@ def test_a_usual_duration_places_the_polls_and_costs_one_request(scene):
     result = scene.deploy()
     assert result.status is Outcome.SUCCESS
     assert scene.clock.passed - 300 <= 4
-    assert len([each for each in scene.stormkit.requests if each.path == "/v1/deployments"]) == 1
-    assert any(each.usual and each.usual.seconds == 300 for each in scene.heard.told)
+    assert len([request for request in scene.stormkit.requests if request.path == "/v1/deployments"]) == 1
+    assert any(progress.usual and progress.usual.seconds == 300 for progress in scene.heard.told)
 
 
 @pytest.mark.parametrize(

@@ -29,4 +29,6 @@ def test_no_environment_waits_for_another_ones_build(tmp_path):
         ).run()
     assert finished.exit_code == 0, finished.log
     assert not together.broken
-    assert {each.env.id for each in stormkit.deployments} == {str(1000 + number) for number in range(NUMBER)}
+    assert {deployment.env.id for deployment in stormkit.deployments} == {
+        str(1000 + number) for number in range(NUMBER)
+    }

@@ -143,12 +143,16 @@ def test_a_key_of_another_environment_is_found_out_before_anything_is_changed(ap
     april.stormkit.add_deployment(published=True)
     april.stormkit.add_deployment(status="failed")
     april.stormkit.add_deployment()
-    before = {each.id: (each.status, each.deleted) for each in april.stormkit.deployments}
+    before = {deployment.id: (deployment.status, deployment.deleted) for deployment in april.stormkit.deployments}
     named = {"deployment_id": "8243"} if command == "delete" else {}
     result = april.run(command, env_id="306", publish="true" if command == "deploy" else "false", **named)
     assert result.exit_code == 1
     assert "This API key belongs to environment 305, not to 306." in result.reason
-    assert {each.id: (each.status, each.deleted) for each in april.stormkit.deployments if each.id in before} == before
+    assert {
+        deployment.id: (deployment.status, deployment.deleted)
+        for deployment in april.stormkit.deployments
+        if deployment.id in before
+    } == before
     assert april.stormkit.live() == "8241"
     assert not any("✓ Environment" in line for line in april.reporter.lines)
 
@@ -177,7 +181,7 @@ def test_a_build_in_another_environment_than_the_one_asked_for_is_stopped_and_no
 def test_several_environments_with_the_key_of_one_of_them_show_no_site_under_another_name(april):
     april.stormkit.add_environment("306", name="docs")
     result = april.run(environments="website: 305\ndocs: 306")
-    assert [(each.name, each.status, each.env_id) for each in result.deployments] == [
+    assert [(deployment.name, deployment.status, deployment.env_id) for deployment in result.deployments] == [
         ("website", Outcome.SUCCESS, "305"),
         ("docs", Outcome.FAILED, "305"),
     ]
@@ -216,7 +220,7 @@ def test_keep_latest_keeps_successful_deployments_and_no_stopped_ones(april):
     ]
     result = april.run("cleanup", keep_latest="2")
     assert result.deleted == 2
-    assert [each.id for each in april.stormkit.deployments if not each.deleted] == ids[:2]
+    assert [deployment.id for deployment in april.stormkit.deployments if not deployment.deleted] == ids[:2]
 
 
 def test_cleanup_does_not_take_a_proxy_s_404_for_gone(april):
@@ -225,7 +229,7 @@ def test_cleanup_does_not_take_a_proxy_s_404_for_gone(april):
     april.stormkit.fault("read", "404-ingress", times=2)
     result = april.run("cleanup")
     assert (result.status, result.deleted) == (Outcome.SUCCESS, 2)
-    assert all(each.deleted for each in april.stormkit.deployments)
+    assert all(deployment.deleted for deployment in april.stormkit.deployments)
 
 
 def test_a_refusal_tells_the_deployment_that_was_read(april):

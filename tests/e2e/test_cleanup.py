@@ -14,7 +14,7 @@ BOTH = pytest.mark.parametrize("stormkit", list(Generation), indirect=True)
 
 
 def left(stormkit):
-    return [each.id for each in stormkit.deployments if not each.deleted]
+    return [deployment.id for deployment in stormkit.deployments if not deployment.deleted]
 
 
 @BOTH
@@ -118,6 +118,6 @@ def test_a_cancelled_cleanup_says_how_far_it_came(stormkit, step):
     running.send_signal(signal.SIGTERM)
     finished = running.wait(10)
     assert (finished.exit_code, finished.outputs["status"]) == (130, "cancelled")
-    deleted = sum(each.deleted for each in stormkit.deployments)
+    deleted = sum(deployment.deleted for deployment in stormkit.deployments)
     assert 40 <= int(finished.outputs["deleted"]) <= deleted < 100
     assert f"{finished.outputs['deleted']} of 100" in finished.outputs["reason"]

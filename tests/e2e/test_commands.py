@@ -36,14 +36,14 @@ def refused(finished, *words):
     """One error, which says what and what to do."""
     assert (finished.exit_code, finished.outputs["status"]) == (1, "failed"), finished.log
     (error,) = finished.annotated("error")
-    for each in words:
-        assert each in error
+    for part in words:
+        assert part in error
     assert "Traceback" not in finished.log
     return finished.outputs
 
 
 def gone(stormkit):
-    return [each.id for each in stormkit.deployments if each.deleted]
+    return [deployment.id for deployment in stormkit.deployments if deployment.deleted]
 
 
 class TestPublish:
@@ -163,7 +163,7 @@ class TestStop:
         other = stormkit.add_deployment(OTHER, status="running")
         outputs = succeeded(command("stop"))
         assert (outputs["status"], outputs["deployment-id"]) == ("stopped", running[-1].id)
-        assert all(stormkit.deployment(each.id).stopped_manually for each in running)
+        assert all(stormkit.deployment(deployment.id).stopped_manually for deployment in running)
         assert stormkit.deployment(other.id).status == "running"
         before = len(stormkit.received("POST"))
         succeeded(command("stop"), "Nothing to stop.")
@@ -179,7 +179,7 @@ class TestStop:
             stormkit.add_deployment(status="running")
         stormkit.fault("stop", "403")
         refused(command("stop"), "could not be stopped")
-        assert sorted(each.stopped_manually for each in stormkit.deployments) == [False, True, True]
+        assert sorted(deployment.stopped_manually for deployment in stormkit.deployments) == [False, True, True]
 
     def test_superseded_ones_before_the_trigger(self, stormkit, command):
         older = [stormkit.add_deployment(status="running") for _ in range(2)]
@@ -187,9 +187,9 @@ class TestStop:
         stormkit.fault("stop", "answer-lost")
         outputs = succeeded(command("deploy", stop_superseded="true"), f"Stopped deployment {older[1].id}")
         assert outputs["status"] == "success"
-        assert all(stormkit.deployment(each.id).stopped_manually for each in older)
+        assert all(stormkit.deployment(deployment.id).stopped_manually for deployment in older)
         assert stormkit.deployment(other.id).status == "running"
-        sent = [each.path for each in stormkit.requests if each.method == "POST"]
+        sent = [request.path for request in stormkit.requests if request.method == "POST"]
         assert sent[-1] == "/v1/deploy"
 
     def test_a_superseded_one_that_goes_on_is_a_warning(self, stormkit, command):
@@ -243,7 +243,7 @@ class TestLooking:
     def test_check_changes_nothing(self, stormkit, command):
         finished = command("check")
         succeeded(finished, "A deploy would build branch")
-        assert {each.method for each in stormkit.requests} == {"GET"}
+        assert {request.method for request in stormkit.requests} == {"GET"}
 
     def test_check_says_that_a_closed_pull_request_is_not_deployed(self, step):
         finished = step("pull_request_closed", command="check").run()
@@ -256,10 +256,10 @@ class TestHealthCheck:
         stormkit.preview(after=2)
         finished = step(health_check="/healthz?deep=1", publish="true", comment="false").run()
         assert succeeded(finished)["published"] == "true"
-        paths = [each.path.rpartition("/")[2] for each in stormkit.requests]
-        assert [each for each in paths if each in ("healthz", "publish")] == ["healthz"] * 3 + ["publish"]
-        checks = [each for each in stormkit.requests if each.path == "/healthz"]
-        assert all("authorization" not in each.headers and each.query == {"deep": "1"} for each in checks)
+        paths = [request.path.rpartition("/")[2] for request in stormkit.requests]
+        assert [path for path in paths if path in ("healthz", "publish")] == ["healthz"] * 3 + ["publish"]
+        checks = [request for request in stormkit.requests if request.path == "/healthz"]
+        assert all("authorization" not in request.headers and request.query == {"deep": "1"} for request in checks)
 
     def test_the_step_s_timeout_is_told_from_its_own(self, stormkit, step):
         stormkit.preview(status=500)
@@ -315,9 +315,9 @@ def test_a_fault_of_the_trigger_is_one_build(stormkit, step, fault):
     stormkit.fault("trigger", fault, seconds=1.0 if fault == "429-body" else 0.0)
     outputs = succeeded(step(comment="false").run())
     assert (outputs["status"], stormkit.builds) == ("success", 1)
-    built = [each for each in stormkit.deployments if not each.ghost]
-    assert [each.id for each in built] == [outputs["deployment-id"]]
-    assert all(each.stopped_manually for each in stormkit.deployments if each.ghost)
+    built = [deployment for deployment in stormkit.deployments if not deployment.ghost]
+    assert [deployment.id for deployment in built] == [outputs["deployment-id"]]
+    assert all(deployment.stopped_manually for deployment in stormkit.deployments if deployment.ghost)
 
 
 @BOTH
@@ -346,7 +346,11 @@ def test_commands_for_several_environments(stormkit, step):
     finished, rows = run("publish")
     assert (finished.exit_code, sorted(row["status"] for row in rows)) == (1, ["failed", "success"])
     assert run("publish", deployment_id="8241")[0].exit_code == 1
-    assert [each.id for each in stormkit.deployments if not each.deleted and each.branch == HEAD_BRANCH]
+    assert [
+        deployment.id
+        for deployment in stormkit.deployments
+        if not deployment.deleted and deployment.branch == HEAD_BRANCH
+    ]
 
 
 class TestAnotherEnvironmentsKey:

@@ -89,7 +89,7 @@ def test_any_number_of_runs_write_one_comment(stormkit, github, step):
     for outcome in ("success", "failed", "success"):
         stormkit.next_build(seconds=0.1, outcome=outcome)
         assert_sound(step("pull_request_synchronize").run())
-    ours = [each for each in github.state.comments() if each.login == "github-actions[bot]"]
+    ours = [comment for comment in github.state.comments() if comment.login == "github-actions[bot]"]
     assert len(ours) == 1
     assert github.state.comments()[0].body.endswith("I copied the marker.")
     assert "Ready" in ours[0].body
@@ -143,9 +143,9 @@ def test_the_wall_time_of_several_environments_is_the_slowest_one_s(stormkit, gi
     assert_sound(finished)
     assert finished.exit_code == 1
     result = json.loads(finished.outputs["result"])["deployments"]
-    assert [each["name"] for each in result] == ["web", "docs", "admin"]
-    assert sorted(each["status"] for each in result) == ["failed", "success", "success"]
-    (failed,) = [each for each in result if each["status"] == "failed"]
+    assert [row["name"] for row in result] == ["web", "docs", "admin"]
+    assert sorted(row["status"] for row in result) == ["failed", "success", "success"]
+    (failed,) = [row for row in result if row["status"] == "failed"]
     assert finished.outputs["reason"] == failed["reason"]
     body = github.state.comments()[0].body
     assert all(f"<b>{name}</b>" in body for name in ("web", "docs", "admin"))
@@ -158,8 +158,8 @@ def test_a_missing_permission_is_one_warning_and_no_failure(stormkit, github, st
     assert_sound(finished)
     assert finished.exit_code == 0
     warnings = finished.annotated("warning")
-    assert len([each for each in warnings if "pull-requests: write" in each]) == 1
-    assert len([each for each in warnings if "deployments: write" in each]) == 1
+    assert len([warning for warning in warnings if "pull-requests: write" in warning]) == 1
+    assert len([warning for warning in warnings if "deployments: write" in warning]) == 1
     assert finished.outputs["preview-url"]
 
 

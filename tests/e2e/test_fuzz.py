@@ -112,7 +112,7 @@ USUAL = settings(max_examples=150, deadline=None, suppress_health_check=[HealthC
 
 
 @USUAL
-@given(inputs=st.dictionaries(st.sampled_from([each.name for each in INPUTS]), WORDS | TEXT, max_size=12))
+@given(inputs=st.dictionaries(st.sampled_from([spec.name for spec in INPUTS]), WORDS | TEXT, max_size=12))
 def test_any_inputs(server, inputs):
     server.replies = [Reply(status=403)]
     run(server, {"api-key": "SK_fuzz_key", "api-url": server.url, **inputs, "github-token": ""}, {})

@@ -19,7 +19,7 @@ from tests.e2e.conftest import KEYS
 
 
 def states(github):
-    return [each.state for each in github.state.deployments]
+    return [deployment.state for deployment in github.state.deployments]
 
 
 def rows(github):
@@ -50,7 +50,7 @@ def test_a_plain_deploy_asks_github_eight_times(stormkit, github, step):
     assert len(github.requests) <= 8
     assert rows(github) == [State.READY]
     [deployment] = github.state.deployments
-    assert [each.state for each in deployment.statuses] == ["success"]
+    assert [status.state for status in deployment.statuses] == ["success"]
     assert deployment.statuses[-1].environment_url == finished.outputs["preview-url"]
     assert finished.outputs["github-deployment-id"] == str(deployment.id)
     assert json.loads(finished.outputs["result"])["deployments"][0]["github-deployment-id"] == str(deployment.id)
@@ -147,7 +147,7 @@ def test_a_killed_step_is_finished_after_the_job(stormkit, github, step):
         assert finished.exit_code == 0
         assert states(github) == ["inactive"]
         assert rows(github) == [State.CANCELLED]
-    assert [each.status for each in stormkit.deployments] != ["running"]
+    assert [deployment.status for deployment in stormkit.deployments] != ["running"]
 
 
 @pytest.mark.threat("A hostile pull request")
@@ -226,7 +226,7 @@ def test_a_workflow_run_finds_the_pull_request_whose_head_it_is(stormkit, github
     payload["workflow_run"]["pull_requests"] = []
     github.state.add_pull_request(41, "older", HEAD_SHA, state="closed")
     assert step(payload, event_name="workflow_run").run().exit_code == 0
-    assert [each.number for each in github.state.repository().comments] == [42]
+    assert [comment.number for comment in github.state.repository().comments] == [42]
 
 
 def test_a_push_without_a_pull_request_says_so_in_one_line(github, step):
@@ -276,13 +276,13 @@ def test_the_jobs_of_a_matrix_share_one_comment(stormkit, github, step):
         stormkit.add_environment(number, name=f"site {number}")
     jobs = [step(api_key="SK_user", env_id=number, label=f"site {number}").start() for number in numbers]
     finished = [job.wait(60) for job in jobs]
-    assert [each.exit_code for each in finished] == [0] * len(jobs)
+    assert [job.exit_code for job in finished] == [0] * len(jobs)
     [comment] = github.state.comments()
     assert {row.label: row.state for row in read_rows(comment.body)} == {
         f"site {number}": State.READY for number in numbers
     }
     assert states(github) == ["success"] * len(jobs)
-    assert {each.outputs["comment-url"].rpartition("-")[2] for each in finished} == {str(comment.id)}
+    assert {job.outputs["comment-url"].rpartition("-")[2] for job in finished} == {str(comment.id)}
 
 
 @pytest.mark.parametrize(
@@ -343,7 +343,7 @@ def test_a_build_that_is_tried_again_has_a_github_deployment_of_its_own(stormkit
     stormkit.next_build(outcome="failed")
     finished = step(retries="1", **{name.replace("-", "_"): value for name, value in key.items()}).run()
     assert finished.exit_code == 0, finished.log
-    states = {each.payload["deployment-id"]: each.state for each in github.state.deployments}
+    states = {deployment.payload["deployment-id"]: deployment.state for deployment in github.state.deployments}
     assert states.pop("8242") == "success"
     # The first one's may not have been created before its build ended.
     assert states in ({}, {"8241": "failure"})

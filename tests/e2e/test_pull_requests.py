@@ -51,11 +51,17 @@ def payload(name: str, **changes) -> dict:
 
 
 def active(github: GitHub) -> list[str]:
-    return [each.payload["deployment-id"] for each in github.state.deployments if each.state in ACTIVE]
+    return [
+        deployment.payload["deployment-id"] for deployment in github.state.deployments if deployment.state in ACTIVE
+    ]
 
 
 def alive(stormkit) -> list[str]:
-    return [each.id for each in stormkit.deployments if not each.deleted and each.status in ("running", "success")]
+    return [
+        deployment.id
+        for deployment in stormkit.deployments
+        if not deployment.deleted and deployment.status in ("running", "success")
+    ]
 
 
 def rows(github: GitHub, number: int = 42) -> list[tuple[State, str]]:
@@ -161,7 +167,7 @@ def test_what_stop_stopped_is_told_although_another_goes_on(stormkit, github, st
 
 def test_a_build_that_nobody_waits_for_is_in_progress_on_github(github, step):
     step(wait="false").run()
-    assert [each.state for each in github.state.deployments] == ["in_progress"]
+    assert [deployment.state for deployment in github.state.deployments] == ["in_progress"]
     assert [state for state, _ in rows(github)] == [State.BUILDING]
 
 
@@ -195,7 +201,7 @@ def test_two_sites_by_their_own_keys_leave_each_other_s_github_deployment_alone(
         for key in ("SK_sandbox", "SK_docs"):
             step("push_branch", env=run_of(run), api_key=key, comment="false").run()
     assert len(active(github)) == 2
-    sites = {each.payload["env-id"] for each in github.state.deployments if each.state == "success"}
+    sites = {deployment.payload["env-id"] for deployment in github.state.deployments if deployment.state == "success"}
     assert sites == {"305", "306"}
 
 

@@ -55,12 +55,12 @@ def cancelled(running, number=signal.SIGINT):
 def told_on_github(github):
     [comment] = github.state.comments()
     assert [row.state for row in read_rows(comment.body)] == [State.CANCELLED]
-    assert {each.state for each in github.state.deployments} <= {"inactive"}
+    assert {deployment.state for deployment in github.state.deployments} <= {"inactive"}
 
 
 def nothing_goes_on(stormkit, builds=1):
     assert stormkit.builds == builds
-    assert [each.status for each in stormkit.deployments if each.status == "running"] == []
+    assert [deployment.status for deployment in stormkit.deployments if deployment.status == "running"] == []
 
 
 @SIGNALS
@@ -139,7 +139,7 @@ def test_while_it_publishes(stormkit, github, step, number):
     assert not stormkit.received("POST", "/stop")
     [row] = read_rows(github.state.comments()[0].body)
     assert (row.state, row.live) == (State.READY, True)
-    assert [each.state for each in github.state.deployments] == ["success"]
+    assert [deployment.state for deployment in github.state.deployments] == ["success"]
 
 
 @pytest.mark.parametrize("stormkit", [Generation.NEWER], indirect=True)

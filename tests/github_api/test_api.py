@@ -52,7 +52,9 @@ def connect(github: GitHub, clock: FakeClock, token: str = TOKEN, base: str = ""
 
 def asked(github: GitHub) -> list[str]:
     """The requests since the last look, without the repository."""
-    seen = [f"{each.method} {each.path.removeprefix('/repos/octocat/hello-world')}" for each in github.requests]
+    seen = [
+        f"{request.method} {request.path.removeprefix('/repos/octocat/hello-world')}" for request in github.requests
+    ]
     github.requests.clear()
     return seen
 
@@ -81,8 +83,8 @@ def test_every_page_is_read_with_one_request_each(github, api):
 def test_look_ups_take_one_request_each(github, api):
     github.state.add_pull_request(43, "other", "1" * 40)
     assert api.pull_request(42).head_sha == HEAD_SHA
-    assert [each.number for each in api.pull_requests_of_branch(HEAD_BRANCH)] == [42]
-    assert [each.number for each in api.pull_requests_of_commit(HEAD_SHA)] == [42]
+    assert [pull_request.number for pull_request in api.pull_requests_of_branch(HEAD_BRANCH)] == [42]
+    assert [pull_request.number for pull_request in api.pull_requests_of_commit(HEAD_SHA)] == [42]
     assert api.branch_tip(HEAD_BRANCH) == HEAD_SHA
     assert api.branch_tip("gone") is None
     assert len(asked(github)) == 5
@@ -163,7 +165,7 @@ def test_a_deployment_is_a_transient_one_of_a_commit_and_waits_for_no_check(gith
         "log_url": "https://example.com/log",
     }
     assert api.deployment_state(created.id) == "in_progress"
-    assert [each.id for each in api.deployments(task="deploy:stormkit")] == [created.id]
+    assert [deployment.id for deployment in api.deployments(task="deploy:stormkit")] == [created.id]
     assert api.deployments(task="other") == []
 
 

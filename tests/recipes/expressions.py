@@ -117,14 +117,14 @@ def _looked_up(value: Any, path: str) -> Any:
     for index, name in enumerate(names):
         if name == "*":
             rest = ".".join(names[index + 1 :])
-            return [_looked_up({"each": each}, f"each.{rest}") for each in value or []]
+            return [_looked_up({"entry": entry}, f"entry.{rest}") for entry in value or []]
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
 
 
 def _contains(where: Any, what: Any) -> bool:
     if isinstance(where, list):
-        return as_text(what).lower() in [as_text(each).lower() for each in where]
+        return as_text(what).lower() in [as_text(member).lower() for member in where]
     return as_text(what).lower() in as_text(where).lower()
 
 

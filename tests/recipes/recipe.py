@@ -88,9 +88,9 @@ class Recipe:
         assert path, f"{job['uses']} is another repository's"
         called = load(path)
         interface = called["on"]["workflow_call"]
-        inputs = {each: spec["default"] for each, spec in interface["inputs"].items()}
-        inputs |= {each: _typed(value, known) for each, value in job.get("with", {}).items()}
-        secrets = {each: filled(value, known) for each, value in job["secrets"].items()}
+        inputs = {input_name: spec["default"] for input_name, spec in interface["inputs"].items()}
+        inputs |= {input_name: _typed(value, known) for input_name, value in job.get("with", {}).items()}
+        secrets = {secret: filled(value, known) for secret, value in job["secrets"].items()}
         self._run_jobs(called, {"github": known["github"], "secrets": secrets, "inputs": inputs})
         ran = {"jobs": {inner: {"outputs": outputs} for inner, outputs in self.jobs.items()}}
         self.jobs[name] = {output: filled(spec["value"], ran) for output, spec in interface["outputs"].items()}

@@ -32,7 +32,7 @@ def skipped(finished, why: str):
 
 
 def triggers(stormkit):
-    return [each.body for each in stormkit.received("POST", "/v1/deploy")]
+    return [request.body for request in stormkit.received("POST", "/v1/deploy")]
 
 
 @pytest.mark.parametrize("name", ["preview", "dependabot-preview", "reusable-preview", "merge-queue"])
@@ -42,7 +42,7 @@ def test_a_pull_request_is_deployed_and_cleaned_up_when_it_closes(recipe, stormk
     assert len(github.state.comments()) == 1
     (closed,) = recipe(name, event="pull_request_closed").run()
     assert (closed.exit_code, closed.outputs["deleted"]) == (0, "1"), closed.log
-    assert all(each.deleted for each in stormkit.deployments)
+    assert all(deployment.deleted for deployment in stormkit.deployments)
     assert len(github.state.comments()) == 1
 
 
@@ -83,7 +83,7 @@ def test_a_monorepo_s_sites_are_deployed_in_one_step(recipe, stormkit, github):
 def test_a_matrix_s_jobs_share_one_comment(recipe, stormkit, github):
     stormkit.add_environment("306", name="docs")
     finished = recipe("matrix", key=USER_KEY).run()
-    assert [deployed(each) for each in finished] == [True, True]
+    assert [deployed(step) for step in finished] == [True, True]
     assert [body["envId"] for body in triggers(stormkit)] == ["305", "306"]
     (comment,) = github.state.comments()
     assert "website" in comment.body
@@ -207,7 +207,7 @@ def test_a_merge_queue_s_branch_is_deployed_tried_and_deleted(recipe, stormkit):
     built, deleted = recipe("merge-queue", event="merge_group_checks_requested").run()
     assert deployed(built, branch=QUEUE, sha=QUEUED_SHA)
     assert (deleted.exit_code, deleted.outputs["deleted"]) == (0, "1"), deleted.log
-    assert [each.deleted for each in stormkit.deployments] == [True]
+    assert [deployment.deleted for deployment in stormkit.deployments] == [True]
 
 
 def test_end_to_end_tests_wait_for_a_preview_that_answers(recipe, stormkit):
@@ -230,7 +230,7 @@ def test_github_enterprise_server(recipe, github):
     (finished,) = recipe("github-enterprise-server", github_url=f"{github.url}{ENTERPRISE}").run()
     assert deployed(finished)
     assert finished.outputs["comment-url"].startswith(github.url)
-    assert all(each.path.startswith("/api/") for each in github.requests)
+    assert all(request.path.startswith("/api/") for request in github.requests)
 
 
 @pytest.mark.parametrize(

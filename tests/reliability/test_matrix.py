@@ -59,7 +59,9 @@ def test_a_run_comes_to_what_is_expected_and_documented(name: str, kind: FaultKi
     once, always = (Cell(scenario=NAMED[name], kind=kind, always=always) for always in (False, True))
     generation = NAMED[name].generations[-1]
     runs = [run(once, generation), run(always, generation)]
-    assert [each for cell, ran in zip((once, always), runs, strict=True) for each in differences(cell, ran)] == []
+    assert [
+        difference for cell, ran in zip((once, always), runs, strict=True) for difference in differences(cell, ran)
+    ] == []
     (documented,) = (line for line in section(name).splitlines() if line.startswith(f"| {FAULTS[kind][0]} |"))
     # Requests and seconds depend on the pauses between polls too.
     assert [figures(row(kind, *runs))] == [figures(documented)]
@@ -125,7 +127,9 @@ class TestBrokenPromises:
                 requests=1,
                 seconds=1.0,
                 left_running=tuple(
-                    each.id for each in stormkit.deployments if int(each.id) > int(OLD) and each.status == "running"
+                    deployment.id
+                    for deployment in stormkit.deployments
+                    if int(deployment.id) > int(OLD) and deployment.status == "running"
                 ),
             )
             return violations(cell, ran, stormkit)

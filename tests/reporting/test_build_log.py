@@ -235,8 +235,8 @@ def test_whatever_the_server_does_the_last_state_is_shown(texts):
     printed = stages(*logs)
     if not logs:
         return
-    for each in logs[-1]:
-        lines = each.message.rstrip("\n").split("\n")
+    for step in logs[-1]:
+        lines = step.message.rstrip("\n").split("\n")
         assert not lines[-1] or lines[-1] in printed
 
 

@@ -83,9 +83,9 @@ def test_a_plain_deploy_takes_five_requests(github, clock):
     sticky = comment(github, clock)
     building = Change(rows=(MINE._replace(state=State.BUILDING),))
     first = sticky.write(building, deadline=Deadline.after(clock, 45), confirm=False)
-    assert [each.method for each in github.requests] == ["GET", "POST"]
+    assert [request.method for request in github.requests] == ["GET", "POST"]
     last = sticky.write(CHANGE, deadline=Deadline.after(clock, 45))
-    assert [each.method for each in github.requests] == ["GET", "POST", "GET", "PATCH", "GET"]
+    assert [request.method for request in github.requests] == ["GET", "POST", "GET", "PATCH", "GET"]
     assert shown(github) == {"docs": State.READY}
     assert last.settled
     assert (
@@ -120,10 +120,10 @@ def test_only_our_own_comment_is_adopted(github, clock):
     github.state.add_comment(body=render([MINE._replace(preview_url="https://evil.example.com")], "stormkit"))
     github.state.add_comment(login=BOT, body=f"> {marker('stormkit')}\n\nquoted")
     put(github, OLD, key="another-key")
-    before = [each.body for each in github.state.comments()]
+    before = [comment.body for comment in github.state.comments()]
     write(github, clock)
     write(github, clock, Change(rows=(MINE._replace(run_id=8),)))
-    after = [each.body for each in github.state.comments()]
+    after = [comment.body for comment in github.state.comments()]
     assert after[:3] == before
     assert len(after) == 4
 

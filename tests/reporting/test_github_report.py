@@ -133,13 +133,13 @@ def deployment_states(github: GitHub) -> list[str]:
 def requests(github: GitHub) -> list[str]:
     """The requests since the last look."""
     prefix = "/repos/octocat/hello-world"
-    seen = [f"{each.method} {each.path.removeprefix(prefix)}".rstrip("0123456789") for each in github.requests]
+    seen = [f"{request.method} {request.path.removeprefix(prefix)}".rstrip("0123456789") for request in github.requests]
     github.requests.clear()
     return seen
 
 
 def rows(github: GitHub) -> dict[str, State]:
-    [comment] = [each for each in github.state.comments() if each.login.endswith("[bot]")]
+    [comment] = [comment for comment in github.state.comments() if comment.login.endswith("[bot]")]
     return {row.label: row.state for row in read_rows(comment.body)}
 
 
@@ -290,7 +290,7 @@ def test_names_of_environments(github, inputs, names):
         step.begin(name, env_id="305")
     base = inputs.get("environment", "Preview")
     expected = [f"{base} ({name})" if len(names) > 1 else base for name in names]
-    assert [each.environment for each in github.state.deployments] == expected
+    assert [deployment.environment for deployment in github.state.deployments] == expected
 
 
 def test_several_environments_at_once(github):
@@ -304,7 +304,7 @@ def test_several_environments_at_once(github):
     )
     assert states(github) == [["success"], ["failure"], ["success"]]
     assert rows(github) == {"docs": State.READY, "shop": State.FAILED, "blog": State.READY}
-    ids = [str(each.id) for each in github.state.deployments]
+    ids = [str(deployment.id) for deployment in github.state.deployments]
     assert written.github_deployment_ids == dict(zip(("docs", "shop", "blog"), ids, strict=True))
 
 
@@ -459,7 +459,7 @@ def test_a_build_that_is_tried_again_is_another_github_deployment(github):
     step.begin(deployment_id="8242")
     step.end(result(Outcome.SUCCESS, deployment_id="8242"))
     assert deployment_states(github) == ["failure", "success"]
-    assert [each.payload["deployment-id"] for each in github.state.deployments] == ["8241", "8242"]
+    assert [deployment.payload["deployment-id"] for deployment in github.state.deployments] == ["8241", "8242"]
 
 
 def ended(*deployment_ids: str, env_id: str = "305", **more) -> DeploymentResult:
@@ -677,7 +677,7 @@ def test_a_cleanup_sets_all_of_the_branch_inactive(github):
     assert written.comment_url
     requests(github)
     Step(github, run=12, command=Command.CLEANUP).end(removed())
-    assert "POST" not in {each.split()[0] for each in requests(github) if "graphql" not in each}
+    assert "POST" not in {request.split()[0] for request in requests(github) if "graphql" not in request}
 
 
 def test_a_cleanup_of_one_site_leaves_the_others(github):
@@ -782,7 +782,7 @@ def test_without_the_permission_it_asks_once_and_the_comment_is_written(github):
     assert written.github_deployment_ids == {}
     assert written.settled
     assert rows(github) == {"hello-world / production": State.READY}
-    assert sum("/deployments" in each for each in requests(github)) == 1
+    assert sum("/deployments" in request for request in requests(github)) == 1
 
 
 @pytest.mark.parametrize(

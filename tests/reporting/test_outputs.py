@@ -210,7 +210,7 @@ def test_no_value_can_know_its_delimiter(files):
         RunnerFiles().write({"status": "success", "reason": ""})
     delimiters = re.findall(r"^\w+<<(\S+)$", files[FileCommand.OUTPUT].read_text(encoding="utf-8"), re.MULTILINE)
     assert len(set(delimiters)) == 4
-    assert all(len(each) > 32 for each in delimiters)
+    assert all(len(delimiter) > 32 for delimiter in delimiters)
 
 
 def test_state_and_summary(files):

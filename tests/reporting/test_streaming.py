@@ -61,7 +61,7 @@ def test_each_line_is_shown_once_in_the_group_of_its_step(tmp_path):
         for line in step.message.splitlines():
             assert lines.count(line) == 1, line
     # In a build of three seconds the log is read some times, and its lines come as they are written.
-    assert 2 <= len([each for each in reads if "logs" in each.query]) <= 5
+    assert 2 <= len([request for request in reads if "logs" in request.query]) <= 5
     assert finished.log.index("install 0\n") < finished.log.index("build 0\n") < finished.log.index("12 passed")
 
 
@@ -84,7 +84,13 @@ def test_hostile_output_does_nothing(tmp_path, ok):
         stormkit.next_build(seconds=1.5, steps=steps, outcome="success" if ok else "failed")
         finished = run(stormkit, tmp_path)
     assert finished.outputs["status"] == ("success" if ok else "failed")
-    assert {each.name for each in finished.commands} <= {"add-mask", "group", "endgroup", "stop-commands", "error"}
+    assert {command.name for command in finished.commands} <= {
+        "add-mask",
+        "group",
+        "endgroup",
+        "stop-commands",
+        "error",
+    }
     assert len(finished.annotated("error")) == (0 if ok else 1)
     assert finished.problems == []
 

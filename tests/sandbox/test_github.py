@@ -104,9 +104,11 @@ def test_look_ups(github):
     assert (pull["head"]["sha"], pull["base"]["sha"]) == (HEAD_SHA, BASE_SHA)
     assert "merged" in pull
     heads = call(github, "GET", f"{REPOSITORY}/pulls?state=open&head=octocat:{HEAD_BRANCH}").json()
-    assert [each["number"] for each in heads] == [42]
+    assert [pull_request["number"] for pull_request in heads] == [42]
     assert not heads[0].keys() & {"merged", "mergeable", "mergeable_state"}, "lists leave these out"
-    assert [each["number"] for each in call(github, "GET", f"{REPOSITORY}/commits/{HEAD_SHA}/pulls").json()] == [42]
+    assert [
+        pull_request["number"] for pull_request in call(github, "GET", f"{REPOSITORY}/commits/{HEAD_SHA}/pulls").json()
+    ] == [42]
 
 
 def test_a_deployment_needs_its_checks_unless_they_are_waived(github):
@@ -118,7 +120,7 @@ def test_a_deployment_needs_its_checks_unless_they_are_waived(github):
     assert call(github, "POST", states, {"state": "success", "description": "x" * 141}).status_code == 422
     status = call(github, "POST", states, {"state": "success", "log_url": "https://example.com/log"}).json()
     assert (status["state"], status["log_url"]) == ("success", "https://example.com/log")
-    assert [each.state for each in github.state.deployments] == ["success"]
+    assert [deployment.state for deployment in github.state.deployments] == ["success"]
     assert call(github, "GET", f"{REPOSITORY}/deployments?environment=Other").json() == []
 
 

@@ -133,9 +133,9 @@ class Replay:
         elif request["path"].endswith("/restart") and response["status"] == 200:
             deployment_id = request["path"].split("/")[3]
             branch = next(
-                each["response"]["json"]["branch"]
-                for each in exchanges(self.scenario)
-                if each["response"].get("json", {}).get("id") == deployment_id
+                exchange["response"]["json"]["branch"]
+                for exchange in exchanges(self.scenario)
+                if exchange["response"].get("json", {}).get("id") == deployment_id
             )
         else:
             return
@@ -233,7 +233,7 @@ def kind(value: object) -> str:
 def shape(value: object, path: str = "") -> dict[str, str]:
     """The type of every field, by its path; `[]` is the first element of an array."""
     if isinstance(value, dict):
-        inner = {name: text for key, each in value.items() for name, text in shape(each, f"{path}.{key}").items()}
+        inner = {name: text for key, child in value.items() for name, text in shape(child, f"{path}.{key}").items()}
         return {path: "dict", **inner}
     if isinstance(value, list):
         return {path: "list", **(shape(value[0], f"{path}[]") if value else {})}
@@ -259,7 +259,7 @@ def standing(deployment: Json) -> Json:
     """What tells how a deployment stands."""
     return {
         **{name: deployment[name] for name in SAME},
-        "published": [each["percentage"] for each in deployment["published"]],
+        "published": [part["percentage"] for part in deployment["published"]],
         "configured": deployment["snapshot"] is not None,
         "stopped": deployment["stoppedAt"] is not None,
         "commit": deployment["commit"]["sha"] is not None,

@@ -138,7 +138,7 @@ def test_many_at_once_cost_no_threads():
         for caller in callers:
             caller.join()
         assert len(set(ids)) == server.builds == 40
-        assert {each.status for each in server.deployments} == {"running"}
+        assert {deployment.status for deployment in server.deployments} == {"running"}
 
 
 def test_a_real_clock():

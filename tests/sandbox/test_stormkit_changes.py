@@ -50,7 +50,11 @@ def test_a_trigger_that_asks_for_publishing_gets_it(stormkit, clock):
     silent = trigger(stormkit)
     clock.advance(9)
     assert stormkit.live() == asked
-    assert [read(stormkit, each)["isAutoPublish"] for each in (asked, failing, silent)] == [True, True, False]
+    assert [read(stormkit, deployment_id)["isAutoPublish"] for deployment_id in (asked, failing, silent)] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_auto_deployments_follow_the_environment(stormkit, clock):
@@ -58,7 +62,7 @@ def test_auto_deployments_follow_the_environment(stormkit, clock):
     stormkit.push("main", PUSHED, deploy=True)
     clock.advance(9)
     by_push = stormkit.deployments
-    assert [(each.env.id, each.auto, each.published) for each in by_push] == [
+    assert [(deployment.env.id, deployment.auto, deployment.published) for deployment in by_push] == [
         ("305", True, False),
         ("306", True, True),
     ]
@@ -74,7 +78,7 @@ def test_deleting_a_published_deployment_takes_the_site_down(stormkit):
     assert call(stormkit, "DELETE", f"/deployments/{live}").json() == {"ok": True}
     assert stormkit.live() == ""
     assert call(stormkit, "DELETE", f"/deployments/{live}").status_code == 404
-    assert [each.deleted for each in stormkit.deployments] == [True, True]
+    assert [deployment.deleted for deployment in stormkit.deployments] == [True, True]
 
 
 def test_deleted_while_running(stormkit):

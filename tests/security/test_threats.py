@@ -55,7 +55,10 @@ def everything(finished, github) -> str:
 
 
 def keyless(server) -> bool:
-    return all(ENV_KEY not in f"{each.path}{each.query}{each.headers}{each.content!r}" for each in server.requests)
+    return all(
+        ENV_KEY not in f"{request.path}{request.query}{request.headers}{request.content!r}"
+        for request in server.requests
+    )
 
 
 @pytest.mark.threat("A hostile comment author")
@@ -104,7 +107,7 @@ def test_a_health_check_carries_no_key_wherever_it_is_led(run, stormkit, elsewhe
     assert finished.exit_code == 0, finished.log
     assert elsewhere.requests
     assert keyless(elsewhere)
-    assert all("authorization" not in each.headers for each in elsewhere.requests)
+    assert all("authorization" not in request.headers for request in elsewhere.requests)
 
 
 @pytest.mark.threat("A leaked log")
@@ -112,8 +115,10 @@ def test_github_never_sees_the_key_nor_stormkit_the_token(run, stormkit, github)
     finished = run(**{"health-check": "/"})
     assert finished.exit_code == 0, finished.log
     assert keyless(github)
-    assert [each for each in stormkit.requests if TOKEN in str(each.headers)] == []
-    assert [each for each in stormkit.requests if ENV_KEY in f"{each.path}{each.query}{each.content!r}"] == []
+    assert [request for request in stormkit.requests if TOKEN in str(request.headers)] == []
+    assert [
+        request for request in stormkit.requests if ENV_KEY in f"{request.path}{request.query}{request.content!r}"
+    ] == []
 
 
 @pytest.mark.threat("A leaked log")

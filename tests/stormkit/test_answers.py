@@ -139,7 +139,7 @@ def test_words(data, words):
             (header, None, 0.0)
             for header in ("Fri, 31 Dec 9999 23:59:59 -2300", "Mon, 1 Jan 2026 00:00:00 +" + "9" * 30)
         ],
-        *[("", {"retry": each}, 0.0) for each in (None, True, "3", -1, 10**400, float("nan"), float("inf"), [], {})],
+        *[("", {"retry": pause}, 0.0) for pause in (None, True, "3", -1, 10**400, float("nan"), float("inf"), [], {})],
         ("", {"retry": 1e300}, 0.0),
         ("", [], 0.0),
     ],
@@ -313,7 +313,7 @@ RECORDED_REFUSALS = [
 
 
 @pytest.mark.parametrize(
-    "exchange", RECORDED_REFUSALS, ids=lambda each: f"{each['request']['method']} {each['request']['path']}"
+    "exchange", RECORDED_REFUSALS, ids=lambda exchange: f"{exchange['request']['method']} {exchange['request']['path']}"
 )
 def test_what_a_recorded_refusal_means(exchange):
     answer = exchange["response"]

@@ -382,7 +382,7 @@ RECORDED = [
 
 
 @pytest.mark.parametrize(
-    "exchange", RECORDED, ids=lambda each: f"{each['request']['method']} {each['request']['path']}"
+    "exchange", RECORDED, ids=lambda exchange: f"{exchange['request']['method']} {exchange['request']['path']}"
 )
 def test_a_recorded_answer_is_understood(api, exchange):
     recorded.register(api, ORIGIN, exchange)

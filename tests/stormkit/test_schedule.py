@@ -69,8 +69,8 @@ def test_a_sparse_pause_ends_where_the_dense_part_begins():
     while now < 130:
         now += pause(now, shortest=0.2, usual=USUAL)
         looks.append(now)
-    assert len([each for each in looks if each < 70]) <= 17
-    assert len([each for each in looks if 80 <= each < 120]) >= 15
+    assert len([look for look in looks if look < 70]) <= 17
+    assert len([look for look in looks if 80 <= look < 120]) >= 15
 
 
 @pytest.mark.parametrize("earlier", [10, 30, 50])
@@ -83,7 +83,7 @@ def test_an_early_end_is_noticed_before_it_is_twice_as_old(earlier):
 
 def test_the_wider_the_spread_the_longer_the_pauses_at_the_usual_end():
     spreads = (0.03, 0.05, 0.1, 0.2, 0.4)
-    pauses = [pause(100, shortest=0, usual=UsualDuration(seconds=100, builds=10, spread=each)) for each in spreads]
+    pauses = [pause(100, shortest=0, usual=UsualDuration(seconds=100, builds=10, spread=spread)) for spread in spreads]
     assert pauses == sorted(pauses)
 
 
@@ -147,7 +147,7 @@ def test_no_time_is_too_odd(elapsed, usual):
     ],
 )
 def test_what_is_usual_is_the_median_of_the_newest(durations, seconds, count):
-    usual = UsualDuration.of(build(each) for each in durations)
+    usual = UsualDuration.of(build(seconds) for seconds in durations)
     assert usual is not None
     assert (usual.seconds, usual.builds) == (seconds, count)
 
@@ -173,7 +173,7 @@ def test_the_share_of_failures_is_learnt_from_the_builds_that_failed(failed, at_
 
 
 def spread_of(*durations: float) -> float:
-    usual = UsualDuration.of(build(each) for each in durations)
+    usual = UsualDuration.of(build(seconds) for seconds in durations)
     assert usual is not None
     return usual.spread
 
@@ -194,7 +194,7 @@ def test_builds_of_seconds_are_no_narrower_than_their_rounding():
 
 @given(st.lists(st.floats(min_value=0, max_value=1e308), min_size=1, max_size=20))
 def test_any_history_gives_a_usable_spread(durations):
-    usual = UsualDuration.of(build(each) for each in durations)
+    usual = UsualDuration.of(build(seconds) for seconds in durations)
     if usual is not None:
         assert 1 <= usual.seconds <= MAX_BUILD_S
         assert LEAST_SPREAD <= usual.spread < 20

@@ -127,7 +127,7 @@ def test_the_servers_clock_is_handed_on():
         (Reply(body=b"\xff\xfe\x00"), ServerFault),
         (Reply(status=204), ServerFault),
     ],
-    ids=lambda each: str(each)[:60],
+    ids=lambda reply: str(reply)[:60],
 )
 def test_what_answers_mean(reply, kind):
     with Answering(reply) as server:

@@ -58,7 +58,7 @@ class Script:
 
     def deployments(self, *, patience: float) -> Page:
         self._ask("list")
-        rows = tuple(Deployment(id="1", status=Status.SUCCESS, duration=each) for each in self.history)
+        rows = tuple(Deployment(id="1", status=Status.SUCCESS, duration=seconds) for seconds in self.history)
         return Page(deployments=rows, has_next=False)
 
     @property
@@ -192,7 +192,7 @@ def test_errors_while_polling_do_not_decide(error, first):
     ended = waited.wait.run()
     assert ended is not None
     assert ended.status is Status.SUCCESS
-    assert [each.trouble for each in waited.progress if each.trouble] == [error.text]
+    assert [progress.trouble for progress in waited.progress if progress.trouble] == [error.text]
 
 
 @pytest.mark.parametrize("error", [Refused("key", status=403), Refused("minutes", status=402)])
@@ -265,7 +265,7 @@ def test_the_list_of_earlier_builds_decides_nothing(error):
     waited = waiting(script)
     assert waited.wait.run() is not None
     assert script.kinds.count("list") == 1
-    assert not any(each.trouble for each in waited.progress)
+    assert not any(progress.trouble for progress in waited.progress)
 
 
 def test_no_list_is_asked_for_while_nothing_answers():
@@ -312,7 +312,7 @@ def test_an_unknown_status_counts_as_running_and_is_read_until_it_is_known():
     ended = waited.wait.run()
     assert ended is not None
     assert ended.status is Status.SUCCESS
-    words = [each.deployment.unknown_status for each in waited.progress if each.deployment]
+    words = [progress.deployment.unknown_status for progress in waited.progress if progress.deployment]
     assert set(words) == {"warming-up", ""}
 
 
@@ -320,7 +320,7 @@ def test_one_trouble_after_the_other_is_said_once():
     faults: dict[int, Exception] = {number: fault(f"HTTP 502, request {number}") for number in range(4, 9)}
     waited = waiting(Script(clock=FakeClock(), faults=faults))
     waited.wait.run()
-    assert len([each for each in waited.progress if each.trouble]) == 1
+    assert len([progress for progress in waited.progress if progress.trouble]) == 1
 
 
 def test_the_first_line_already_tells_what_is_usual():
@@ -334,7 +334,7 @@ def test_polls_that_hang_make_no_longer_silence():
     script = Script(clock=FakeClock(), seconds=300, poll_takes=LOOK_TIMEOUT_S)
     waited = waiting(script)
     waited.wait.run()
-    times = [each.elapsed for each in waited.progress]
+    times = [progress.elapsed for progress in waited.progress]
     assert max(later - earlier for earlier, later in pairwise(times)) <= HEARTBEAT_S + 0.01
 
 
@@ -349,10 +349,11 @@ def test_something_is_said_when_it_changes_and_every_30_seconds():
     script = Script(clock=FakeClock(), seconds=200, history=(100, 100, 100))
     waited = waiting(script)
     waited.wait.run()
-    times = [each.elapsed for each in waited.progress]
+    times = [progress.elapsed for progress in waited.progress]
     assert max(later - earlier for earlier, later in pairwise(times)) <= HEARTBEAT_S + 0.01
     facts = [
-        (each.deployment and (each.deployment.status, each.deployment.commit), each.usual) for each in waited.progress
+        (progress.deployment and (progress.deployment.status, progress.deployment.commit), progress.usual)
+        for progress in waited.progress
     ]
     again = [at for at, now, before in zip(times[1:], facts[1:], facts, strict=False) if now == before]
     assert len(again) <= 200 / (HEARTBEAT_S - LOOK_TIMEOUT_S)
@@ -458,6 +459,6 @@ class TestLiveLog:
     def test_progress_is_told_as_often_as_without_it(self):
         script = Script(clock=FakeClock(), seconds=200)
         _, waited = self.run(script)
-        times = [each.elapsed for each in waited.progress]
+        times = [progress.elapsed for progress in waited.progress]
         assert max(later - earlier for earlier, later in pairwise(times)) <= HEARTBEAT_S + 0.01
         assert len(times) <= 200 / (HEARTBEAT_S - LOOK_TIMEOUT_S) + 4

@@ -55,7 +55,7 @@ def steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
 
 def uses(workflow: dict[str, Any]) -> list[str]:
     """What it uses: actions and reusable workflows."""
-    return [each["uses"] for each in (*workflow["jobs"].values(), *steps(workflow)) if "uses" in each]
+    return [part["uses"] for part in (*workflow["jobs"].values(), *steps(workflow)) if "uses" in part]
 
 
 def scripts(workflow: dict[str, Any]) -> list[str]:

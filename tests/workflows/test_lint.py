@@ -136,7 +136,7 @@ def test_only_inputs_and_outputs_that_exist_are_used(path):
     workflow = load(path)
     ours = [step for step in steps(workflow) if is_own_action(step.get("uses", ""))]
     for step in ours:
-        assert set(step["with"]) <= {each.name for each in INPUTS}
+        assert set(step["with"]) <= {spec.name for spec in INPUTS}
         assert "api-key" in step["with"]
     text = path.read_text(encoding="utf-8")
     for step_id, output in re.findall(r"steps\.([\w-]+)\.outputs\.([\w-]+)", text):
