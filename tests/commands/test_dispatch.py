@@ -5,22 +5,22 @@ import threading
 from sandbox.runner.runner import Runner
 from sandbox.stormkit.server import USER_KEY, Stormkit
 
-NUMBER = 50
+ENVIRONMENTS = 50
 
 
-def test_no_environment_waits_for_another_ones_build(tmp_path):
-    """No trigger is answered before all of them have arrived."""
-    together = threading.Barrier(NUMBER)
+def test_environments_are_triggered_at_the_same_time(tmp_path):
+    """The server answers no trigger until all of them have arrived."""
+    all_arrived = threading.Barrier(ENVIRONMENTS)
     with Stormkit() as stormkit:
-        for number in range(NUMBER):
+        for number in range(ENVIRONMENTS):
             stormkit.add_environment(str(1000 + number), name=f"site {number}")
-        stormkit.meanwhile("trigger", lambda: together.wait(30), times=NUMBER)
+        stormkit.meanwhile("trigger", lambda: all_arrived.wait(30), times=ENVIRONMENTS)
         finished = Runner(
             event="push_branch",
             inputs={
                 "api-key": USER_KEY,
                 "api-url": stormkit.url,
-                "environments": "\n".join(f"site {number}: {1000 + number}" for number in range(NUMBER)),
+                "environments": "\n".join(f"site {number}: {1000 + number}" for number in range(ENVIRONMENTS)),
                 "wait": "false",
                 "github-token": "",
             },
@@ -28,7 +28,7 @@ def test_no_environment_waits_for_another_ones_build(tmp_path):
             secrets=[USER_KEY],
         ).run()
     assert finished.exit_code == 0, finished.log
-    assert not together.broken
+    assert not all_arrived.broken
     assert {deployment.env.id for deployment in stormkit.deployments} == {
-        str(1000 + number) for number in range(NUMBER)
+        str(1000 + number) for number in range(ENVIRONMENTS)
     }

@@ -1,4 +1,4 @@
-"""What the commands make of what real servers do, on a clock of their own, against the sandbox as it was recorded."""
+"""How commands handle the behavior recorded from real Stormkit servers, on a fake clock."""
 
 import time
 from collections.abc import Iterator
@@ -21,11 +21,11 @@ from stormkit_action.plan import Plan
 from stormkit_action.result import Outcome, Result
 from tests.commands.test_build import RecordingReporter
 
-CHECK = Step(title="npm run e2e", message="1 failed\n", ok=False)
+FAILING_CHECK = Step(title="npm run e2e", message="1 failed\n", ok=False)
 
 
-class April:
-    """A Stormkit v2026.04.17, and commands that are run against it."""
+class CommandRunner:
+    """Runs commands against a local Stormkit, on a fake clock."""
 
     def __init__(self, stormkit: Stormkit, clock: FakeClock) -> None:
         self.stormkit = stormkit
@@ -33,9 +33,9 @@ class April:
         self.reporter = RecordingReporter()
 
     def run(self, command: str = "deploy", *, key: str = ENV_KEY, **inputs: str) -> Result:
-        given = {"api-key": key, "api-url": self.stormkit.url, "command": command, "branch": HEAD_BRANCH}
-        given |= {name.replace("_", "-"): value for name, value in inputs.items()}
-        parsed = action_inputs.read({f"INPUT_{name.upper()}": value for name, value in given.items()})
+        values = {"api-key": key, "api-url": self.stormkit.url, "command": command, "branch": HEAD_BRANCH}
+        values |= {name.replace("_", "-"): value for name, value in inputs.items()}
+        parsed = action_inputs.read({f"INPUT_{name.upper()}": value for name, value in values.items()})
         environments = parsed.environments or (Environment(name="", env_id=parsed.env_id),)
         return dispatch.run(
             [
@@ -55,8 +55,8 @@ class April:
         )
 
 
-class PromptStormkit(Stormkit):
-    """A Stormkit whose slow answers take their time on the clock that the program shares."""
+class FakeClockStormkit(Stormkit):
+    """A Stormkit v2026.04.17 whose slow answers advance the fake clock instead of taking real time."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(generation=Generation.APRIL, clock=clock.monotonic)
@@ -69,15 +69,15 @@ class PromptStormkit(Stormkit):
 
 
 @pytest.fixture
-def april() -> Iterator[April]:
+def april() -> Iterator[CommandRunner]:
     clock = FakeClock()
-    with PromptStormkit(clock) as stormkit:
-        yield April(stormkit, clock)
+    with FakeClockStormkit(clock) as stormkit:
+        yield CommandRunner(stormkit, clock)
 
 
-def test_a_failed_status_check_is_built_again_as_a_new_deployment_whose_checks_run(april):
-    april.stormkit.next_build(seconds=20, checks=[CHECK], check_seconds=5)
-    april.stormkit.next_build(seconds=20, checks=[replace(CHECK, ok=True)], check_seconds=5)
+def test_a_failed_status_check_is_retried_as_a_new_deployment_with_its_checks(april):
+    april.stormkit.next_build(seconds=20, checks=[FAILING_CHECK], check_seconds=5)
+    april.stormkit.next_build(seconds=20, checks=[replace(FAILING_CHECK, ok=True)], check_seconds=5)
     result = april.run(retries="1", publish="true")
     assert (result.status, result.exit_code) == (Outcome.SUCCESS, 0)
     assert result.main is not None
@@ -89,10 +89,10 @@ def test_a_failed_status_check_is_built_again_as_a_new_deployment_whose_checks_r
 
 @pytest.mark.parametrize("dies_after", [10, 25], ids=["while it builds", "during the status checks"])
 @pytest.mark.parametrize("build_log", ["failure", "stream"])
-def test_a_runner_that_dies_and_is_replaced_is_waited_for(april, dies_after, build_log):
+def test_the_build_of_a_runner_that_dies_and_is_replaced_is_waited_for(april, dies_after, build_log):
     april.stormkit.next_build(
         seconds=20,
-        checks=[replace(CHECK, ok=True)],
+        checks=[replace(FAILING_CHECK, ok=True)],
         check_seconds=10,
         dies_after=dies_after,
         replaced_after=60,
@@ -103,15 +103,15 @@ def test_a_runner_that_dies_and_is_replaced_is_waited_for(april, dies_after, bui
     assert april.clock.passed >= 20 + 10 + 60 + dies_after
 
 
-def test_a_failed_status_check_is_not_called_a_failed_build(april):
-    april.stormkit.next_build(seconds=20, checks=[CHECK], check_seconds=5)
+def test_a_failed_status_check_is_not_reported_as_a_failed_build(april):
+    april.stormkit.next_build(seconds=20, checks=[FAILING_CHECK], check_seconds=5)
     result = april.run()
     assert result.reason.startswith(
         "The build of deployment 8241 succeeded, but its status checks failed or were stopped"
     )
 
 
-def test_a_restart_that_lost_the_configuration_is_stopped_and_fails(april):
+def test_a_restart_that_lost_its_configuration_is_stopped_and_fails(april):
     april.stormkit.add_deployment(status="failed")
     april.stormkit.next_build(seconds=60)
     result = april.run("restart", publish="true")
@@ -122,7 +122,7 @@ def test_a_restart_that_lost_the_configuration_is_stopped_and_fails(april):
     assert april.stormkit.received("POST", "publish") == []
 
 
-def test_a_deployment_that_a_restart_built_without_its_configuration_is_never_published(april):
+def test_a_deployment_restarted_without_its_configuration_is_never_published(april):
     april.stormkit.add_deployment(status="failed")
     april.stormkit.next_build(seconds=1)
     stormkit_client(
@@ -139,7 +139,7 @@ def test_a_deployment_that_a_restart_built_without_its_configuration_is_never_pu
 
 
 @pytest.mark.parametrize("command", ["deploy", "stop", "cleanup", "publish", "rollback", "restart", "check", "delete"])
-def test_a_key_of_another_environment_is_found_out_before_anything_is_changed(april, command):
+def test_the_key_of_another_environment_is_refused_before_anything_changes(april, command):
     april.stormkit.add_deployment(published=True)
     april.stormkit.add_deployment(status="failed")
     april.stormkit.add_deployment()
@@ -157,7 +157,7 @@ def test_a_key_of_another_environment_is_found_out_before_anything_is_changed(ap
     assert not any("✓ Environment" in line for line in april.reporter.lines)
 
 
-def test_check_does_not_confirm_an_environment_that_nothing_tells_of(april):
+def test_check_does_not_confirm_an_environment_without_deployments(april):
     assert april.run("check", env_id="306").exit_code == 0
     assert april.reporter.lines[1] == (
         "? Environment: environment 306. It has no deployment yet, so only a deploy shows whether the API key belongs"
@@ -165,7 +165,7 @@ def test_check_does_not_confirm_an_environment_that_nothing_tells_of(april):
     )
 
 
-def test_a_build_in_another_environment_than_the_one_asked_for_is_stopped_and_not_published(april):
+def test_a_build_in_the_wrong_environment_is_stopped_and_not_published(april):
     april.stormkit.next_build(seconds=60)
     result = april.run(env_id="306", publish="true")
     assert (result.status, result.exit_code) == (Outcome.FAILED, 1)
@@ -178,7 +178,7 @@ def test_a_build_in_another_environment_than_the_one_asked_for_is_stopped_and_no
     assert result.main.env_id == "305"
 
 
-def test_several_environments_with_the_key_of_one_of_them_show_no_site_under_another_name(april):
+def test_a_key_of_one_environment_deploys_no_site_under_another_one_s_name(april):
     april.stormkit.add_environment("306", name="docs")
     result = april.run(environments="website: 305\ndocs: 306")
     assert [(deployment.name, deployment.status, deployment.env_id) for deployment in result.deployments] == [
@@ -188,31 +188,31 @@ def test_several_environments_with_the_key_of_one_of_them_show_no_site_under_ano
     assert result.deployments[1].preview_url == ""
 
 
-def test_a_stop_during_the_status_checks_is_told_as_one(april):
-    april.stormkit.next_build(seconds=10, checks=[CHECK], check_seconds=600)
+def test_a_cancel_during_the_status_checks_stops_the_deployment(april):
+    april.stormkit.next_build(seconds=10, checks=[FAILING_CHECK], check_seconds=600)
     april.clock.cancel_after = 60
     result = april.run()
     assert (result.status, result.exit_code) == (Outcome.CANCELLED, 130)
     assert result.reason == "The job was cancelled and deployment 8241 was stopped."
 
 
-def test_a_timeout_during_the_status_checks_stops_them_and_says_so(april):
-    april.stormkit.next_build(seconds=10, checks=[CHECK], check_seconds=600)
+def test_on_timeout_stop_stops_running_status_checks(april):
+    april.stormkit.next_build(seconds=10, checks=[FAILING_CHECK], check_seconds=600)
     result = april.run(timeout="60s", on_timeout="stop")
     assert result.status is Outcome.TIMED_OUT
     assert result.reason.endswith("it was stopped.")
 
 
-def test_the_command_stop_during_the_status_checks_says_that_it_stopped_them(april):
+def test_the_stop_command_stops_running_status_checks(april):
     april.stormkit.add_deployment(
-        created_at=april.stormkit.now() - 30, duration=10.0, checks=[CHECK], check_seconds=600.0
+        created_at=april.stormkit.now() - 30, duration=10.0, checks=[FAILING_CHECK], check_seconds=600.0
     )
     result = april.run("stop")
     assert (result.status, result.exit_code) == (Outcome.STOPPED, 0)
     assert april.reporter.lines == ["Stopped deployment 8241."]
 
 
-def test_keep_latest_keeps_successful_deployments_and_no_stopped_ones(april):
+def test_keep_latest_counts_successful_deployments_only(april):
     moment = april.stormkit.now() - 5000
     ids = [
         april.stormkit.add_deployment(status=status, created_at=moment + 100 * number).id
@@ -223,7 +223,7 @@ def test_keep_latest_keeps_successful_deployments_and_no_stopped_ones(april):
     assert [deployment.id for deployment in april.stormkit.deployments if not deployment.deleted] == ids[:2]
 
 
-def test_cleanup_does_not_take_a_proxy_s_404_for_gone(april):
+def test_cleanup_does_not_take_a_proxy_s_404_for_a_deletion(april):
     for _ in range(2):
         april.stormkit.add_deployment()
     april.stormkit.fault("read", "404-ingress", times=2)
@@ -232,7 +232,7 @@ def test_cleanup_does_not_take_a_proxy_s_404_for_gone(april):
     assert all(deployment.deleted for deployment in april.stormkit.deployments)
 
 
-def test_a_refusal_tells_the_deployment_that_was_read(april):
+def test_a_refused_delete_still_describes_the_live_deployment(april):
     live = april.stormkit.add_deployment(branch="main", published=True)
     result = april.run("delete", deployment_id=live.id)
     assert (result.status, result.main is not None) == (Outcome.FAILED, True)
@@ -241,14 +241,14 @@ def test_a_refusal_tells_the_deployment_that_was_read(april):
     assert result.main.details_url == ""
 
 
-def test_rollback_never_takes_another_branch_s_deployment_unless_it_is_named(april):
+def test_rollback_stays_on_the_live_deployment_s_branch(april):
     april.stormkit.add_deployment(branch="main", created_at=april.stormkit.now() - 3000)
     april.stormkit.add_deployment(branch=HEAD_BRANCH, created_at=april.stormkit.now() - 2000)
     april.stormkit.add_deployment(branch="main", published=True, created_at=april.stormkit.now() - 1000)
     assert april.run("rollback", branch="").main.deployment_id == "8241"  # type: ignore[union-attr]
 
 
-def test_a_user_s_key_reaches_the_environment_that_is_named(april):
+def test_a_user_key_reaches_the_environment_in_env_id(april):
     assert april.run(key=USER_KEY, env_id="305").status is Outcome.SUCCESS
 
 
@@ -264,7 +264,7 @@ def test_a_success_with_an_error_is_not_published_and_says_why(april):
     ("command", "status"),
     [("restart", "running"), ("restart", "success"), ("publish", "failed"), ("publish", "running"), ("delete", "live")],
 )
-def test_whatever_is_refused_its_outputs_tell_the_deployment_that_was_read(april, command, status):
+def test_a_refused_command_still_describes_the_deployment_it_read(april, command, status):
     state = "success" if status == "live" else status
     april.stormkit.add_deployment(branch="main", status=state, published=status == "live")
     result = april.run(command, deployment_id="8241", branch="")
@@ -275,7 +275,7 @@ def test_whatever_is_refused_its_outputs_tell_the_deployment_that_was_read(april
     assert result.main.commit_sha
 
 
-def test_a_stop_that_does_not_work_tells_the_deployment_and_is_no_success(april):
+def test_a_stop_that_is_refused_fails_and_describes_the_deployment(april):
     april.stormkit.add_deployment(status="running")
     april.stormkit.fault("stop", "403", times=9)
     result = april.run("stop")
@@ -285,14 +285,14 @@ def test_a_stop_that_does_not_work_tells_the_deployment_and_is_no_success(april)
 
 
 @pytest.mark.parametrize("command", ["publish", "restart", "stop", "delete", "status"])
-def test_an_id_that_no_server_has_is_named_at_once(april, command):
+def test_an_id_beyond_the_server_s_range_is_refused_without_a_wait(april, command):
     result = april.run(command, deployment_id="2147483648", branch="")
     assert (result.status, result.exit_code) == (Outcome.FAILED, 1)
     assert result.reason == "Stormkit has no deployment 2147483648: its ids end at 2147483647. Check deployment-id."
     assert april.clock.passed == 0
 
 
-def test_an_id_that_is_not_there_is_told_in_one_sentence(april):
+def test_an_unknown_id_is_reported_in_one_reason(april):
     assert april.run("publish", deployment_id="9999", branch="").reason == (
         "There is no deployment 9999 in the key's environment; nothing was changed. Check deployment-id and env-id: a"
         " deployment belongs to one environment."
@@ -306,19 +306,19 @@ def test_a_restart_right_after_a_stop_waits_for_the_old_runner(generation):
     with Stormkit(generation=generation, clock=clock.monotonic, skew=skew) as stormkit:
         stormkit.add_deployment(status="stopped", created_at=stormkit.now() - 60, duration=59.0)
         stormkit.next_build(seconds=10)
-        result = April(stormkit, clock).run("restart", deployment_id="8241")
+        result = CommandRunner(stormkit, clock).run("restart", deployment_id="8241")
         stopped_for = 1.0 + clock.slept[0]
         restarts = stormkit.received("POST", "restart")
-        left = stormkit.deployment("8241").status
+        status_left = stormkit.deployment("8241").status
     assert stopped_for >= 5
     assert len(restarts) == 1
-    # The one keeps the environment's configuration, the other loses it.
+    # Only the newer server keeps the environment's configuration on a restart.
     assert result.status is (Outcome.SUCCESS if generation is Generation.NEWER else Outcome.FAILED)
-    assert left != "running"
+    assert status_left != "running"
 
 
 @pytest.mark.parametrize("build_log", ["failure", "stream"])
-def test_a_log_that_the_server_can_not_deliver_is_asked_for_once_and_one_line(april, build_log):
+def test_an_undeliverable_log_is_requested_once_and_reported_in_one_line(april, build_log):
     april.stormkit.next_build(seconds=60, outcome="failed")
     april.stormkit.fault("log", "503-timeout", seconds=30, times=99)
     result = april.run(build_log=build_log, job_summary="false")
@@ -329,7 +329,7 @@ def test_a_log_that_the_server_can_not_deliver_is_asked_for_once_and_one_line(ap
     assert april.clock.passed < 60 * 1.1 + 31
 
 
-def test_the_error_of_a_build_is_told_once(april):
+def test_the_error_of_a_build_is_reported_once(april):
     april.stormkit.next_build(seconds=5, outcome="failed")
     april.stormkit.fault("log", "503-timeout", times=9)
     result = april.run()
@@ -338,7 +338,7 @@ def test_the_error_of_a_build_is_told_once(april):
     assert result.main.failing_step is None
 
 
-def test_cleanup_that_finds_gone_what_the_list_shows_is_no_success(april):
+def test_cleanup_fails_if_listed_deployments_cannot_be_read(april):
     for _ in range(2):
         april.stormkit.add_deployment()
     april.stormkit.fault("read", "404", times=99)
@@ -350,7 +350,7 @@ def test_cleanup_that_finds_gone_what_the_list_shows_is_no_success(april):
     )
 
 
-def test_a_preview_behind_the_auth_wall_is_not_called_healthy_and_not_published(april):
+def test_a_preview_behind_the_auth_wall_is_neither_healthy_nor_published(april):
     april.stormkit.preview(auth_wall=True)
     result = april.run(health_check="/health", publish="true")
     assert (result.status, result.exit_code) == (Outcome.FAILED, 1)
@@ -360,7 +360,7 @@ def test_a_preview_behind_the_auth_wall_is_not_called_healthy_and_not_published(
 
 
 @pytest.mark.parametrize("queued", [0, 4000], ids=["building", "queued"])
-def test_the_end_after_15_minutes_is_noticed_soon_and_named(april, queued):
+def test_the_server_s_15_minute_limit_is_noticed_soon_and_named(april, queued):
     april.stormkit.next_build(seconds=5000, queued=queued)
     result = april.run()
     assert (result.status, result.exit_code) == (Outcome.FAILED, 1)
@@ -369,26 +369,26 @@ def test_the_end_after_15_minutes_is_noticed_soon_and_named(april, queued):
     assert april.clock.passed - ended.duration < 10
 
 
-def test_a_server_without_poll_is_read_instead(april):
+def test_a_server_without_a_poll_endpoint_is_read_instead(april):
     april.stormkit.state.missing_routes.update(["poll", "list", "restart", "delete", "stop"])
     april.stormkit.next_build(seconds=20)
     assert april.run().status is Outcome.SUCCESS
 
 
-def test_the_end_of_a_build_of_a_second_is_noticed_within_half_of_one(april):
+def test_the_end_of_a_one_second_build_is_noticed_within_half_a_second(april):
     april.stormkit.next_build(seconds=1.1, queued=0.2)
     assert april.run().status is Outcome.SUCCESS
     assert april.clock.passed <= 1.6
 
 
-def test_a_pause_of_an_hour_that_a_gateway_asks_for_is_not_kept(april):
+def test_a_gateway_that_asks_for_an_hour_s_pause_is_polled_sooner(april):
     april.stormkit.next_build(seconds=4)
     april.stormkit.fault("poll", "503", seconds=3600)
     assert april.run(timeout="45s").status is Outcome.SUCCESS
     assert april.clock.passed < 4 + 15
 
 
-def test_a_publish_that_a_newer_one_overtook_names_the_newer_one():
+def test_an_overtaken_publish_names_the_newer_deployment():
     clock = FakeClock()
     with Stormkit(generation=Generation.NEWER, clock=clock.monotonic) as stormkit:
         stormkit.add_deployment(warm_up=30.0)
@@ -398,12 +398,12 @@ def test_a_publish_that_a_newer_one_overtook_names_the_newer_one():
             stormkit.state.publish(stormkit.state.records[newer.id], stormkit.state.clock())
 
         stormkit.meanwhile("read", overtake, after=2)
-        result = April(stormkit, clock).run("publish", deployment_id="8241", branch="")
+        result = CommandRunner(stormkit, clock).run("publish", deployment_id="8241", branch="")
     assert result.status is Outcome.FAILED
     assert result.reason == f"Deployment 8241 is not live: a newer publish, of deployment {newer.id}, has replaced it."
 
 
-def test_without_waiting_no_preview_is_offered_before_the_build_has_ended(april):
+def test_without_waiting_no_preview_url_is_returned(april):
     april.stormkit.next_build(seconds=60)
     result = april.run(wait="false")
     assert result.status is Outcome.RUNNING
@@ -411,7 +411,7 @@ def test_without_waiting_no_preview_is_offered_before_the_build_has_ended(april)
     assert result.main.preview_url == ""
 
 
-def test_nothing_is_published_once_the_time_is_over(april):
+def test_nothing_is_published_after_the_timeout(april):
     april.stormkit.next_build(seconds=59.9)
     result = april.run(timeout="60s", publish="true", health_check="/")
     assert (result.status, result.exit_code) == (Outcome.TIMED_OUT, 1)

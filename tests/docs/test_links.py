@@ -1,4 +1,4 @@
-"""Every link in the documentation leads somewhere, as far as that can be told offline."""
+"""The documentation's relative links: their files and headings exist."""
 
 import re
 
@@ -8,19 +8,19 @@ from tools.doc_tables import ROOT
 
 PAGES = sorted(path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / ".github").glob("*.md")))
 
-# The text may hold a link of its own, such as a badge's.
+# Matches from the end of the link's text, because the text may contain a link itself (a badge).
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
 def anchors(text: str) -> set[str]:
-    """Headings as GitHub makes anchors of them."""
+    """The anchors that GitHub derives from the headings."""
     headings = re.findall(r"^#+ (.+)$", _FENCE.sub("", text), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_links(page):
+def test_every_relative_link_leads_to_a_file_and_heading_that_exist(page):
     text = _FENCE.sub("", page.read_text(encoding="utf-8"))
     for link in _LINK.findall(text):
         if re.match(r"https?://|mailto:", link):

@@ -1,4 +1,4 @@
-"""What pages say of the code, where it can be compared."""
+"""Statements about the code in README, CONTRIBUTING and docs/ are compared with the code."""
 
 import json
 import re
@@ -18,23 +18,24 @@ def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def test_the_house_shows_every_layer():
+def test_the_diagram_in_contributing_shows_every_layer():
     (contract,) = tomllib.loads(read("pyproject.toml"))["tool"]["importlinter"]["contracts"]
     modules = {name.strip().rpartition(".")[2] for layer in contract["layers"] for name in layer.split("|")}
-    picture = re.search(r"```mermaid\n(.*?)```", read("CONTRIBUTING.md"), re.DOTALL)[1]
-    shown = {
-        word for label in re.findall(r'"(.*?) —|"([\w, ]+)"', picture) for word in re.findall(r"\w+", "".join(label))
-    }
+    diagram = re.search(r"```mermaid\n(.*?)```", read("CONTRIBUTING.md"), re.DOTALL)[1]
+    shown = set()
+    # A label either explains its modules ("plan — pure") or only lists them ("a, b").
+    for explained, listed in re.findall(r'"(.*?) —|"([\w, ]+)"', diagram):
+        shown.update(re.findall(r"\w+", explained or listed))
     assert shown == modules
 
 
-def test_the_result_s_example_has_every_field():
+def test_the_documented_example_of_result_has_every_field():
     (example,) = map(json.loads, re.findall(r"```json\n(.*?)```", read("docs/outputs.md"), re.DOTALL))
     (deployment,) = example["deployments"]
     assert deployment.keys() == OUTPUTS.keys() - {"result"} | {"name", "env-id"}
 
 
-def test_every_make_target_that_is_named_exists():
+def test_every_make_target_that_a_page_names_exists():
     targets = set(re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE))
     pages = (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / ".github/workflows").glob("*.yml"))
     named = {name for page in pages for name in re.findall(r"(?:`|run: )make ([a-z]+)", page.read_text("utf-8"))}
@@ -42,16 +43,16 @@ def test_every_make_target_that_is_named_exists():
     assert named <= targets
 
 
-def test_the_readme_s_inputs_are_those_of_the_code():
+def test_the_readme_shows_the_inputs_and_defaults_of_the_code():
     rows = re.findall(r"^\| `([a-z-]+)` \| (.*?) \| .* \|$", read("README.md").partition("## Inputs")[2], re.MULTILINE)
     defaults = {spec.name: f"`{spec.default}`" if spec.default else "" for spec in INPUTS}
     shown = {name: default.strip() for name, default in rows if name in defaults}
     assert len(shown) == 8
-    own = {"api-key": "required", "branch": "the event's"}
-    assert shown == {name: own.get(name, defaults[name]) for name in shown}
+    in_other_words = {"api-key": "required", "branch": "the event's"}
+    assert shown == {name: in_other_words.get(name, defaults[name]) for name in shown}
 
 
-def test_the_readme_s_outputs_are_those_of_the_code():
+def test_the_readme_shows_the_outputs_of_the_code():
     rows = re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", read("README.md").partition("## Outputs")[2], re.MULTILINE)
     shown = {name: meaning for name, meaning in rows if name in OUTPUTS}
     assert shown == {name: OUTPUTS[name] for name in shown}
@@ -59,7 +60,7 @@ def test_the_readme_s_outputs_are_those_of_the_code():
 
 
 def test_every_file_that_contributing_names_exists():
-    """A name in the walk of a deployment is relative to the package, to one of its folders, or to the repository."""
+    """Names are relative to the repository, to the package, or to one of the package's folders."""
     folders = (ROOT, ROOT / "stormkit_action", *(ROOT / "stormkit_action").glob("*/"))
     named = set(re.findall(r"`([\w./]+\.py)`", read("CONTRIBUTING.md")))
     assert len(named) > 15

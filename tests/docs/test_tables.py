@@ -1,4 +1,4 @@
-"""The inputs and outputs in action.yml and docs/ are those of the code."""
+"""tools/doc_tables writes the inputs and outputs of the code into action.yml and docs/."""
 
 import re
 
@@ -11,13 +11,13 @@ from tools.doc_tables import FILES, ROOT, filled, main
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_s_tables_are_up_to_date(name):
+def test_generated_tables_are_up_to_date(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     assert re.search("^( *# )?(<!-- (in|out)puts -->|(in|out)puts:|<!-- sections -->)$", text, re.MULTILINE)
     assert filled(text, yaml=name.endswith(".yml")) == text, "run: python -m tools.doc_tables"
 
 
-def test_every_input_and_output_of_the_action_has_a_row():
+def test_the_tables_list_the_inputs_and_outputs_of_action_yml_in_order():
     action = yaml.safe_load((ACTION / "action.yml").read_text(encoding="utf-8"))
     assert [row.split("|")[1].strip(" `") for row in doc_tables.inputs_table().splitlines()[2:]] == list(
         action["inputs"]
@@ -27,13 +27,13 @@ def test_every_input_and_output_of_the_action_has_a_row():
     )
 
 
-def test_cells_break_no_table():
+def test_every_table_row_has_the_same_number_of_cells():
     for table in (doc_tables.inputs_table(), doc_tables.outputs_table()):
         bars = {line.replace("\\|", "").count("|") for line in table.splitlines()}
         assert len(bars) == 1
 
 
-def test_only_the_marked_blocks_change():
+def test_only_marked_blocks_are_rewritten():
     text = "a\n<!-- outputs -->\nold\n<!-- /outputs -->\nb\n"
     new = filled(text)
     assert new.startswith("a\n<!-- outputs -->\n| output |")
@@ -41,7 +41,7 @@ def test_only_the_marked_blocks_change():
     assert filled(new) == new
 
 
-def test_only_inputs_and_outputs_of_action_yml_change():
+def test_only_inputs_and_outputs_of_action_yml_are_rewritten():
     text = "name: x\n\ninputs:\n  old:\n    default: ''\n\noutputs:\n\nruns:\n  using: docker\n"
     new = filled(text, yaml=True)
     assert new.startswith("name: x\n\ninputs:\n  api-key:\n    description: 'Stormkit API key")
@@ -50,7 +50,7 @@ def test_only_inputs_and_outputs_of_action_yml_change():
     assert filled(new, yaml=True) == new
 
 
-def test_the_command_writes_or_checks(tmp_path, monkeypatch):
+def test_check_reports_an_outdated_file_and_the_plain_command_rewrites_it(tmp_path, monkeypatch):
     path = tmp_path / "README.md"
     path.write_text("<!-- outputs -->\n<!-- /outputs -->\n", encoding="utf-8")
     monkeypatch.setattr(doc_tables, "ROOT", tmp_path)

@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md explains the texts that the package prints, and every one that needs it."""
+"""docs/troubleshooting.md: its headings are texts of the package, and every message that needs a section has one."""
 
 import ast
 import re
@@ -12,15 +12,15 @@ from stormkit_action.troubleshooting import section
 from tools.doc_tables import ROOT
 
 HEADINGS = re.findall(r"^### (.+)$", (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8"), re.MULTILINE)
-# A symptom without a text of its own.
+# Headings that describe a symptom instead of quoting a message.
 SYMPTOMS = {"Each push is built twice"}
 
-# Modules whose sentences are help and tables, or never seen inside GitHub, where there are links.
+# Modules whose sentences are help or tables, or are never printed on GitHub, where errors link to their sections.
 NOT_MESSAGES = {"cli.py", "check.py", "outputs.py", "table.py", "summary.py", "comment_body.py", "troubleshooting.py"}
-# Calls whose texts are the log's running account, or the help of an input.
+# Calls whose texts are ordinary log lines or the help of an input.
 NOT_MESSAGE_CALLS = {"log", "_log", "_input"}
 
-# The beginnings of messages that say all there is to say.
+# The beginnings of messages that need no explanation.
 COMPLETE = (
     "Deployment … was deleted before it could be read.",
     "Stormkit accepted the deletion of deployment …, but it is still there.",
@@ -57,7 +57,7 @@ COMPLETE = (
     "Deployment … was published, but Stormkit does not say whether it is live.",
 )
 
-# Parts that are never printed alone.
+# Texts that are only ever printed as part of a message.
 PARTS = (
     "… and deployment … was stopped.",
     "…; no deployment of it was found.",
@@ -82,15 +82,15 @@ PARTS = (
 
 
 def strings(tree: ast.Module) -> Iterator[tuple[ast.expr, str]]:
-    """Every string, with `…` for what is filled in, but not docstrings."""
-    inside: set[int] = set()
+    """Every string but docstrings, with `…` in place of interpolated values."""
+    skipped: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
-            inside |= {id(part) for part in ast.walk(node)} - {id(node)}
+            skipped |= {id(part) for part in ast.walk(node)} - {id(node)}
         elif isinstance(node, ast.Expr):
-            inside.add(id(node.value))
+            skipped.add(id(node.value))
     for node in ast.walk(tree):
-        if id(node) in inside:
+        if id(node) in skipped:
             continue
         if isinstance(node, ast.JoinedStr):
             parts = (part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
@@ -105,8 +105,7 @@ def name_of(call: ast.Call) -> str:
 
 @cache
 def texts() -> list[str]:
-    """Every string of the package."""
-    # That module has the headings themselves.
+    """Every string of the package, without the module that repeats the headings."""
     paths = {*(ROOT / "stormkit_action").rglob("*.py")} - {ROOT / "stormkit_action/troubleshooting.py"}
     return [text for path in paths for _, text in strings(parsed(path))]
 
@@ -118,41 +117,41 @@ def parsed(path: Path) -> ast.Module:
 
 @cache
 def messages() -> list[str]:
-    """The sentences that a command ends or warns with. An input's name is filled in where a text begins with one."""
+    """The sentences that a command ends or warns with; a leading placeholder is an input's name (`Input …:`)."""
     found = []
     for path in (ROOT / "stormkit_action").rglob("*.py"):
         if path.name in NOT_MESSAGES:
             continue
         tree = parsed(path)
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and name_of(node) in NOT_MESSAGE_CALLS]
-        aside = {id(part) for call in calls for part in ast.walk(call)}
+        excluded = {id(part) for call in calls for part in ast.walk(call)}
         for node, text in strings(tree):
-            if id(node) not in aside and re.search(r"[a-z]\S* \S+ \S+.*\.(?: |$)", text):
+            if id(node) not in excluded and re.search(r"[a-z]\S* \S+ \S+.*\.(?: |$)", text):
                 found.append(re.sub(r"^…:", "Input …:", text))
     return sorted(set(found))
 
 
 @pytest.mark.parametrize("heading", [heading for heading in HEADINGS if heading not in SYMPTOMS])
-def test_the_package_says_so(heading):
-    # An input's name is filled in as well.
+def test_every_heading_is_a_text_of_the_package(heading):
+    # The code interpolates an input's name, which the heading spells out.
     wanted = (heading, re.sub(r"^Input (?:[a-z-]+|…):", "…:", heading))
     assert [text for text in texts() if any(part in text for part in wanted)], f"no text of the package holds {heading}"
 
 
 @pytest.mark.parametrize("message", messages())
-def test_a_message_has_its_section_or_needs_none(message):
+def test_every_message_has_a_section_or_is_listed_as_complete(message):
     assert section(message) or message.startswith(COMPLETE + PARTS), (
         "explain it in docs/troubleshooting.md, or add its beginning to COMPLETE"
     )
 
 
 @pytest.mark.parametrize("beginning", COMPLETE + PARTS)
-def test_what_needs_no_section_is_a_message(beginning):
+def test_every_text_listed_as_complete_begins_a_message_without_a_section(beginning):
     assert any(message.startswith(beginning) and not section(message) for message in messages()), (
         "no message begins so, or it has a section"
     )
 
 
-def test_a_line_belongs_to_the_most_exact_section():
+def test_a_line_is_explained_by_its_most_specific_section():
     line = "The repository has no branch v1: the workflow ran for a tag, and Stormkit deploys branches."
     assert section(line) == "the workflow ran for a tag, and Stormkit deploys branches"
