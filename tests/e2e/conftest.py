@@ -12,19 +12,19 @@ KEYS = {"environment key": {"api-key": "SK_sandbox"}, "user key": {"api-key": "S
 
 @pytest.fixture
 def step(stormkit, github, tmp_path):
-    """Makes the Runner of a step, with inputs as keywords: `api_key` is `api-key`."""
+    """Build the Runner of one step; inputs are keyword arguments (`api_key` is the input `api-key`)."""
     numbers = itertools.count()
 
     def make(event="pull_request_opened", *, env=None, event_name="", **inputs) -> Runner:
-        given = {"api-key": "SK_sandbox", "api-url": stormkit.url, "poll-interval": "0.1s"}
+        values = {"api-key": "SK_sandbox", "api-url": stormkit.url, "poll-interval": "0.1s"}
         if event == "pull_request_closed":
-            # Closed is what the pull request is by the time its event arrives.
+            # GitHub has closed the pull request before it sends the event.
             github.state.add_pull_request(state="closed")
-        given |= {name.replace("_", "-"): value for name, value in inputs.items()}
+        values |= {name.replace("_", "-"): value for name, value in inputs.items()}
         return Runner(
             event=event,
             event_name=event_name,
-            inputs=given,
+            inputs=values,
             directory=tmp_path / f"job{next(numbers)}",
             github_url=github.url,
             token=TOKEN,

@@ -1,4 +1,4 @@
-"""What is wrong is named, all of it at once, before anything is asked for; and outputs are set all the same."""
+"""Bad inputs, events and files: every problem is named at once, before any request, and all outputs are set."""
 
 import json
 
@@ -9,7 +9,7 @@ from sandbox.events import HEAD_BRANCH
 from sandbox.stormkit.server import Generation, KeyScope
 from tests.e2e.test_deploy import assert_sound
 
-WRONG = {
+WRONG_INPUTS = {
     "api_key": "two words",
     "env_id": "305/../306",
     "command": "depoly",
@@ -40,12 +40,12 @@ WRONG = {
 }
 
 
-def test_every_wrong_input_is_named_at_once_and_nothing_is_asked_for(stormkit, github, step):
-    finished = step(**WRONG).run()
+def test_every_wrong_input_is_reported_at_once_before_any_request(stormkit, github, step):
+    finished = step(**WRONG_INPUTS).run()
     assert_sound(finished)
     assert (finished.exit_code, finished.outputs["status"]) == (1, "failed")
     (error,) = finished.annotated("error")
-    for name, value in WRONG.items():
+    for name, value in WRONG_INPUTS.items():
         (line,) = [line for line in error.split("\n") if line.startswith(f"Input {name.replace('_', '-')}: ")]
         assert ("not shown" if name == "api_key" else value.split("\n")[0]) in line
     assert "two words" not in finished.log.replace("::add-mask::two words", "")
@@ -57,7 +57,7 @@ def test_an_error_links_to_its_explanation_once(step):
     (error,) = finished.annotated("error")
     page = "https://github.com/octocat/stormkit_action/blob/main/docs/troubleshooting.md"
     assert error.split("\n")[1:] == [f"{page}#input-api-key--is-not-valid"]
-    # What is foreign to the summary is harmless there, so an address would be no link.
+    # The summary escapes the error's text, so an address in it would not become a link.
     assert page not in finished.summary
 
 
@@ -70,16 +70,16 @@ CONTRADICTIONS = {
 }
 
 
-@pytest.mark.parametrize("names", CONTRADICTIONS)
-def test_inputs_that_do_not_go_together(stormkit, step, names):
-    finished = step(**CONTRADICTIONS[names]).run()
+@pytest.mark.parametrize("named_in_error", CONTRADICTIONS)
+def test_contradictory_inputs_fail_the_step_before_any_request(stormkit, step, named_in_error):
+    finished = step(**CONTRADICTIONS[named_in_error]).run()
     assert_sound(finished)
     assert finished.exit_code == 1
-    assert names in finished.annotated("error")[0]
+    assert named_in_error in finished.annotated("error")[0]
     assert stormkit.requests == []
 
 
-def test_an_empty_key_on_a_branch_of_one_s_own_is_an_error_that_says_where_keys_come_from(stormkit, step):
+def test_an_empty_key_on_one_s_own_branch_says_where_keys_come_from(stormkit, step):
     finished = step("push_branch", api_key="").run()
     assert_sound(finished)
     assert finished.exit_code == 1
@@ -98,7 +98,7 @@ def test_an_empty_key_on_a_branch_of_one_s_own_is_an_error_that_says_where_keys_
         ),
     ],
 )
-def test_stormkit_says_no_and_the_error_says_what_to_do(stormkit, step, inputs, words):
+def test_a_refused_trigger_says_what_to_do(stormkit, step, inputs, words):
     finished = step(**inputs).run()
     assert_sound(finished)
     assert (finished.exit_code, finished.outputs["status"]) == (1, "failed")
@@ -108,7 +108,7 @@ def test_stormkit_says_no_and_the_error_says_what_to_do(stormkit, step, inputs, 
     assert stormkit.builds == 0
 
 
-def test_a_branch_that_does_not_exist_fails_the_build_with_git_s_own_line(stormkit, step):
+def test_a_branch_that_does_not_exist_fails_with_git_s_own_message(stormkit, step):
     finished = step(branch="gone").run()
     assert_sound(finished)
     assert (finished.exit_code, finished.outputs["status"]) == (1, "failed")
@@ -116,7 +116,7 @@ def test_a_branch_that_does_not_exist_fails_the_build_with_git_s_own_line(stormk
     assert "fatal: Remote branch gone not found in upstream origin" in error
 
 
-def test_the_build_minutes_are_used_up(stormkit, step):
+def test_used_up_build_minutes_are_the_reason_of_the_failure(stormkit, step):
     stormkit.state.build_minutes_used_up = True
     finished = step().run()
     assert_sound(finished)
@@ -125,14 +125,15 @@ def test_the_build_minutes_are_used_up(stormkit, step):
 
 
 @pytest.mark.parametrize("scope", [KeyScope.APP, KeyScope.TEAM])
-def test_keys_of_an_app_or_a_team_with_env_id(stormkit, step, scope):
+def test_an_app_or_team_key_deploys_with_env_id(stormkit, step, scope):
     stormkit.add_key("SK_broad_key", scope=scope)
     finished = step(api_key="SK_broad_key", env_id="305").run()
     assert_sound(finished)
     assert finished.exit_code == 0, finished.log
 
 
-def broken(change):
+def changed_event(change):
+    """The payload of an opened pull request after `change`."""
     payload = events.load("pull_request_opened")
     change(payload)
     return payload
@@ -146,9 +147,10 @@ def broken(change):
         lambda payload: payload["pull_request"]["head"].update(sha=None),
         lambda payload: payload.update(pull_request=[]),
     ],
+    ids=["no pull request", "no head", "no sha", "a list as the pull request"],
 )
 def test_an_event_with_fields_missing_is_an_input_error(stormkit, step, change):
-    finished = step(broken(change), event_name="pull_request").run()
+    finished = step(changed_event(change), event_name="pull_request").run()
     assert_sound(finished)
     assert (finished.exit_code, finished.outputs["status"]) == (1, "failed")
     assert "pull_request" in finished.annotated("error")[0]
@@ -156,13 +158,13 @@ def test_an_event_with_fields_missing_is_an_input_error(stormkit, step, change):
 
 
 def test_a_pull_request_of_a_deleted_fork_is_skipped(stormkit, step):
-    payload = broken(lambda payload: payload["pull_request"]["head"].update(repo=None))
+    payload = changed_event(lambda payload: payload["pull_request"]["head"].update(repo=None))
     finished = step(payload, event_name="pull_request").run()
     assert_sound(finished)
     assert (finished.exit_code, finished.outputs["status"]) == (0, "skipped")
 
 
-def test_an_event_file_that_is_not_json(stormkit, step, tmp_path):
+def test_an_event_file_that_is_not_json_is_reported_together_with_bad_inputs(stormkit, step, tmp_path):
     path = tmp_path / "event.json"
     path.write_text("<html>", encoding="utf-8")
     finished = step(env={"GITHUB_EVENT_PATH": str(path)}, publish="yse").run()
@@ -173,7 +175,7 @@ def test_an_event_file_that_is_not_json(stormkit, step, tmp_path):
     assert "Input publish" in error, "the inputs' problems are reported with it"
 
 
-def test_a_tag_is_no_branch(stormkit, step):
+def test_a_push_of_a_tag_asks_for_the_input_branch(stormkit, step):
     finished = step("push_tag").run()
     assert_sound(finished)
     assert finished.exit_code == 1
@@ -196,11 +198,11 @@ def test_a_summary_that_cannot_be_written_is_one_warning(step):
     assert "GITHUB_STEP_SUMMARY" in finished.annotated("warning")[0]
 
 
-def test_no_foreign_text_reaches_a_command_or_a_mention(stormkit, github, step):
-    nasty = (
+def test_foreign_text_issues_no_command_and_mentions_nobody(stormkit, github, step):
+    hostile = (
         "::error::owned\n##[error]owned\r::set-output name=status::owned\n@octocat <!-- x --> </details> | ` ${{ x }}"
     )
-    stormkit.next_build(seconds=0.1, outcome="failed", error=nasty, message=nasty, author=nasty)
+    stormkit.next_build(seconds=0.1, outcome="failed", error=hostile, message=hostile, author=hostile)
     finished = step(build_log="always").run()
     assert_sound(finished)
     assert finished.outputs["status"] == "failed"

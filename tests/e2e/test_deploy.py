@@ -1,23 +1,23 @@
-"""`deploy`, the action's main job, as its users see it: requests, outputs, comment, summary, log, exit code."""
+"""`deploy` as users see it: requests, outputs, comment, summary, log and exit code."""
 
 import json
 
 import pytest
 
 from sandbox.events import HEAD_BRANCH, HEAD_SHA
-from sandbox.stormkit.server import Generation, Step
+from sandbox.stormkit.server import Build, Generation, Step
 from stormkit_action.reporting.outputs import OUTPUTS
 from tests.e2e.conftest import KEYS
 
-BOTH = pytest.mark.parametrize("stormkit", list(Generation), indirect=True)
+EVERY_GENERATION = pytest.mark.parametrize("stormkit", list(Generation), indirect=True)
 
 
-def triggers(stormkit):
+def trigger_bodies(stormkit):
     return [request.body for request in stormkit.received("POST", "/v1/deploy")]
 
 
 def assert_sound(finished):
-    """What holds in every ending."""
+    """Check what holds however a step ends: all outputs are set, and nothing secret or broken is printed."""
     assert set(finished.outputs) == set(OUTPUTS)
     assert finished.problems == []
     assert finished.masked_outputs == []
@@ -27,7 +27,7 @@ def assert_sound(finished):
     assert document["reason"] == finished.outputs["reason"]
 
 
-@BOTH
+@EVERY_GENERATION
 @pytest.mark.parametrize("key", KEYS)
 def test_a_pull_request_gets_its_preview(stormkit, github, step, key):
     inputs = {name.replace("-", "_"): value for name, value in KEYS[key].items()}
@@ -36,10 +36,10 @@ def test_a_pull_request_gets_its_preview(stormkit, github, step, key):
     assert finished.exit_code == 0, finished.log
     (deployment,) = stormkit.deployments
     env = {"envId": "305"} if key == "user key" else {}
-    assert triggers(stormkit) == [{"branch": HEAD_BRANCH, "publish": False, **env}]
+    assert trigger_bodies(stormkit) == [{"branch": HEAD_BRANCH, "publish": False, **env}]
     assert [request.path for request in stormkit.received("POST")] == ["/v1/deploy"]
     (comment,) = github.state.comments()
-    (written,) = github.state.deployments
+    (github_deployment,) = github.state.deployments
     result = finished.outputs.pop("result")
     assert finished.outputs == {
         "status": "success",
@@ -54,18 +54,18 @@ def test_a_pull_request_gets_its_preview(stormkit, github, step, key):
         "published": "false",
         "deleted": "0",
         "comment-url": f"https://github.com/octocat/hello-world/pull/42#issuecomment-{comment.id}",
-        "github-deployment-id": str(written.id),
+        "github-deployment-id": str(github_deployment.id),
     }
     (entry,) = json.loads(result)["deployments"]
     assert (entry["name"], entry["env-id"], entry["commit-matches"]) == ("hello-world / production", "305", True)
     assert f'href="{stormkit.url}/preview/{deployment.id}/"' in comment.body
     assert f'href="{stormkit.url}/preview/{deployment.id}/"' in finished.summary
     assert "Ready" in comment.body
-    assert (written.state, written.sha) == ("success", HEAD_SHA)
+    assert (github_deployment.state, github_deployment.sha) == ("success", HEAD_SHA)
 
 
-@BOTH
-def test_a_failed_build_is_explained_where_one_looks(stormkit, github, step):
+@EVERY_GENERATION
+def test_a_failed_build_is_explained_in_log_comment_and_summary(stormkit, github, step):
     stormkit.next_build(seconds=0.3, outcome="failed")
     finished = step().run()
     assert_sound(finished)
@@ -82,7 +82,7 @@ def test_a_failed_build_is_explained_where_one_looks(stormkit, github, step):
     assert github.state.deployments[0].state == "failure"
 
 
-def test_any_number_of_runs_write_one_comment(stormkit, github, step):
+def test_several_runs_share_one_comment(stormkit, github, step):
     github.state.add_comment(login="octocat", body="<!-- stormkit-action comment stormkit -->\nI copied the marker.")
     for _ in range(40):
         github.state.add_comment(login="monalisa", body="chatter")
@@ -96,7 +96,7 @@ def test_any_number_of_runs_write_one_comment(stormkit, github, step):
 
 
 @pytest.mark.threat("A hostile pull request")
-def test_a_build_of_another_commit_is_reported_as_what_it_is(stormkit, step):
+def test_a_build_of_another_commit_is_a_warning_and_is_not_published(stormkit, step):
     stormkit.push(HEAD_BRANCH, "a" * 40)
     finished = step(publish="true").run()
     assert_sound(finished)
@@ -109,7 +109,7 @@ def test_a_build_of_another_commit_is_reported_as_what_it_is(stormkit, step):
     assert any("not the expected" in warning for warning in finished.annotated("warning"))
 
 
-def test_without_waiting_it_reports_running(stormkit, github, step):
+def test_without_waiting_the_status_is_running(stormkit, github, step):
     finished = step(wait="false").run()
     assert_sound(finished)
     assert (finished.exit_code, finished.outputs["status"]) == (0, "running")
@@ -118,7 +118,7 @@ def test_without_waiting_it_reports_running(stormkit, github, step):
 
 
 @pytest.mark.parametrize(("on_timeout", "status"), [("leave", "running"), ("stop", "failed")])
-def test_the_time_is_over(stormkit, step, on_timeout, status):
+def test_on_timeout_decides_whether_a_timed_out_build_is_stopped(stormkit, step, on_timeout, status):
     stormkit.next_build(seconds=60)
     finished = step(timeout="1s", on_timeout=on_timeout).run()
     assert_sound(finished)
@@ -127,17 +127,17 @@ def test_the_time_is_over(stormkit, step, on_timeout, status):
     assert stormkit.deployments[0].status == status
 
 
-def test_a_published_deployment_is_read_back(stormkit, step):
+def test_publish_with_a_health_check_makes_the_deployment_live(stormkit, step):
     finished = step(publish="true", health_check="/", retries="1").run()
     assert_sound(finished)
     assert (finished.exit_code, finished.outputs["published"]) == (0, "true")
     assert stormkit.live() == finished.outputs["deployment-id"]
 
 
-def test_the_wall_time_of_several_environments_is_the_slowest_one_s(stormkit, github, step):
+def test_one_failed_environment_fails_the_step_and_the_others_still_deploy(stormkit, github, step):
     stormkit.add_environment("306", name="docs")
     stormkit.add_environment("307", name="admin")
-    stormkit.default_build = stormkit.default_build.__class__(seconds=1.0)
+    stormkit.default_build = Build(seconds=0.3)
     stormkit.fault("trigger", "403", after=2)
     finished = step(api_key="SK_user", environments="web: 305\ndocs: 306\nadmin: 307").run()
     assert_sound(finished)
@@ -152,7 +152,7 @@ def test_the_wall_time_of_several_environments_is_the_slowest_one_s(stormkit, gi
     assert len(github.state.deployments) >= 2
 
 
-def test_a_missing_permission_is_one_warning_and_no_failure(stormkit, github, step):
+def test_each_missing_permission_is_one_warning_and_no_failure(stormkit, github, step):
     github.state.add_token("ghs_sandbox", permissions={"contents": "read"})
     finished = step(comment="true", github_deployment="true").run()
     assert_sound(finished)
@@ -163,11 +163,12 @@ def test_a_missing_permission_is_one_warning_and_no_failure(stormkit, github, st
     assert finished.outputs["preview-url"]
 
 
-def test_a_plain_first_deploy_costs_github_eight_requests_at_most(github, step):
+def test_a_first_deploy_sends_at_most_eight_requests_to_github(github, step):
     step().run()
     assert len(github.requests) <= 8
 
 
+# The branch and commit of each event; None where the event has those of the run.
 EVENTS = {
     "pull_request_target_opened": (HEAD_BRANCH, HEAD_SHA),
     "push_branch": (HEAD_BRANCH, HEAD_SHA),
@@ -181,7 +182,7 @@ EVENTS = {
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_every_event_deploys_its_branch(stormkit, step, event):
+def test_each_event_deploys_its_branch(stormkit, step, event):
     runner = step(event)
     environment, _ = runner.prepare()
     ref = runner.payload.get("merge_group", {}).get("head_ref") or environment["GITHUB_REF"]
@@ -190,10 +191,11 @@ def test_every_event_deploys_its_branch(stormkit, step, event):
     finished = runner.run()
     assert_sound(finished)
     assert finished.exit_code == 0, finished.log
-    assert [body["branch"] for body in triggers(stormkit)] == [branch]
+    assert [body["branch"] for body in trigger_bodies(stormkit)] == [branch]
     assert finished.outputs["commit-matches"] == "true"
 
 
+# A word of the reason for which each event is skipped.
 SKIPPED = {
     "pull_request_fork": "fork",
     "pull_request_fork_deleted": "fork",
@@ -205,7 +207,7 @@ SKIPPED = {
 
 
 @pytest.mark.parametrize("event", SKIPPED)
-def test_what_is_not_deployed_ends_neutrally(stormkit, step, event):
+def test_events_with_nothing_to_deploy_are_skipped(stormkit, step, event):
     finished = step(event).run()
     assert_sound(finished)
     assert (finished.exit_code, finished.outputs["status"]) == (0, "skipped")
@@ -220,7 +222,7 @@ def test_a_dependabot_run_without_the_secret_says_where_to_save_it(stormkit, ste
     assert "Dependabot secret" in finished.annotated("notice")[0]
 
 
-def test_a_log_of_megabytes_with_bytes_that_are_no_text(stormkit, github, step):
+def test_a_binary_log_of_megabytes_fits_into_comment_and_summary(stormkit, github, step):
     noise = b"\xff\xfe line \xc3\x28\n" * 200_000
     stormkit.next_build(seconds=0.2, outcome="failed", steps=[Step(title="make", message=noise, ok=False)])
     finished = step(build_log="never").run()

@@ -1,4 +1,4 @@
-"""Whatever comes in: no traceback, always all outputs, an exit code of the contract."""
+"""Random inputs, events, answers and branches: no traceback, all outputs, exit code 0 or 1."""
 
 import contextlib
 import io
@@ -29,7 +29,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=12,
 )
-# The names that Stormkit and GitHub use, so that answers get further than their first check.
+# Field names that Stormkit and GitHub use, so that random answers pass the first checks.
 NAMES = st.sampled_from(
     (
         "id status deployment deployments hasNextPage branch commit sha logs title message published isWarmingUp"
@@ -52,8 +52,8 @@ REPLIES = st.builds(
 )
 
 
-class Moody(Server):
-    """Answers Stormkit's and GitHub's calls with whatever it was told, over and over."""
+class FuzzServer(Server):
+    """Answers both Stormkit's and GitHub's calls with the given replies, in a cycle."""
 
     def __init__(self):
         super().__init__()
@@ -66,8 +66,8 @@ class Moody(Server):
         return reply
 
 
-class Kept:
-    """An outlet that keeps what it gets."""
+class MemoryFiles:
+    """StepFiles that keep the outputs in memory."""
 
     def __init__(self):
         self.outputs = {}
@@ -84,19 +84,19 @@ class Kept:
 
 @pytest.fixture(scope="module")
 def server():
-    with Moody() as moody:
-        yield moody
+    with FuzzServer() as fuzz_server:
+        yield fuzz_server
 
 
 def run(server, inputs, environ):
-    """The whole program but its process, on a clock that nobody waits for."""
+    """Run main() in this process, on a fake clock, and check how it ends."""
     environ = {
         "GITHUB_ACTIONS": "true",
         "GITHUB_API_URL": server.url,
         **environ,
         **{f"INPUT_{name.upper()}": value for name, value in inputs.items()},
     }
-    files, log = Kept(), io.StringIO()
+    files, log = MemoryFiles(), io.StringIO()
     with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         code = main(environ, console=GitHubConsole(), files=files, clock=FakeClock())
     assert "Traceback" not in log.getvalue(), log.getvalue()
@@ -108,19 +108,19 @@ def run(server, inputs, environ):
     return files
 
 
-USUAL = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FUZZ_SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-@USUAL
+@FUZZ_SETTINGS
 @given(inputs=st.dictionaries(st.sampled_from([spec.name for spec in INPUTS]), WORDS | TEXT, max_size=12))
-def test_any_inputs(server, inputs):
+def test_any_inputs_end_the_step_cleanly(server, inputs):
     server.replies = [Reply(status=403)]
     run(server, {"api-key": "SK_fuzz_key", "api-url": server.url, **inputs, "github-token": ""}, {})
 
 
-@USUAL
+@FUZZ_SETTINGS
 @given(payload=LIKELY | st.dictionaries(NAMES, LIKELY, max_size=10), name=st.sampled_from(events.names()))
-def test_any_event(server, tmp_path_factory, payload, name):
+def test_any_event_ends_the_step_cleanly(server, tmp_path_factory, payload, name):
     server.replies = [Reply(status=403)]
     path = tmp_path_factory.mktemp("event") / "event.json"
     path.write_text(json.dumps(payload), encoding="utf-8")
@@ -132,7 +132,7 @@ COMMANDS = st.sampled_from(["deploy", "status", "list", "check", "publish", "rol
 BUILD_LOGS = st.sampled_from(["failure", "always", "stream", "never"])
 
 
-@USUAL
+@FUZZ_SETTINGS
 @given(
     replies=st.lists(REPLIES, min_size=1, max_size=6),
     given_inputs=st.fixed_dictionaries(
@@ -144,7 +144,7 @@ BUILD_LOGS = st.sampled_from(["failure", "always", "stream", "never"])
         }
     ),
 )
-def test_any_answers(server, tmp_path_factory, replies, given_inputs):
+def test_any_answers_of_the_servers_end_the_step_cleanly(server, tmp_path_factory, replies, given_inputs):
     server.replies = replies
     payload = events.load("pull_request_opened")
     path = tmp_path_factory.mktemp("event") / "event.json"
@@ -160,8 +160,8 @@ def test_any_answers(server, tmp_path_factory, replies, given_inputs):
     run(server, inputs, environ)
 
 
-@USUAL
+@FUZZ_SETTINGS
 @given(name=st.text(alphabet=string.printable, min_size=1, max_size=40))
-def test_any_branch(server, name):
+def test_any_branch_name_ends_the_step_cleanly(server, name):
     server.replies = [Reply(status=404)]
     run(server, {"api-key": "SK_fuzz_key", "api-url": server.url, "branch": name}, {})

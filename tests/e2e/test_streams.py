@@ -1,4 +1,4 @@
-"""What becomes of the command line's streams never changes what became of the deployment."""
+"""Closed, full or broken output streams of the command line never change the outcome of the deployment."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from sandbox.stormkit.server import Step
 
 @pytest.fixture(name="shell")
 def _shell(stormkit, tmp_path):
-    """Run the command in a shell; `arguments` come after it, redirections included."""
+    """Run the command line in a shell; `arguments` may contain redirections."""
 
     def run(arguments: str) -> subprocess.CompletedProcess[str]:
         command = f"'{sys.executable}' -E '{ACTION / 'entrypoint.py'}' deploy --branch {HEAD_BRANCH} {arguments}"
@@ -36,7 +36,7 @@ def _shell(stormkit, tmp_path):
 @pytest.mark.parametrize(
     "arguments", [">&-", "2>&-", ">&- 2>&-", "--json > /dev/full", "2> /dev/full", "--json > /dev/full 2> /dev/full"]
 )
-def test_a_stream_that_is_closed_or_full_changes_no_verdict(stormkit, shell, arguments):
+def test_a_closed_or_full_stream_does_not_change_the_outcome(stormkit, shell, arguments):
     done = shell(f"--publish {arguments}")
     assert done.returncode == 0, done.stderr
     assert stormkit.builds == 1
@@ -44,14 +44,14 @@ def test_a_stream_that_is_closed_or_full_changes_no_verdict(stormkit, shell, arg
     assert "Traceback" not in done.stderr + done.stdout
 
 
-def test_a_reader_of_the_result_that_goes_away_changes_no_verdict(stormkit, shell):
+def test_a_closed_pipe_of_the_result_is_one_error_line_and_does_not_change_the_outcome(stormkit, shell):
     done = shell("--json | true; exit ${PIPESTATUS[0]}")
     assert (done.returncode, stormkit.builds) == (0, 1)
     lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert lines == ["error: The result could not be written to standard output (Broken pipe)."]
 
 
-def test_a_reader_of_the_log_that_goes_away_cancels(stormkit, shell):
+def test_a_closed_pipe_of_the_log_cancels_the_running_build(stormkit, shell):
     stormkit.next_build(seconds=60)
     done = shell(
         "--output result.json --dotenv result.env 2>&1 >/dev/null | grep --max-count 1 'Started deployment';"
@@ -65,8 +65,8 @@ def test_a_reader_of_the_log_that_goes_away_cancels(stormkit, shell):
     assert "Traceback" not in done.stderr
 
 
-def test_a_reader_that_goes_away_when_only_the_log_is_left_changes_no_verdict(stormkit, shell, tmp_path):
-    """The build's log is more than a pipe holds, so what is left of it meets no reader."""
+def test_a_log_pipe_that_closes_after_the_build_does_not_change_the_outcome(stormkit, shell, tmp_path):
+    """The build's log is larger than a pipe's buffer, so part of it is written after the reader has gone."""
     stormkit.next_build(seconds=0.1, steps=[Step(title="npm ci", message="added\n" * 100_000)])
     done = shell(
         "--build-log always --output result.json 2>&1 >/dev/null | grep --max-count 1 'npm ci'; exit ${PIPESTATUS[0]}"
@@ -76,20 +76,20 @@ def test_a_reader_that_goes_away_when_only_the_log_is_left_changes_no_verdict(st
     assert not stormkit.deployment("8241").stopped_manually
 
 
-def test_what_could_not_be_written_is_one_line_on_what_is_left(shell):
+def test_a_result_that_cannot_be_written_is_one_error_line_in_the_log(shell):
     done = shell("--json > /dev/full")
     lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert lines == ["error: The result could not be written to standard output (No space left on device)."]
 
 
 @pytest.mark.parametrize("flag", ["--help", "--version"])
-def test_help_that_can_t_be_written_is_no_error(shell, flag):
+def test_help_that_cannot_be_written_is_no_error(shell, flag):
     done = shell(f"{flag} > /dev/full")
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("nohup", [False, True])
-def test_a_terminal_that_is_closed_cancels_unless_nohup_is_used(stormkit, tmp_path, nohup):
+def test_a_closed_terminal_cancels_unless_nohup_is_used(stormkit, tmp_path, nohup):
     stormkit.next_build(seconds=1 if nohup else 60)
     program = ["nohup"] if nohup else []
     with subprocess.Popen(

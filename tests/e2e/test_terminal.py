@@ -1,4 +1,4 @@
-"""The command line in a terminal: what of a build's output reaches it."""
+"""Which control sequences of a build's output reach the terminal of the command line."""
 
 import os
 import pty
@@ -20,7 +20,7 @@ HOSTILE = (
 
 @pytest.fixture(name="terminal")
 def _terminal(stormkit, tmp_path):
-    """Run a deploy whose standard error is a terminal, or a pipe; all that it got."""
+    """Run a deploy whose standard error is a terminal or a pipe, and return what was written to it."""
 
     def run(*, is_terminal: bool = True, **variables: str) -> str:
         stormkit.next_build(seconds=0.2, steps=[Step(title="npm \x1b[8minstall", message=HOSTILE)])
@@ -39,7 +39,7 @@ def _terminal(stormkit, tmp_path):
             try:
                 while piece := os.read(reader, 65_536):
                     written += piece
-            except OSError:  # a terminal that nobody has open any more
+            except OSError:  # how Linux reports that the other end of a terminal was closed
                 pass
             os.close(reader)
             assert process.wait(30) == 0, written.decode()
@@ -48,7 +48,7 @@ def _terminal(stormkit, tmp_path):
     return run
 
 
-def test_colours_are_shown_and_end_with_the_output(terminal):
+def test_colors_reach_a_terminal_and_are_reset_after_each_line(terminal):
     shown = terminal()
     assert "\x1b[31mred\x1b[0m cleared titled 31mc1 bidi nul" in shown
     assert re.search(r"\x1b\[8mconcealed\x1b\[0m\r?\n", shown)
@@ -58,13 +58,13 @@ def test_colours_are_shown_and_end_with_the_output(terminal):
 @pytest.mark.parametrize(
     "how", [{"is_terminal": False}, {"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["pipe", "NO_COLOR", "dumb"]
 )
-def test_colours_are_left_out_where_they_are_not_wanted(terminal, how):
+def test_colors_are_removed_for_a_pipe_no_color_and_a_dumb_terminal(terminal, how):
     shown = terminal(**how)
     assert "red cleared titled 31mc1 bidi nul" in shown
     assert "\x1b" not in shown
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])
-def test_nothing_else_of_a_build_controls_the_terminal(terminal, is_terminal):
+def test_no_other_control_sequence_reaches_the_output(terminal, is_terminal):
     shown = re.sub(r"\x1b\[[0-9;:]*m", "", terminal(is_terminal=is_terminal)).replace("\r\n", "\n")
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]", shown)
