@@ -1,4 +1,4 @@
-"""Compares requests, and the local GitHub's answers, with what GitHub's OpenAPI document says: see openapi.json."""
+"""Validates requests, and the local GitHub's answers, against GitHub's OpenAPI document (excerpt: openapi.json)."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from sandbox.web import Recorded
 EXCERPT = Path(__file__).with_name("openapi.json")
 OPERATIONS: Mapping[str, Any] = json.loads(EXCERPT.read_text(encoding="utf-8"))["operations"]
 
-# What GitHub's documentation asks for in every request, beside what HTTP does.
+# The headers that GitHub's documentation asks for in every request.
 DOCUMENTED_HEADERS = {
     "accept": r"application/vnd\.github\+json",
     "authorization": r"(token|Bearer) \S+",
@@ -26,12 +26,12 @@ DOCUMENTED_HEADERS = {
 }
 HTTP_HEADERS = {"accept-encoding", "connection", "content-length", "content-type", "host"}
 
-# GitHub redirects a renamed repository to its id, which the document does not tell.
+# GitHub redirects a renamed repository to this path, which the OpenAPI document does not mention.
 _BY_ID = re.compile(r"^/repositories/[0-9]+(?=/)")
 
 
 def problems(request: Recorded, answer: Answer | None) -> Iterator[str]:
-    """What is wrong with a request, and with its answer where there is one."""
+    """Yield what is wrong with a request and, if given, with its answer."""
     yield from _header_problems(request)
     target = urlsplit(request.target)
     path = _BY_ID.sub("/repos/octocat/hello-world", target.path.removeprefix(ENTERPRISE))
@@ -72,7 +72,7 @@ def _header_problems(request: Recorded) -> Iterator[str]:
 
 
 def _operation(method: str, path: str) -> tuple[str, Mapping[str, str]]:
-    """The operation of an encoded path and its arguments, decoded; empty when there is none."""
+    """The operation that a path belongs to and its decoded arguments; an empty name if there is none."""
     for name in OPERATIONS:
         match = _pattern(name).fullmatch(f"{method} {path}")
         if match:
@@ -105,7 +105,7 @@ def _mismatches(schema: Mapping[str, Any] | None, value: object, what: str) -> I
             yield f"{what}: {text}"
 
 
-# Lists are mostly made of entries that were there before, and a schema takes its time.
+# Validation is slow, and most entries of a list were validated before.
 @lru_cache(maxsize=10_000)
 def _errors(schema: str, value: str) -> tuple[str, ...]:
     errors = _validator(schema).iter_errors(json.loads(value))

@@ -1,4 +1,4 @@
-"""What the action asks of GitHub, over real HTTP and through PyGithub."""
+"""GitHubApi through PyGithub, over real HTTP to the local GitHub."""
 
 import logging
 import threading
@@ -50,8 +50,8 @@ def connect(github: GitHub, clock: FakeClock, token: str = TOKEN, base: str = ""
     return GitHubApi(token=token, repository="octocat/hello-world", api_url=f"{github.url}{base}", clock=clock)
 
 
-def asked(github: GitHub) -> list[str]:
-    """The requests since the last look, without the repository."""
+def recorded_requests(github: GitHub) -> list[str]:
+    """The requests since the last call, as method and path below the repository."""
     seen = [
         f"{request.method} {request.path.removeprefix('/repos/octocat/hello-world')}" for request in github.requests
     ]
@@ -60,7 +60,7 @@ def asked(github: GitHub) -> list[str]:
 
 
 @pytest.mark.parametrize("base", ["", ENTERPRISE])
-def test_a_comments_life(github, clock, base):
+def test_comments_are_created_edited_read_and_deleted(github, clock, base):
     api = connect(github, clock, base=base)
     created = api.create_comment(42, "one")
     assert created.author.login == "github-actions[bot]"
@@ -73,21 +73,21 @@ def test_a_comments_life(github, clock, base):
     assert api.comments(42) == []
 
 
-def test_every_page_is_read_with_one_request_each(github, api):
+def test_each_page_of_comments_takes_one_request(github, api):
     for number in range(230):
         github.state.add_comment(body=str(number))
     assert [comment.body for comment in api.comments(42)] == [str(number) for number in range(230)]
-    assert asked(github) == ["GET /issues/42/comments"] * 3
+    assert recorded_requests(github) == ["GET /issues/42/comments"] * 3
 
 
-def test_look_ups_take_one_request_each(github, api):
+def test_each_lookup_takes_one_request(github, api):
     github.state.add_pull_request(43, "other", "1" * 40)
     assert api.pull_request(42).head_sha == HEAD_SHA
     assert [pull_request.number for pull_request in api.pull_requests_of_branch(HEAD_BRANCH)] == [42]
     assert [pull_request.number for pull_request in api.pull_requests_of_commit(HEAD_SHA)] == [42]
     assert api.branch_tip(HEAD_BRANCH) == HEAD_SHA
     assert api.branch_tip("gone") is None
-    assert len(asked(github)) == 5
+    assert len(recorded_requests(github)) == 5
 
 
 def test_a_pull_request_of_a_deleted_fork_has_no_head_repository(github, api):
@@ -96,21 +96,21 @@ def test_a_pull_request_of_a_deleted_fork_has_no_head_repository(github, api):
 
 
 @pytest.mark.parametrize("create", ["comment", "deployment"])
-def test_the_account_is_learnt_from_what_was_created(github, api, create):
+def test_the_account_is_taken_from_the_answer_to_a_write(github, api, create):
     api.create_comment(42, "hello") if create == "comment" else api.create_deployment(**DEPLOYMENT)
-    asked(github)
+    recorded_requests(github)
     assert api.account() == BOT
-    assert asked(github) == []
+    assert recorded_requests(github) == []
 
 
-def test_the_account_is_asked_for_once_by_all_connections(github, api, clock):
+def test_all_connections_look_up_the_account_once(github, api, clock):
     assert api.within(Deadline.after(clock, 5)).account().is_same(BOT)
     assert api.account().is_same(BOT)
-    assert asked(github) == ["POST /graphql"]
+    assert recorded_requests(github) == ["POST /graphql"]
 
 
-class RefusingGraphQL(GitHub):
-    """A GitHub whose GraphQL refuses, or leaves away what it may."""
+class GitHubWithFixedGraphQL(GitHub):
+    """A GitHub whose GraphQL endpoint answers 200 with a given body."""
 
     body: object = None
 
@@ -124,8 +124,8 @@ FORBIDDEN = {"data": {"viewer": None}, "errors": [{"type": "FORBIDDEN", "message
 
 
 @pytest.mark.parametrize("body", [FORBIDDEN, {"errors": [{"message": "no"}]}, {"data": None}, {}])
-def test_a_person_is_told_by_rest_where_graphql_refuses_in_a_200(clock, body):
-    with RefusingGraphQL() as github:
+def test_a_person_s_account_comes_from_rest_if_graphql_refuses_with_status_200(clock, body):
+    with GitHubWithFixedGraphQL() as github:
         github.body = body
         github.state.add_token("ghp_mona", "monalisa", "user", {"contents": "read"})
         assert connect(github, clock, "ghp_mona").account().login == "monalisa"
@@ -133,19 +133,19 @@ def test_a_person_is_told_by_rest_where_graphql_refuses_in_a_200(clock, body):
     assert clock.slept == []
 
 
-def test_an_installation_is_a_bot_where_graphql_tells_its_login_alone(clock):
-    with RefusingGraphQL() as github:
+def test_an_installation_is_a_bot_if_graphql_returns_only_its_login(clock):
+    with GitHubWithFixedGraphQL() as github:
         github.body = {"data": {"viewer": {"login": "github-actions", "databaseId": None}}}
         assert connect(github, clock).account().is_same(BOT)
 
 
-def test_the_account_of_a_person_where_graphql_is_closed(github, clock):
+def test_a_person_s_account_comes_from_rest_if_graphql_is_forbidden(github, clock):
     github.state.add_token("ghp_mona", "monalisa", "user", {"contents": "read"})
     github.fault("POST /graphql", "403")
     assert connect(github, clock, "ghp_mona").account().login == "monalisa"
 
 
-def test_a_deployment_is_a_transient_one_of_a_commit_and_waits_for_no_check(github, api):
+def test_a_deployment_is_transient_and_waits_for_no_status_check(github, api):
     created = api.create_deployment(**DEPLOYMENT)
     body = github.received("POST", "/deployments")[0].body
     assert body == {
@@ -169,16 +169,19 @@ def test_a_deployment_is_a_transient_one_of_a_commit_and_waits_for_no_check(gith
     assert api.deployments(task="other") == []
 
 
-def test_the_state_of_a_deployment_without_one(api):
+def test_a_deployment_without_a_status_has_an_empty_state(api):
     assert api.deployment_state(api.create_deployment(**DEPLOYMENT).id) == ""
 
 
 @pytest.mark.parametrize("kind", ["500", "502-html", "answer-lost", "never-arrived", "429", "garbage"])
-def test_what_is_safe_to_repeat_is_repeated(github, api, clock, kind):
+def test_reads_are_retried(github, api, clock, kind):
     github.fault("GET", kind, seconds=3 if kind == "429" else 0)
     assert api.comments(42) == []
-    assert len(asked(github)) == 2
-    assert clock.slept == [3.0] if kind == "429" else clock.passed <= 0.5
+    assert len(recorded_requests(github)) == 2
+    if kind == "429":
+        assert clock.slept == [3.0]
+    else:
+        assert clock.passed <= 0.5
 
 
 @pytest.mark.parametrize("kind", ["500", "answer-lost", "never-arrived"])
@@ -189,29 +192,30 @@ def test_what_is_safe_to_repeat_is_repeated(github, api, clock, kind):
         lambda api, comment: api.edit_comment(42, comment.id, "two"),
         lambda api, comment: api.create_deployment(**DEPLOYMENT),
     ],
+    ids=["create comment", "edit comment", "create deployment"],
 )
-def test_what_could_be_done_twice_or_be_stale_is_sent_once(github, api, kind, write):
+def test_writes_are_sent_once(github, api, kind, write):
     comment = github.state.add_comment(body="one", login="github-actions[bot]")
     github.fault("(POST|PATCH)", kind)
     with pytest.raises(GitHubError) as raised:
         write(api, comment)
     assert raised.value.retryable
-    assert len(asked(github)) == 1
+    assert len(recorded_requests(github)) == 1
 
 
-def test_a_limit_is_waited_out_when_there_is_time(github, api, clock):
+def test_a_rate_limit_is_waited_out_within_the_deadline(github, api, clock):
     github.fault("POST .*/deployments", "secondary-limit", seconds=20)
     api.create_deployment(**DEPLOYMENT)
     assert clock.slept == [20.0]
 
 
-def test_a_limit_that_lasts_too_long_is_an_error_at_once(github, api, clock):
+def test_a_rate_limit_beyond_the_deadline_is_an_error_at_once(github, api, clock):
     github.state.add_token("ghs_poor", limit=1)
-    poor = connect(github, clock, "ghs_poor")
-    poor.comments(42)
-    clock.today = clock.today.replace(year=2020)  # the end of the hour is far away
+    limited = connect(github, clock, "ghs_poor")
+    limited.comments(42)
+    clock.today = clock.today.replace(year=2020)  # the limit's reset is years ahead
     with pytest.raises(GitHubError, match="rate limit exceeded") as raised:
-        poor.comments(42)
+        limited.comments(42)
     assert (raised.value.status, clock.slept) == (403, [])
     assert "permission" not in raised.value.text
 
@@ -231,6 +235,7 @@ def test_a_deadline_ends_every_call(github, clock):
         ({"pull_requests": "write"}, lambda api: api.create_deployment(**DEPLOYMENT), "deployments: write"),
         ({"contents": "read"}, lambda api: api.pull_requests_of_branch(HEAD_BRANCH), "pull-requests: write"),
     ],
+    ids=["comment", "deployment", "pull requests"],
 )
 def test_a_missing_permission_is_named(github, clock, permissions, act, named):
     github.state.repository().private = True
@@ -247,13 +252,13 @@ def test_a_wrong_token_is_not_shown(github, clock):
     assert "ghs_wrong_token" not in raised.value.text
 
 
-def test_no_token_asks_nothing(github, clock):
+def test_without_a_token_no_request_is_sent(github, clock):
     with pytest.raises(GitHubError, match="No github-token"):
         connect(github, clock, "").comments(42)
-    assert asked(github) == []
+    assert recorded_requests(github) == []
 
 
-def test_nobody_is_there(clock):
+def test_a_server_that_does_not_listen_is_a_connection_error(clock):
     api = GitHubApi(token=TOKEN, repository="octocat/hello-world", api_url="http://127.0.0.1:9", clock=clock)
     with pytest.raises(GitHubError, match="the connection failed") as raised:
         api.comments(42)
@@ -261,7 +266,7 @@ def test_nobody_is_there(clock):
 
 
 @pytest.mark.parametrize(("permissions", "may"), [(None, True), ({"contents": "read"}, False)])
-def test_what_the_token_may_do_is_found_out_without_doing_it(github, clock, permissions, may):
+def test_the_permissions_of_a_token_are_tested_without_a_write(github, clock, permissions, may):
     github.state.add_token("ghs_other", permissions=permissions)
     api = connect(github, clock, "ghs_other")
     refusals = (api.comment_refusal(42), api.deployment_refusal())
@@ -276,41 +281,43 @@ def test_the_token_is_in_no_repr(github, clock):
     assert TOKEN not in repr(api._connection)
 
 
-def test_two_threads_never_send_through_the_same_object(github, clock):
+def test_two_threads_never_share_a_pygithub_requester(github, clock):
     connection = Connection(token=TOKEN, repository="octocat/hello-world", api_url=github.url, clock=clock)
-    together = threading.Barrier(2, timeout=10)
+    both_use_one = threading.Barrier(2, timeout=10)
 
-    def ask(meet):
-        return connection.ask("asking", "GET", "pulls/42", lambda _: meet(), needs="contents: read")
+    def ask(while_in_use):
+        return connection.ask("asking", "GET", "pulls/42", lambda _: while_in_use(), needs="contents: read")
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda _: ask(together.wait), range(2)))
+        calls = [pool.submit(ask, both_use_one.wait) for _ in range(2)]
+    for call in calls:
+        call.result()
     assert len(connection.shared.idle) == 2
     ask(lambda: 0)
     assert len(connection.shared.idle) == 2
 
 
-class Moved(Server):
-    """A GitHub that has moved."""
+class RedirectingServer(Server):
+    """Redirects every request to another host."""
 
     def handle(self, request: Recorded) -> Reply:
         return Reply(status=301, headers={"location": "https://github.example.com/"})
 
 
 def test_a_redirect_to_another_host_is_not_followed(clock):
-    with Moved() as moved, pytest.raises(GitHubError, match=r"redirects to github\.example\.com"):
+    with RedirectingServer() as moved, pytest.raises(GitHubError, match=r"redirects to github\.example\.com"):
         connect(moved, clock).pull_request(42)
 
 
-def test_a_ca_bundle_that_is_not_there_is_no_bug(clock, monkeypatch):
+def test_a_missing_ca_bundle_is_a_connection_error(clock, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
     api = GitHubApi(token=TOKEN, repository="octocat/hello-world", api_url="https://127.0.0.1:9", clock=clock)
     with pytest.raises(GitHubError, match="the connection failed"):
         api.comments(42)
 
 
-class Renamed(GitHub):
-    """A GitHub on which octocat/hello-earth was octocat/hello-world, as the runner's variables still say."""
+class GitHubAfterRename(GitHub):
+    """A GitHub on which octocat/hello-world, the name in the runner's variables, is a repository's old name."""
 
     def handle(self, request: Recorded) -> Reply:
         old, new = "/repos/octocat/hello-world", "/repositories/1296269"
@@ -322,8 +329,8 @@ class Renamed(GitHub):
         return super().handle(request)
 
 
-def test_a_renamed_repository_is_followed_by_its_id_with_query_and_method_kept(clock):
-    with Renamed() as github:
+def test_a_redirect_to_a_renamed_repository_keeps_query_and_method(clock):
+    with GitHubAfterRename() as github:
         github.state.add_pull_request(50, "unrelated", "5" * 40)
         api = connect(github, clock)
         assert [pull_request.number for pull_request in api.pull_requests_of_branch(HEAD_BRANCH)] == [42]
@@ -335,14 +342,14 @@ def test_a_renamed_repository_is_followed_by_its_id_with_query_and_method_kept(c
     assert clock.slept == []
 
 
-def test_a_write_to_a_renamed_repository_is_repeated_at_its_new_place(clock):
-    with Renamed() as github:
+def test_a_write_to_a_renamed_repository_is_sent_to_its_new_path(clock):
+    with GitHubAfterRename() as github:
         assert connect(github, clock).create_comment(42, "hello").body == "hello"
         assert len(github.state.comments()) == 1
 
 
-class Internal(GitHub):
-    """A GitHub whose links name a host that only it knows."""
+class GitHubWithInternalLinks(GitHub):
+    """A GitHub whose links to further pages name a host that the client can't reach."""
 
     def handle(self, request: Recorded) -> Reply:
         reply = super().handle(request)
@@ -350,14 +357,14 @@ class Internal(GitHub):
         return replace(reply, headers={**reply.headers, "link": link})
 
 
-def test_of_a_link_to_the_next_page_only_its_being_there_counts(clock):
-    with Internal() as github:
+def test_a_next_page_link_with_an_unreachable_host_still_leads_to_the_next_page(clock):
+    with GitHubWithInternalLinks() as github:
         for number in range(150):
             github.state.add_comment(body=str(number))
         assert len(connect(github, clock).comments(42)) == 150
 
 
-def test_pull_requests_of_the_owners_other_repositories_are_left_out(github, api):
+def test_pull_requests_from_the_owner_s_other_repositories_are_left_out(github, api):
     github.state.add_repository("octocat/hello-world-fork")
     github.state.add_pull_request(44, HEAD_BRANCH, HEAD_SHA, head_repo="octocat/hello-world-fork")
     assert [pull_request.number for pull_request in api.pull_requests_of_branch(HEAD_BRANCH)] == [42]
@@ -365,13 +372,13 @@ def test_pull_requests_of_the_owners_other_repositories_are_left_out(github, api
 
 
 @pytest.mark.parametrize("branch", ["feature/protection", "a b", "a%2Fb", "größe", "a?b#c"])
-def test_a_branch_is_named_whole_in_the_request(github, api, branch):
+def test_a_branch_name_is_percent_encoded_in_the_request(github, api, branch):
     github.state.add_branch(branch, "7" * 40)
     assert api.branch_tip(branch) == "7" * 40
     assert github.requests[-1].target == f"/repos/octocat/hello-world/branches/{quote(branch, safe='')}"
 
 
-def test_every_request_says_what_it_is_as_github_documents_it(github, api):
+def test_every_request_has_the_headers_that_github_documents(github, api):
     api.create_comment(42, "hello")
     created = api.create_deployment(**DEPLOYMENT)
     api.set_deployment_state(created.id, "success", description="")
@@ -383,19 +390,19 @@ def test_every_request_says_what_it_is_as_github_documents_it(github, api):
         assert request.headers["user-agent"].startswith("stormkit-action/")
 
 
-def test_a_pull_request_is_told_with_its_state(github, api):
+def test_a_pull_request_has_its_state(github, api):
     github.state.repository().pull_requests[42].state = "closed"
     assert api.pull_request(42).state == "closed"
 
 
 @pytest.mark.parametrize("status", [301, 404])
-def test_a_branch_that_was_renamed_is_not_there(clock, status):
-    class Gone(Server):
+def test_a_renamed_or_missing_branch_has_no_tip(clock, status):
+    class GitHubWithoutTheBranch(Server):
         def handle(self, request: Recorded) -> Reply:
             location = {"location": f"{self.url}/repos/octocat/hello-world/branches/new"}
             return Reply(status=status, headers=location if status == 301 else {}, body="{}")
 
-    with Gone() as github:
+    with GitHubWithoutTheBranch() as github:
         assert connect(github, clock).branch_tip("old") is None
 
 

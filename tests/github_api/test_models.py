@@ -1,4 +1,4 @@
-"""GitHub's refusals: how long to wait, whether to try again, and the sentence for a person."""
+"""GitHub's refusals (how long to wait, whether to retry, the message) and its objects read from JSON."""
 
 import pytest
 
@@ -32,13 +32,13 @@ def refusal(status, message, headers=None, **more) -> Refusal:
         (404, "Not Found", {"x-ratelimit-remaining": "0"}, 0, False),
     ],
 )
-def test_what_a_refusal_means(status, message, headers, retry_after, retryable):
+def test_a_refusal_says_whether_and_when_to_retry(status, message, headers, retry_after, retryable):
     refused = refusal(status, message, headers)
     assert (refused.status, refused.retry_after, refused.retryable) == (status, retry_after, retryable)
 
 
 @pytest.mark.parametrize("data", [None, "<html>", [], {}, {"message": 7}, {"errors": 7}, {"errors": [7, {}]}])
-def test_a_refusal_without_words(data):
+def test_a_refusal_without_a_message_gives_no_reason(data):
     assert Refusal.from_answer(502, data, {}, now=NOW).message == "no reason given"
 
 
@@ -52,14 +52,14 @@ def test_a_missing_permission_names_the_line_to_add():
     )
 
 
-def test_deployments_of_a_private_repository_need_its_contents_too():
+def test_the_advice_names_contents_read_for_deployments_of_a_private_repository():
     refused = refusal(403, "Resource not accessible by integration")
     assert "add `permissions: { deployments: write }` to the job, in a private repository also `contents: read`" in (
         refused.explain("creating it", "deployments: write, contents: read")
     )
 
 
-def test_a_personal_token_is_not_told_to_edit_the_workflow():
+def test_the_advice_for_a_personal_token_does_not_mention_the_workflow():
     refused = refusal(403, "Resource not accessible by personal access token")
     assert refused.explain("it", "deployments: write").endswith("Give the token this permission: deployments: write.")
 
@@ -73,7 +73,7 @@ def test_a_personal_token_is_not_told_to_edit_the_workflow():
         (404, "Not Found"),
     ],
 )
-def test_any_other_refusal_is_told_in_githubs_words_alone(status, message):
+def test_other_refusals_are_reported_in_github_s_words_without_advice(status, message):
     text = refusal(status, message).explain("commenting", "pull-requests: write")
     assert text == f"GitHub refused commenting ({status}): {message.rstrip('.')}."
 
@@ -82,7 +82,7 @@ TOO_LONG = "Body is too long (maximum is 65536 characters)"
 
 
 @pytest.mark.parametrize(
-    ("errors", "told"),
+    ("errors", "in_message"),
     [
         ([{"resource": "IssueComment", "code": "unprocessable", "field": "data", "message": TOO_LONG}], TOO_LONG),
         ([{"resource": "Deployment", "field": "ref", "code": "missing_field"}], "Deployment ref is missing field"),
@@ -94,24 +94,24 @@ TOO_LONG = "Body is too long (maximum is 65536 characters)"
         ({"message": TOO_LONG}, TOO_LONG),
     ],
 )
-def test_a_422_says_what_its_errors_say(errors, told):
+def test_a_422_repeats_the_errors_in_its_body(errors, in_message):
     refused = refusal(422, "Validation Failed", errors=errors)
-    assert refused.explain("it", "x: y") == f"GitHub refused it (422): Validation Failed: {told}."
+    assert refused.explain("it", "x: y") == f"GitHub refused it (422): Validation Failed: {in_message}."
 
 
 @pytest.mark.parametrize(
-    ("refused", "said"),
+    ("refused", "advice"),
     [
         (Refusal(status=401, message="Bad credentials"), "The github-token is not valid"),
         (Refusal(status=None, message="the request timed out"), "Run the job again later."),
         (Refusal(status=403, message="rate limit", retry_after=60), "Run the job again later."),
     ],
 )
-def test_a_refusal_says_what_to_do(refused, said):
-    assert said in refused.explain("it", "pull-requests: write")
+def test_a_refusal_advises_what_to_do_next(refused, advice):
+    assert advice in refused.explain("it", "pull-requests: write")
 
 
-def test_what_an_answer_lacks_is_empty():
+def test_fields_missing_from_an_answer_are_empty_but_the_id_is_required():
     assert Comment.from_api({"id": 1, "user": None, "body": None}) == Comment(id=1, author=Account(), body="", url="")
     assert GitHubDeployment.from_api({"id": 2, "payload": "text"}).payload == {}
     with pytest.raises(ValueError, match="no id"):
@@ -131,10 +131,10 @@ def test_what_an_answer_lacks_is_empty():
         (Account(), False),
     ],
 )
-def test_an_account_is_told_by_its_id_else_by_login_and_type(other, same):
+def test_accounts_are_compared_by_id_or_else_by_login_and_type(other, same):
     assert BOT.is_same(other) is same
     assert other.is_same(BOT) is same
 
 
-def test_two_accounts_that_are_gone_are_not_one():
+def test_two_deleted_accounts_are_not_the_same():
     assert not Account().is_same(Account())
