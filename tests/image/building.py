@@ -1,4 +1,4 @@
-"""Builds the images of the tests with `make image`, once for all the workers of pytest-xdist, and removes them."""
+"""Builds the images for the tests with `make image`, once for all pytest-xdist workers, and removes them."""
 
 import fcntl
 import os
@@ -13,7 +13,7 @@ from sandbox.runner.container import docker
 from sandbox.runner.runner import ACTION
 
 BASE = "python:3.13-slim"
-"""The base without its digest: where no registry can be reached, an image of that name may be another one."""
+"""The base image without its digest, so that a local image of that name also works offline."""
 
 ACT = "act-dockeraction:latest"
 """The image that act builds for `uses: ./`."""
@@ -22,19 +22,19 @@ _BARE = f"FROM {BASE}\nRUN find / -xdev -name '*.pyc' -delete\n"
 
 
 class Builder:
-    """Builds the images once among the processes that share `directory`; the last one to close removes them.
+    """Builds the images once for all processes that share `directory`; the last one to close removes them.
 
-    `image` is the action's on `base`, which has no bytecode, as the official base has none.
+    `image` is the action's image on `base`. `base` has no bytecode, like the official base image.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._users = (directory / "image.users").open("w")
-        with self._alone():
+        with self._locked():
             fcntl.flock(self._users, fcntl.LOCK_SH)
             name = directory / "image.name"
             if not name.exists():
-                # A name of this run alone: another checkout's tests may run at the same time.
+                # The name is unique because another checkout's tests may run at the same time.
                 name.write_text(f"stormkit-action-test-{uuid.uuid4().hex[:12]}", encoding="utf-8")
             self._name = name.read_text(encoding="utf-8")
         self._pulled = directory / "image.pulled"
@@ -42,19 +42,19 @@ class Builder:
         self.image = f"{self._name}:image"
 
     def build(self) -> None:
-        """Build both images, unless another process has."""
-        with self._alone():
+        """Build both images, unless another process has built them."""
+        with self._locked():
             if not _exists(self.image):
                 if not _exists(BASE):
                     self._pulled.touch()
                 _run("docker", "build", "--tag", self.base, "-", stdin=_BARE)
                 source = self._private_copy()
-                # Without BuildKit, the stage `build` becomes an image too: by a name it can be removed.
+                # Without BuildKit, the stage `build` becomes an image too; it needs a name to be removed by.
                 for name, flags in ((f"{self._name}:build", "--target=build"), (self.image, "")):
                     _run("make", "image", f"IMAGE={name}", f"BASE={self.base}", f"BUILD_FLAGS={flags}", cwd=source)
 
     def _private_copy(self) -> Path:
-        """What the image is built of, as a checkout under umask 077 has it."""
+        """Copy the files that the image is built from, with the permissions of a checkout under umask 077."""
         copy = self._directory / "source"
         copy.mkdir()
         for name in (
@@ -73,12 +73,12 @@ class Builder:
 
     def close(self) -> None:
         """Remove the images, unless another process still uses them."""
-        with self._alone(), self._users:
+        with self._locked(), self._users:
             try:
                 fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return
-            # The base goes last: the others are built on it.
+            # The base is removed last because the others are built on it.
             made = [ACT, *(f"{self._name}:{tag}" for tag in ("image", "build", "base"))]
             if self._pulled.exists():
                 made.append(BASE)
@@ -86,7 +86,7 @@ class Builder:
                 docker("image", "rm", *left)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         with (self._directory / "image.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -97,7 +97,7 @@ def _exists(image: str) -> bool:
 
 
 def _run(*command: str, stdin: str = "", cwd: Path = ACTION) -> None:
-    # Without the flags and the job server of a make that the tests run in.
+    # Drop the flags and the job server of a make that runs the tests.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     done = subprocess.run(
         command, cwd=cwd, env=environment, input=stdin, capture_output=True, text=True, timeout=900, check=False

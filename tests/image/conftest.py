@@ -1,4 +1,4 @@
-"""What the image's tests share. All of them need a Docker engine and are skipped where none answers."""
+"""Fixtures for the tests of the image, which are skipped if no Docker engine answers."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ MakeJob = Callable[..., ContainerRunner]
 
 @pytest.fixture(scope="session")
 def builder(tmp_path_factory) -> Iterator[Builder]:
-    """Builds images; skips where no engine answers."""
+    """The Builder of the test run's images; skips the test if no Docker engine answers."""
     if shutil.which("docker") is None:
         pytest.skip("needs a Docker engine: there is no docker client")
     asked = subprocess.run(["docker", "version"], capture_output=True, text=True, timeout=60, check=False)
@@ -32,20 +32,20 @@ def builder(tmp_path_factory) -> Iterator[Builder]:
 
 @pytest.fixture(scope="session")
 def built_image(builder) -> str:
-    """Name of the image that is built here."""
+    """The name of the image built from this checkout."""
     builder.build()
     return builder.image
 
 
 @pytest.fixture(scope="session")
 def image(request) -> str:
-    """The image: the one that STORMKIT_ACTION_IMAGE names, as a release's own does, else the one that is built here."""
+    """The name of the image to test: STORMKIT_ACTION_IMAGE (set by a release), or the one built from this checkout."""
     return os.environ.get("STORMKIT_ACTION_IMAGE") or request.getfixturevalue("built_image")
 
 
 @pytest.fixture(scope="session")
 def python(image) -> Python:
-    """Runs a script with the image's Python and returns what it prints."""
+    """Run a script with the image's Python and return what it prints."""
 
     def run(script: str) -> str:
         return docker("run", "--rm", "--network=none", "--entrypoint=/opt/venv/bin/python", image, "-Ec", script)
@@ -55,14 +55,14 @@ def python(image) -> Python:
 
 @pytest.fixture
 def job(image, stormkit, github, tmp_path) -> MakeJob:
-    """Makes a job that deploys with the image, and removes containers that outlive it."""
+    """Create a job that deploys with the image; its containers are removed after the test."""
     with contextlib.ExitStack() as ending:
 
         def make(*, inputs: dict[str, str] | None = None, image: str = image, **options) -> ContainerRunner:
-            given = {"api-key": KEY, "api-url": stormkit.url, "poll-interval": "0.1s", **(inputs or {})}
+            values = {"api-key": KEY, "api-url": stormkit.url, "poll-interval": "0.1s", **(inputs or {})}
             options = {"event": "pull_request_opened", "github_url": github.url, "secrets": [KEY]} | options
             return ending.enter_context(
-                ContainerRunner(image=image, inputs=given, directory=tmp_path / "job", **options)
+                ContainerRunner(image=image, inputs=values, directory=tmp_path / "job", **options)
             )
 
         yield make

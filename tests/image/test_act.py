@@ -1,4 +1,4 @@
-"""A real workflow, through nektos/act: the action comes from a checkout, and its outputs reach the next step."""
+"""A real workflow run by nektos/act, with the action from a checkout."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ WORKFLOW = Path(__file__).parent / "workflows" / "preview.yml"
 
 @pytest.fixture
 def checkout(image, tmp_path):
-    """A repository of the action's, with one commit. Its Dockerfile names the image, which is built already."""
+    """A Git repository with action.yml and a Dockerfile that names the image built before."""
     root = tmp_path / "hello-world"
     root.mkdir()
     shutil.copy(ACTION / "action.yml", root / "action.yml")
@@ -38,9 +38,9 @@ def checkout(image, tmp_path):
 
 @pytest.fixture
 def act(builder, checkout, stormkit, github, tmp_path):
-    """Runs the workflow on the pull request and returns act's exit code and log. `builder` removes act's image."""
+    """Run the workflow for a pull request, and return act's exit code and log; `builder` removes act's image."""
     builder.build()
-    # act names containers after the workflow, so two tests at the same time need two names.
+    # act names containers after the workflow, so tests that run at the same time need different names.
     workflow = tmp_path / "preview.yml"
     workflow.write_text(WORKFLOW.read_text(encoding="utf-8").replace("name: Preview", f"name: {uuid.uuid4().hex}"))
     event = ACTION / "sandbox" / "events" / "pull_request_opened.json"
@@ -54,7 +54,7 @@ def act(builder, checkout, stormkit, github, tmp_path):
                 f"--env=GITHUB_API_URL={github.url}",
             ],
             cwd=checkout,
-            # A secret that is named alone comes from the environment. act keeps its files in HOME.
+            # act takes a secret without a value from the environment and keeps its files in HOME.
             env={
                 "PATH": "/usr/local/bin:/usr/bin:/bin",
                 "HOME": str(tmp_path / "home"),
@@ -73,7 +73,7 @@ def act(builder, checkout, stormkit, github, tmp_path):
     return run
 
 
-def test_the_outputs_reach_the_next_step(act, stormkit, github):
+def test_the_action_s_outputs_reach_the_next_step_of_the_workflow(act, stormkit, github):
     code, log = act()
     assert code == 0, log
     assert stormkit.builds == 1

@@ -24,7 +24,7 @@ def assert_deployed(finished):
     assert not finished.failed
 
 
-def test_a_deploy_leaves_its_results_in_the_runner_s_files(job, github):
+def test_a_deploy_writes_its_results_into_the_runner_s_files(job, github):
     made = job()
     finished = made.run()
     assert_deployed(finished)
@@ -36,16 +36,16 @@ def test_a_deploy_leaves_its_results_in_the_runner_s_files(job, github):
     assert files
     # Only root can give the job's files to the runner's user, so elsewhere they are this user's.
     owner = RUNNER_UID if os.getuid() == 0 else os.getuid()
-    assert all(path.stat().st_uid == owner for path in files), "the container's root wrote into them in place"
+    assert all(path.stat().st_uid == owner for path in files), "the container's root must not replace the files"
 
 
-def test_a_read_only_root_suffices(job):
+def test_a_deploy_works_on_a_read_only_root(job):
     assert_deployed(job(options=["--read-only"]).run())
 
 
 @pytest.mark.parametrize(("outcome", "exit_code"), [("success", 0), ("failed", 1)])
-def test_a_deploy_writes_nothing_of_its_own(job, built_image, stormkit, outcome, exit_code):
-    # Its base has no bytecode: what the image itself doesn't bring would be compiled now, and be written.
+def test_a_deploy_writes_nothing_into_the_container_s_own_file_system(job, built_image, stormkit, outcome, exit_code):
+    # The base has no bytecode, so a module that the image brings without it would be compiled and written now.
     stormkit.next_build(seconds=0.5, outcome=outcome)
     made = job(image=built_image, options=["--rm=false"], inputs={"health-check": "/", "build-log": "always"})
     finished = made.run()
@@ -73,7 +73,7 @@ HOSTILE = {
 
 
 @pytest.mark.threat("A hostile pull request")
-def test_neither_the_checkout_nor_the_job_s_variables_reach_its_python(job):
+def test_the_checkout_and_the_job_s_variables_cannot_influence_the_image_s_python(job):
     # The sandbox's checkout has a requests.py, a json.py and so on, which end the program that imports them.
     made = job(env=HOSTILE)
     made.directory.create()
@@ -93,7 +93,7 @@ def test_neither_the_checkout_nor_the_job_s_variables_reach_its_python(job):
     assert after_a_kill.exit_code == 0, after_a_kill.log
 
 
-def test_other_cis_have_a_command(image, stormkit, github, tmp_path):
+def test_the_image_has_a_command_for_other_cis(image, stormkit, github, tmp_path):
     JobDirectory(root=tmp_path).create()
     said = docker(
         *(
@@ -110,14 +110,14 @@ def test_other_cis_have_a_command(image, stormkit, github, tmp_path):
 
 
 @pytest.mark.parametrize("user", ["0", "1000", "12345:12345"])
-def test_any_user_can_run_it_on_a_read_only_root(image, user):
+def test_any_user_can_run_the_image_on_a_read_only_root(image, user):
     """The image is built from files that only their owner can read."""
     said = docker("run", "--rm", "--network=none", f"--user={user}", "--read-only", image, "--version")
     assert said == f"{__version__}\n"
 
 
 @pytest.mark.threat("A leaked log")
-def test_the_key_is_in_nobody_s_list_of_processes(job, stormkit):
+def test_the_key_is_in_no_command_line(job, stormkit):
     stormkit.next_build(seconds=60)
     made = job()
     step = made.start()
@@ -131,9 +131,9 @@ def test_the_key_is_in_nobody_s_list_of_processes(job, stormkit):
     assert KEY not in client + inside
 
 
-def test_the_loopback_is_network_enough(job, builder, tmp_path):
+def test_a_deploy_needs_no_network_but_the_loopback(job, builder, tmp_path):
     builder.build()
-    # A container without a network has the servers, and the step's container shares its loopback.
+    # The servers run in a container without a network, and the step's container shares its loopback.
     serve = [
         "--volume",
         f"{ACTION / 'sandbox'}:/serve/sandbox:ro",
@@ -170,7 +170,7 @@ with Stormkit() as stormkit, GitHub() as github:
 
 
 def first_line(container: str) -> str:
-    """What the container printed first, as soon as it has."""
+    """Wait for the first line that the container prints, and return it."""
     with subprocess.Popen(["docker", "logs", "--follow", container], stdout=subprocess.PIPE, text=True) as logs:
         assert logs.stdout is not None
         line = logs.stdout.readline()

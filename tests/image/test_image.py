@@ -1,4 +1,4 @@
-"""What is in the image, and what is not."""
+"""What the image contains, and what it must not contain."""
 
 import json
 import re
@@ -14,18 +14,18 @@ from sandbox.runner.runner import ACTION
 
 pytestmark = pytest.mark.docker
 
-LIMIT = 40_000_000
+MAX_ADDED_BYTES = 40_000_000
 
 
 def inspect(image: str) -> dict:
     return json.loads(docker("image", "inspect", image))[0]
 
 
-def test_it_adds_less_than_40_megabytes(built_image, builder):
-    assert inspect(built_image)["Size"] - inspect(builder.base)["Size"] < LIMIT
+def test_the_image_adds_less_than_40_megabytes_to_its_base(built_image, builder):
+    assert inspect(built_image)["Size"] - inspect(builder.base)["Size"] < MAX_ADDED_BYTES
 
 
-def test_it_starts_as_github_wants_it(image):
+def test_the_image_s_configuration_is_what_github_asks_for(image):
     config = inspect(image)["Config"]
     without = ["/usr/bin/env", "--block-signal=INT,TERM,HUP", "-u", "PYTHONEXECUTABLE", "-u", "__PYVENV_LAUNCHER__"]
     assert config["Entrypoint"] == [*without, "/opt/venv/bin/python", "-Eu", "/app/entrypoint.py"]
@@ -43,7 +43,7 @@ def test_the_post_entrypoint_is_an_executable_that_the_venv_runs(image, python):
 
 
 @pytest.mark.threat("The supply chain")
-def test_the_venv_holds_what_is_locked_and_nothing_else(python):
+def test_the_venv_contains_exactly_the_locked_packages(python):
     script = "import importlib.metadata as m; [print(f'{d.name}=={d.version}') for d in m.distributions()]"
     locked = re.findall(r"^(\S+==\S+)", (ACTION / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
     pins = sorted(re.sub(r"\[.*\]", "", pin) for pin in locked)
@@ -51,11 +51,11 @@ def test_the_venv_holds_what_is_locked_and_nothing_else(python):
 
 
 @pytest.mark.parametrize("module", ["pip", "setuptools", "wheel", "pytest", "tests", "sandbox"])
-def test_tools_and_tests_cannot_be_imported(python, module):
+def test_tools_and_tests_are_not_in_the_image(python, module):
     assert python(f"import importlib.util as u; print(u.find_spec({module!r}))") == "None\n"
 
 
-def test_the_package_is_the_repository_s(python):
+def test_the_image_contains_exactly_the_tracked_files_of_the_package(python):
     script = "from pathlib import Path; [print(p.relative_to('/app')) for p in Path('/app').rglob('*') if p.is_file()]"
     files = {Path(line) for line in python(script).splitlines()}
     tracked = subprocess.run(["git", "ls-files"], cwd=ACTION, capture_output=True, text=True, check=False)
@@ -67,7 +67,7 @@ def test_the_package_is_the_repository_s(python):
     assert {path for path in files if "__pycache__" not in path.parts} == package
 
 
-def test_nothing_of_the_build_is_left(image):
+def test_the_image_contains_no_caches_or_stub_files(image):
     script = "ls -A /tmp /root/.cache /root/.config 2>/dev/null; find /opt /app -name '*.pyi'"
     left = docker("run", "--rm", "--entrypoint=sh", image, "-c", script)
     assert [line for line in left.splitlines() if line and not line.endswith(":")] == []
@@ -78,13 +78,13 @@ BYTECODE = """
     for root in ("/opt/venv", "/app/stormkit_action"):
         for source in pathlib.Path(root).rglob("*.py"):
             cached = pathlib.Path(importlib.util.cache_from_source(str(source)))
-            # PEP 552: 1 is a hash that nobody checks.
+            # PEP 552: 1 means a hash that is not checked.
             if not cached.exists() or cached.read_bytes()[4:8] != bytes([1, 0, 0, 0]):
                 print(source)
 """
 
 
-def test_all_of_its_bytecode_is_there_and_no_file_time_matters(python):
+def test_every_module_has_bytecode_that_is_never_revalidated(python):
     assert python(textwrap.dedent(BYTECODE)) == ""
 
 

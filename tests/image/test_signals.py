@@ -1,4 +1,4 @@
-"""A cancel and a kill, as they reach the container: the runner signals the Docker client, and that PID 1."""
+"""A cancel and a kill of a container: the runner signals the Docker client, which forwards it to PID 1."""
 
 import signal
 import time
@@ -12,8 +12,8 @@ pytestmark = pytest.mark.docker
 
 
 @pytest.fixture
-def started(job, stormkit):
-    """Starts a step whose build takes longer than any test, and returns it once the build runs."""
+def start_step(job, stormkit):
+    """Start a step whose build takes longer than any test, and return job and step once the build runs."""
 
     def start(**options):
         stormkit.next_build(seconds=600)
@@ -31,10 +31,10 @@ def assert_stopped(stormkit):
     assert deployment.stopped_manually
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_each_signal_cancels_within_six_seconds(started, stormkit, github, number):
-    made, step = started()
-    finished = cancelled_by(number, step, made)
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_sigint_and_sigterm_cancel_within_six_seconds(start_step, stormkit, github, signal_number):
+    made, step = start_step()
+    finished = cancel_in_time(signal_number, step, made)
     assert finished.state["finished"] == "true"
     assert_stopped(stormkit)
     (comment,) = github.state.comments()
@@ -47,14 +47,14 @@ def test_each_signal_cancels_within_six_seconds(started, stormkit, github, numbe
     [(["trigger"], ("POST", "/v1/deploy")), (["poll", "read"], ("GET", "/v1/deployments/"))],
     ids=["trigger", "wait"],
 )
-def test_a_cancel_ends_a_request_without_an_answer_and_stops_the_build(job, stormkit, operations, request_sent):
+def test_a_cancel_during_an_unanswered_request_stops_the_build(job, stormkit, operations, request_sent):
     for operation in operations:
         stormkit.fault(operation, "slow", seconds=60)
     stormkit.next_build(seconds=600)
     made = job()
     step = made.start()
     until(lambda: stormkit.received(*request_sent))
-    cancelled_by(signal.SIGINT, step, made)
+    cancel_in_time(signal.SIGINT, step, made)
     assert_stopped(stormkit)
 
 
@@ -63,14 +63,15 @@ def test_a_cancel_while_publishing_leaves_the_finished_build_alone(job, stormkit
     made = job(inputs={"publish": "true"})
     step = made.start()
     until(lambda: stormkit.received("POST", "/publish"))
-    cancelled_by(signal.SIGINT, step, made)
+    cancel_in_time(signal.SIGINT, step, made)
     (deployment,) = stormkit.deployments
     assert deployment.status == "success"
 
 
-def cancelled_by(number, step, made):
+def cancel_in_time(signal_number, step, made):
+    """Signal the step, check that it ends as cancelled within 6 seconds, and return how it finished."""
     sent = time.monotonic()
-    step.send_signal(number)
+    step.send_signal(signal_number)
     finished = step.wait(10)
     assert time.monotonic() - sent < 6
     assert (finished.exit_code, finished.outputs["status"]) == (130, "cancelled"), finished.log
@@ -83,23 +84,22 @@ def until(condition):
     """Wait for something that happens in another process, for ten seconds at most."""
     deadline = time.monotonic() + 10
     while not condition():
-        assert time.monotonic() < deadline, "it never happened"
+        assert time.monotonic() < deadline, "the condition was not met within ten seconds"
         time.sleep(0.02)
 
 
-def test_the_runner_s_cancel_needs_no_kill(started, stormkit):
-    made, step = started()
+def test_the_runner_s_signal_sequence_ends_the_step_before_its_kill(start_step, stormkit):
+    made, step = start_step()
     finished = step.cancel()
     assert (finished.killed, finished.exit_code) == (False, 130)
     assert_stopped(stormkit)
-    # Nothing is left for the post step to do.
     requests = len(stormkit.requests)
     after = made.post(state=finished.state)
     assert (after.exit_code, after.log, len(stormkit.requests)) == (0, "", requests)
 
 
-def test_after_a_kill_the_post_entrypoint_stops_the_deployment_and_corrects_the_comment(started, stormkit, github):
-    made, step = started()
+def test_after_a_kill_the_post_entrypoint_stops_the_deployment_and_corrects_the_comment(start_step, stormkit, github):
+    made, step = start_step()
     (container,) = made.containers()
     docker("kill", container)
     killed = step.wait(10)
@@ -120,15 +120,15 @@ def test_after_a_kill_the_post_entrypoint_stops_the_deployment_and_corrects_the_
     assert "ancelled" in body
 
 
-def test_a_container_that_outlives_its_client_ends_with_the_post_entrypoint(started, stormkit, github):
-    made, step = started()
-    # The end of the runner's sequence: only the client is killed.
+def test_a_container_that_outlives_its_client_ends_with_the_post_entrypoint(start_step, stormkit, github):
+    made, step = start_step()
+    # The runner's last signal kills the Docker client only, not the container.
     step.send_signal(signal.SIGKILL)
     orphaned = step.wait(10)
     assert len(made.containers()) == 1
     after = made.post(state=orphaned.state)
     assert after.exit_code == 0, after.log
-    # It sees its deployment stopped, and ends by itself.
+    # The container sees that its deployment was stopped, and ends by itself.
     until(lambda: not made.containers())
     assert_stopped(stormkit)
     assert len(github.state.comments()) == 1
