@@ -1,4 +1,4 @@
-"""What the recipes' tests share."""
+"""Fixtures for the tests of the recipes."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ MakeRecipe = Callable[..., Recipe]
 
 @pytest.fixture
 def recipe(stormkit, github, tmp_path) -> MakeRecipe:
-    """Makes a recipe."""
+    """Create a Recipe against the local Stormkit and GitHub."""
 
     def make(name: str, **options) -> Recipe:
         return Recipe(name=name, **{"stormkit": stormkit, "github": github, "directory": tmp_path} | options)

@@ -1,4 +1,4 @@
-"""GitHub's expressions, as far as the recipes use them. Anything else is an error, so that no recipe passes unread."""
+"""Evaluates the part of GitHub's expression language that the recipes use; anything else is an error."""
 
 import json
 import re
@@ -11,18 +11,18 @@ _CONSTANTS: Mapping[str, Any] = {"true": True, "false": False, "null": None}
 
 
 def filled(text: str, context: Mapping[str, Any]) -> str:
-    """`text` with its `${{ }}` evaluated and written as GitHub writes them."""
+    """`text` with every `${{ }}` replaced by its value."""
     return _EXPRESSION.sub(lambda match: as_text(evaluate(match[1], context)), text)
 
 
 def condition(text: str, context: Mapping[str, Any]) -> bool:
-    """Whether an `if` holds; braces may be left out there."""
+    """Whether an `if` is true; the braces are optional there."""
     match = _EXPRESSION.fullmatch(text.strip())
     return bool(evaluate(match[1] if match else text, context))
 
 
 def as_text(value: object) -> str:
-    """A value as it stands in a workflow's text."""
+    """A value as GitHub inserts it into text."""
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -60,7 +60,7 @@ class _Parser:
         value = self._single()
         for sign in ("==", "!="):
             if self._take(sign):
-                # GitHub compares texts without regard to case.
+                # GitHub ignores case when it compares strings.
                 same = as_text(value).lower() == as_text(self._single()).lower()
                 return same if sign == "==" else not same
         return value
@@ -110,7 +110,7 @@ def _tokens(text: str) -> list[str]:
 
 
 def _looked_up(value: Any, path: str) -> Any:
-    """A property; None where there is none, as on GitHub. The first name has to be a context that is known here."""
+    """The property at `path`, or None as on GitHub; an unknown context (the first name) is an error."""
     names = path.split(".")
     if names[0] not in value:
         raise ValueError(f"there is no context {names[0]!r}")

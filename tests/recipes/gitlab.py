@@ -1,4 +1,4 @@
-"""GitLab's documented rules for jobs, as far as the component uses them: inputs, `rules`, names of environments."""
+"""Evaluates the part of GitLab CI that the component uses: inputs, `rules` and environment names."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _ENVIRONMENT = re.compile(r"(?!/)[A-Za-z0-9 _/${}.-]{1,255}(?<!/)")
 
 
 def component(text: str, **inputs: str) -> dict[str, Any]:
-    """The jobs of a file with `spec: inputs`, with these inputs given."""
+    """The jobs of a component (`spec: inputs`) with the given inputs."""
     header, _, jobs = text.partition("\n---\n")
     specs = yaml.safe_load(header)["spec"]["inputs"]
     assert set(inputs) <= set(specs)
@@ -28,7 +28,7 @@ def component(text: str, **inputs: str) -> dict[str, Any]:
 
 
 def when(job: Mapping[str, Any], variables: Variables) -> str:
-    """How the job is in a pipeline with these variables: the first rule that matches decides; `never` without one."""
+    """The `when` of the first rule that matches these variables, or `never`."""
     for rule in job["rules"]:
         if "if" not in rule or holds(rule["if"], variables):
             return str(rule.get("when", "on_success"))
@@ -36,7 +36,7 @@ def when(job: Mapping[str, Any], variables: Variables) -> str:
 
 
 def holds(expression: str, variables: Variables) -> bool:
-    """Whether an `if` holds. `&&` binds closer than `||`; a variable that is not set is null."""
+    """Whether an `if` is true. `&&` binds more tightly than `||`; an unset variable is null."""
     tokens = _tokens(expression)
     alternatives: list[list[bool]] = [[]]
     while tokens:
@@ -49,12 +49,12 @@ def holds(expression: str, variables: Variables) -> bool:
 
 
 def is_environment_name(name: str) -> bool:
-    """Whether GitLab takes this for an environment; with another one it runs the job and creates none."""
+    """Whether GitLab accepts this environment name; otherwise it runs the job without an environment."""
     return _ENVIRONMENT.fullmatch(name) is not None
 
 
 def expanded(text: str, variables: Variables) -> str:
-    """`text` with its variables filled in."""
+    """`text` with its variables expanded."""
     return re.sub(r"\$\{?(\w+)\}?", lambda match: variables.get(match[1], ""), text)
 
 

@@ -17,15 +17,15 @@ from sandbox.stormkit.server import ENV_KEY, Stormkit
 from tests.recipes.expressions import as_text, condition, evaluate, filled
 from tests.workflows.linting import is_own_action, load, own_workflow
 
-Known = Mapping[str, Any]
+Contexts = Mapping[str, Any]
 
 
 @dataclass(kw_only=True, slots=True)
 class Recipe:
-    """One run of examples/`name`.yml on `event`, whose payload is otherwise but for `changes`.
+    """One run of examples/`name`.yml on `event`, with `changes` to the event's payload.
 
-    Other actions' steps are left out, and so are shell scripts unless `shell` is set. `given` are inputs on top of the
-    recipe's, for what is so in the sandbox alone.
+    Steps of other actions are left out, and shell scripts too unless `shell` is set. `extra_inputs` override the
+    recipe's inputs where the sandbox needs other values.
     """
 
     name: str
@@ -38,11 +38,11 @@ class Recipe:
     key: str = ENV_KEY
     github_url: str = ""
     shell: bool = False
-    given: Mapping[str, str] = field(default_factory=dict)
+    extra_inputs: Mapping[str, str] = field(default_factory=dict)
     jobs: dict[str, dict[str, str]] = field(default_factory=dict)
     """The outputs of the jobs that ran."""
     skipped: list[str] = field(default_factory=list)
-    """Names of the jobs that did not run, by their own condition."""
+    """Names of the jobs that their own condition skipped."""
     finished: list[Finished] = field(default_factory=list)
 
     @property
@@ -51,7 +51,7 @@ class Recipe:
         return JobDirectory(root=self.directory / "0").workspace
 
     def run(self) -> list[Finished]:
-        """Run it; what became of the action's steps, in order."""
+        """Run the recipe and return how the action's steps finished, in order."""
         workflow = load(ACTION / f"examples/{self.name}.yml")
         name = events.event_name(self.event)
         assert name in workflow["on"], f"{self.name} does not run on {name}"
@@ -62,7 +62,7 @@ class Recipe:
     def _github(self) -> dict[str, Any]:
         payload = events.load(self.event) | self.changes
         if payload.get("action") == "closed" and self.github is not None:
-            # Closed is what the pull request is by the time its event arrives.
+            # GitHub has closed the pull request before it sends the event.
             self.github.state.add_pull_request(state="closed")
         variables = events.environment_for(self.event, payload)
         return {
@@ -72,63 +72,63 @@ class Recipe:
             "repository": variables["GITHUB_REPOSITORY"],
         }
 
-    def _run_jobs(self, workflow: Mapping[str, Any], known: Known) -> None:
+    def _run_jobs(self, workflow: Mapping[str, Any], contexts: Contexts) -> None:
         for name, job in workflow["jobs"].items():
-            known = {**known, "needs": {done: {"outputs": outputs} for done, outputs in self.jobs.items()}}
-            if not condition(job.get("if", "true"), known):
+            contexts = {**contexts, "needs": {done: {"outputs": outputs} for done, outputs in self.jobs.items()}}
+            if not condition(job.get("if", "true"), contexts):
                 self.skipped.append(name)
             elif "uses" in job:
-                self._call(name, job, known)
+                self._call(name, job, contexts)
             else:
-                self._run_job(name, job, known)
+                self._run_job(name, job, contexts)
 
-    def _call(self, name: str, job: Mapping[str, Any], known: Known) -> None:
+    def _call(self, name: str, job: Mapping[str, Any], contexts: Contexts) -> None:
         """Run a reusable workflow of this repository."""
         path = own_workflow(job["uses"])
         assert path, f"{job['uses']} is another repository's"
         called = load(path)
         interface = called["on"]["workflow_call"]
         inputs = {input_name: spec["default"] for input_name, spec in interface["inputs"].items()}
-        inputs |= {input_name: _typed(value, known) for input_name, value in job.get("with", {}).items()}
-        secrets = {secret: filled(value, known) for secret, value in job["secrets"].items()}
-        self._run_jobs(called, {"github": known["github"], "secrets": secrets, "inputs": inputs})
+        inputs |= {input_name: _typed(value, contexts) for input_name, value in job.get("with", {}).items()}
+        secrets = {secret: filled(value, contexts) for secret, value in job["secrets"].items()}
+        self._run_jobs(called, {"github": contexts["github"], "secrets": secrets, "inputs": inputs})
         ran = {"jobs": {inner: {"outputs": outputs} for inner, outputs in self.jobs.items()}}
         self.jobs[name] = {output: filled(spec["value"], ran) for output, spec in interface["outputs"].items()}
 
-    def _run_job(self, name: str, job: Mapping[str, Any], known: Known) -> None:
+    def _run_job(self, name: str, job: Mapping[str, Any], contexts: Contexts) -> None:
         axes = job.get("strategy", {}).get("matrix", {})
         for number, values in enumerate(itertools.product(*axes.values())):
             directory = JobDirectory(root=self.directory / str(number))
-            github = {**known["github"], "workspace": str(directory.workspace)}
-            here = {**known, "github": github, "matrix": dict(zip(axes, values, strict=True)), "steps": {}}
+            github = {**contexts["github"], "workspace": str(directory.workspace)}
+            job_contexts = {**contexts, "github": github, "matrix": dict(zip(axes, values, strict=True)), "steps": {}}
             for step in job["steps"]:
-                if condition(step.get("if", "true"), here):
-                    self._run_step(step, here, directory)
-            self.jobs[name] = {output: filled(value, here) for output, value in job.get("outputs", {}).items()}
+                if condition(step.get("if", "true"), job_contexts):
+                    self._run_step(step, job_contexts, directory)
+            self.jobs[name] = {output: filled(value, job_contexts) for output, value in job.get("outputs", {}).items()}
 
-    def _run_step(self, step: Mapping[str, Any], known: Known, directory: JobDirectory) -> None:
+    def _run_step(self, step: Mapping[str, Any], contexts: Contexts, directory: JobDirectory) -> None:
         if is_own_action(step.get("uses", "")):
-            finished = self._runner(step, known, directory).run()
-            known["steps"][step.get("id", "")] = {"outputs": finished.outputs}
+            finished = self._runner(step, contexts, directory).run()
+            contexts["steps"][step.get("id", "")] = {"outputs": finished.outputs}
             self.finished.append(finished)
         elif self.shell and "run" in step:
             directory.create()
             subprocess.run(["bash", "-e", "-c", step["run"]], cwd=directory.workspace, check=True, timeout=30)
 
-    def _runner(self, step: Mapping[str, Any], known: Known, directory: JobDirectory) -> Runner:
-        inputs = {name: filled(as_text(value), known) for name, value in step["with"].items()}
+    def _runner(self, step: Mapping[str, Any], contexts: Contexts, directory: JobDirectory) -> Runner:
+        inputs = {name: filled(as_text(value), contexts) for name, value in step["with"].items()}
         return Runner(
-            event=known["github"]["event"],
-            event_name=known["github"]["event_name"],
-            inputs=inputs | {"api-url": self.stormkit.url, "poll-interval": "0.1s"} | self.given,
+            event=contexts["github"]["event"],
+            event_name=contexts["github"]["event_name"],
+            inputs=inputs | {"api-url": self.stormkit.url, "poll-interval": "0.1s"} | self.extra_inputs,
             directory=directory.root,
             github_url=self.github_url or self.github.url,
             secrets=[self.key] if self.key else [],
-            env={name: filled(as_text(value), known) for name, value in step.get("env", {}).items()},
+            env={name: filled(as_text(value), contexts) for name, value in step.get("env", {}).items()},
         )
 
 
-def _typed(value: object, known: Known) -> Any:
+def _typed(value: object, contexts: Contexts) -> Any:
     """A value that is one expression keeps its type."""
     match = re.fullmatch(r"\$\{\{(.*)\}\}", value) if isinstance(value, str) else None
-    return evaluate(match[1], known) if match else value
+    return evaluate(match[1], contexts) if match else value

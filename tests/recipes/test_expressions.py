@@ -1,4 +1,4 @@
-"""The recipes' expressions are evaluated as GitHub does it."""
+"""tests/recipes/expressions.py evaluates expressions as GitHub does."""
 
 import pytest
 
@@ -27,11 +27,11 @@ CONTEXT = {
         ("null", None),
     ],
 )
-def test_values(text, value):
+def test_expressions_have_the_value_that_github_gives_them(text, value):
     assert evaluate(text, CONTEXT) == value
 
 
-def test_texts():
+def test_expressions_in_text_are_replaced_by_their_values():
     assert (
         filled("pr-${{ github.event.number }}-${{ inputs.branch }}-${{ !inputs.rollback }}", CONTEXT) == "pr-42--true"
     )
@@ -39,6 +39,6 @@ def test_texts():
 
 
 @pytest.mark.parametrize("text", ["env.X", "1 < 2", "github.event.number)", "(true", "hashFiles('a')", "steps.a"])
-def test_what_is_not_known_is_an_error(text):
+def test_anything_that_the_recipes_do_not_use_is_an_error(text):
     with pytest.raises((ValueError, KeyError, IndexError)):
         evaluate(text, CONTEXT)

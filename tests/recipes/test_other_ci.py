@@ -1,4 +1,4 @@
-"""The recipes for other CIs: their scripts are run as they stand, in the environment that those CIs give."""
+"""The recipes for other CIs: their scripts run unchanged, with the variables that those CIs set."""
 
 import json
 import os
@@ -48,10 +48,10 @@ def schema(name: str) -> dict:
 
 @pytest.fixture
 def run(stormkit, tmp_path):
-    """Runs a job's script and returns what it printed."""
+    """Run a job's script and return what it prints."""
     command = tmp_path / "bin/stormkit-action"
     command.parent.mkdir()
-    # As in the image, where this name leads to the entrypoint.
+    # In the image, the command of this name runs the entrypoint too.
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -Eu "{ACTION / "entrypoint.py"}" "$@"\n', encoding="utf-8")
     curl = command.with_name("curl")
     curl.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > curl-arguments\n', encoding="utf-8")
@@ -100,8 +100,8 @@ def variables_of(job: dict) -> dict[str, str]:
     return {name: str(value) for name, value in job["variables"].items()}
 
 
-def test_gitlab(run, stormkit, tmp_path):
-    """The recipe `"gitlab-ci"`, by the component that it includes."""
+def test_gitlab_deploys_a_merge_request_and_cleans_up(run, stormkit, tmp_path):
+    """The recipe `"gitlab-ci"`, through the component that it includes."""
     job = JOBS["preview"]
     dashboard = {"STORMKIT_DASHBOARD_URL": "https://stormkit.example.com"}
     log = run(job["script"], **MERGE_REQUEST, **variables_of(job), **dashboard)
@@ -118,25 +118,25 @@ def test_gitlab(run, stormkit, tmp_path):
     assert [deployment.deleted for deployment in stormkit.deployments] == [True]
 
 
-def test_gitlab_shows_no_link_without_an_address(run, tmp_path):
+def test_gitlab_writes_no_link_without_a_url(run, tmp_path):
     (tmp_path / "stormkit.env").write_text("STORMKIT_DETAILS_URL=\n", encoding="utf-8")
     run(JOBS["preview"]["after_script"], **MERGE_REQUEST, CI_JOB_STATUS="failed")
     assert not (tmp_path / "stormkit-links.json").exists()
 
 
-def test_gitlab_production(run, stormkit, tmp_path):
+def test_gitlab_publishes_the_default_branch(run, stormkit, tmp_path):
     assert_is_for_people(run(GITLAB["production"]["script"], **BRANCH_PIPELINE))
     assert stormkit.live(ENV_ID) == stormkit.deployments[-1].id
 
 
-def test_a_gitlab_job_that_is_cancelled_stops_its_build(run, stormkit, tmp_path):
+def test_a_cancelled_gitlab_job_stops_its_build(run, stormkit, tmp_path):
     stormkit.next_build(seconds=60)
     run(["stormkit-action deploy --no-wait --dotenv stormkit.env"], **MERGE_REQUEST)
     run(JOBS["preview"]["after_script"], **MERGE_REQUEST, CI_JOB_STATUS="canceled")
     assert "running" not in {str(deployment.status) for deployment in stormkit.deployments}
 
 
-MERGED_MAIN = {**MERGE_REQUEST, "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": "main"}
+MERGE_REQUEST_OF_MAIN = {**MERGE_REQUEST, "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": "main"}
 
 
 @pytest.mark.parametrize(
@@ -144,20 +144,21 @@ MERGED_MAIN = {**MERGE_REQUEST, "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": "main"}
     [
         (MERGE_REQUEST, "on_success", "manual", "never"),
         ({**MERGE_REQUEST, "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "2"}, "never", "never", "never"),
-        (MERGED_MAIN, "never", "never", "never"),
+        (MERGE_REQUEST_OF_MAIN, "never", "never", "never"),
         (BRANCH_PIPELINE, "never", "never", "on_success"),
         ({**BRANCH_PIPELINE, "CI_COMMIT_BRANCH": "x"}, "never", "never", "never"),
         ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_TAG": "v1", "CI_DEFAULT_BRANCH": "main"}, *["never"] * 3),
     ],
+    ids=["merge request", "from a fork", "of the default branch", "default branch", "other branch", "tag"],
 )
-def test_which_gitlab_jobs_run(variables, preview, cleanup, production):
+def test_gitlab_rules_select_the_jobs_of_a_pipeline(variables, preview, cleanup, production):
     assert gitlab.when(JOBS["preview"], variables) == preview
     assert gitlab.when(JOBS["preview-cleanup"], variables) == cleanup
     assert gitlab.when(GITLAB["production"], variables) == production
 
 
 @pytest.mark.parametrize("branch", ["feature/x", "a+b", "ünïcode-#42", "a@b,c", "x" * 250])
-def test_gitlab_takes_the_environment_s_name_whatever_the_branch_is_called(branch):
+def test_gitlab_accepts_the_environment_name_for_any_branch(branch):
     variables = {**MERGE_REQUEST, "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": branch}
     for job in JOBS.values():
         name = gitlab.expanded(job["environment"]["name"], variables)
@@ -167,27 +168,27 @@ def test_gitlab_takes_the_environment_s_name_whatever_the_branch_is_called(branc
     assert not gitlab.is_environment_name("preview/a+b")
 
 
-def test_gitlab_s_jobs_belong_together():
+def test_the_gitlab_cleanup_job_belongs_to_the_preview_s_environment():
     preview, cleanup = JOBS["preview"], JOBS["preview-cleanup"]
     assert preview["environment"]["on_stop"] == "preview-cleanup"
     assert preview["environment"]["name"] == cleanup["environment"]["name"]
     assert cleanup["environment"]["action"] == "stop"
     assert preview["stage"] == cleanup["stage"]
-    # GitLab stops an environment only where the job that does it is in the same pipeline.
+    # GitLab can stop an environment only if the job for it is in the same pipeline.
     assert preview["rules"][:-1] == cleanup["rules"][:-1]
-    # The source branch is gone when it runs.
+    # The source branch may be deleted by the time the cleanup runs.
     assert cleanup["variables"]["GIT_STRATEGY"] == "none"
     assert preview["artifacts"]["when"] == "always"
 
 
-def test_several_gitlab_sites_have_names_of_their_own():
+def test_several_gitlab_sites_have_their_own_jobs_and_environments():
     docs = gitlab.component(COMPONENT, name="docs", **{"env-id": "306"})
     assert set(docs) == {"docs", "docs-cleanup"}
     assert docs["docs"]["environment"]["name"] != JOBS["preview"]["environment"]["name"]
     assert docs["docs"]["variables"]["STORMKIT_ENV_ID"] == "306"
 
 
-def test_gitlab_s_schema_takes_the_component_with_the_example_s_inputs():
+def test_the_gitlab_component_and_its_example_match_gitlab_s_schema():
     specification = yaml.safe_load(COMPONENT.partition("\n---\n")[0])
     for document in (specification, JOBS):
         jsonschema.Draft7Validator(schema("gitlab-ci")).validate(document)
@@ -195,7 +196,7 @@ def test_gitlab_s_schema_takes_the_component_with_the_example_s_inputs():
     gitlab.component(COMPONENT, **include["inputs"])
 
 
-def test_bitbucket(run, stormkit, tmp_path):
+def test_bitbucket_deploys_a_pull_request_and_publishes_main(run, stormkit, tmp_path):
     """The recipe `"bitbucket-pipelines"`."""
     preview, link = (entry["step"] for entry in BITBUCKET["pull-requests"]["**"])
     variables = {"BITBUCKET_BUILD_NUMBER": "1", "BITBUCKET_BRANCH": HEAD_BRANCH, "BITBUCKET_COMMIT": HEAD_SHA}
@@ -213,7 +214,7 @@ def test_bitbucket(run, stormkit, tmp_path):
     assert stormkit.live(ENV_ID) == stormkit.deployments[-1].id
 
 
-def test_a_bitbucket_step_that_fails_leaves_nothing_running(run, stormkit):
+def test_a_failed_bitbucket_step_stops_its_build(run, stormkit):
     variables = {"BITBUCKET_BUILD_NUMBER": "1", "BITBUCKET_BRANCH": HEAD_BRANCH, "BITBUCKET_COMMIT": HEAD_SHA}
     stormkit.next_build(seconds=60)
     run(["stormkit-action deploy --no-wait"], **variables)
@@ -221,7 +222,7 @@ def test_a_bitbucket_step_that_fails_leaves_nothing_running(run, stormkit):
     assert "running" not in {str(deployment.status) for deployment in stormkit.deployments}
 
 
-def test_bitbucket_s_custom_pipeline_cleans_a_branch_up(run, stormkit):
+def test_the_custom_bitbucket_pipeline_cleans_up_a_branch(run, stormkit):
     run([f"stormkit-action deploy --branch {HEAD_BRANCH}"])
     run(BITBUCKET["custom"]["cleanup"][1]["step"]["script"], BITBUCKET_BUILD_NUMBER="1", BRANCH=HEAD_BRANCH)
     assert [deployment.deleted for deployment in stormkit.deployments] == [True]
@@ -235,13 +236,13 @@ SCHEMAS = {"Azure Pipelines": "azure-pipelines", "CircleCI": "circle-ci", "Woodp
 
 
 @pytest.mark.parametrize("title", SCHEMAS)
-def test_the_page_s_snippets_are_what_their_ci_s_schema_takes(title):
+def test_snippets_on_the_page_match_the_schema_of_their_ci(title):
     document = yaml.safe_load(SNIPPETS[title])
     checked = schema(SCHEMAS[title])
     jsonschema.validators.validator_for(checked)(checked).validate(document)
 
 
-# What those CIs document for a pull request of a branch of the same repository.
+# The documented variables of these CIs for a pull request within one repository.
 VARIABLES = {
     "Azure Pipelines": {
         "TF_BUILD": "True",
@@ -260,13 +261,13 @@ VARIABLES = {
 
 
 @pytest.mark.parametrize("title", VARIABLES)
-def test_the_page_s_commands_deploy_the_pull_request_s_branch(run, stormkit, title):
+def test_commands_on_the_page_deploy_the_pull_request_s_branch(run, stormkit, title):
     (arguments,) = re.findall(r"\bdeploy(?: --[a-z-]+)*", SNIPPETS[title])
     assert_is_for_people(run([f"stormkit-action {arguments}"], **VARIABLES[title]))
     assert [deployment.branch for deployment in stormkit.deployments] == [HEAD_BRANCH]
 
 
-def test_jenkins_passes_on_what_names_the_branch():
+def test_the_jenkinsfile_passes_on_the_variables_that_name_the_branch():
     text = (ACTION / "examples/Jenkinsfile").read_text(encoding="utf-8")
     branch = {"JENKINS_URL", "BRANCH_NAME", "CHANGE_ID", "CHANGE_BRANCH", "TAG_NAME", "GIT_COMMIT"}
     assert {*branch, "STORMKIT_API_KEY"} == set(re.findall(r"--env (\w+)", text))

@@ -1,4 +1,4 @@
-"""The recipe for a Stormkit whose certificate only its own authority vouches for, over real TLS."""
+"""The recipe for a Stormkit with a private certificate authority, over real TLS."""
 
 import ipaddress
 import ssl
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from sandbox.stormkit.server import Build, Stormkit
 
-PUBLIC = Path("/etc/ssl/certs/ca-certificates.crt")
+SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 class SecureStormkit(Stormkit):
@@ -30,7 +30,7 @@ class SecureStormkit(Stormkit):
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory) -> Path:
-    """A certificate for 127.0.0.1 that vouches for itself, in one file with its key."""
+    """A self-signed certificate for 127.0.0.1, in one file with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Example CA")])
     made = (
@@ -63,24 +63,24 @@ def stormkit(certificate):
         yield server
 
 
-def checked_out(recipe, certificate: Path) -> None:
+def add_certificate_to_workspace(recipe, certificate: Path) -> None:
     folder = recipe.workspace / "certificates"
     folder.mkdir(parents=True)
     text = certificate.read_text(encoding="utf-8")
     (folder / certificate.name).write_text(text.partition("-----BEGIN PRIVATE")[0], encoding="utf-8")
 
 
-@pytest.mark.skipif(not PUBLIC.exists(), reason=f"the recipe's script reads {PUBLIC}")
-def test_a_bundle_in_the_workspace_makes_the_server_trusted(recipe, certificate):
+@pytest.mark.skipif(not SYSTEM_CERTIFICATES.exists(), reason=f"the recipe's script reads {SYSTEM_CERTIFICATES}")
+def test_the_recipe_s_certificate_bundle_makes_the_server_trusted(recipe, certificate):
     made = recipe("self-hosted-stormkit", shell=True)
-    checked_out(made, certificate)
+    add_certificate_to_workspace(made, certificate)
     (finished,) = made.run()
     assert (finished.exit_code, finished.outputs["status"]) == (0, "success"), finished.log
     assert made.stormkit.builds == 1
 
 
 @pytest.mark.threat("A hostile API answer")
-def test_without_it_nothing_is_sent_and_the_error_names_the_variable(recipe, tmp_path):
+def test_without_a_certificate_bundle_no_request_is_sent_and_the_error_names_the_variable(recipe, tmp_path):
     made = recipe("preview")
     (finished,) = made.run()
     assert finished.exit_code == 1

@@ -1,4 +1,4 @@
-"""Every recipe, run step by step against the sandbox's Stormkit and GitHub."""
+"""Every recipe in examples/, run against the sandbox's Stormkit and GitHub."""
 
 import re
 
@@ -15,30 +15,28 @@ QUEUED_SHA = "9049f1265b7d61be4a8904a9a27120d2064dab3b"
 FORK_BRANCH = "preview/pr-42"
 
 
-def deployed(finished, *, branch=HEAD_BRANCH, sha=HEAD_SHA):
+def assert_deployed(finished, *, branch=HEAD_BRANCH, sha=HEAD_SHA):
     assert (finished.exit_code, finished.problems) == (0, []), finished.log
     assert finished.annotations == []
     outputs = finished.outputs
     assert (outputs["status"], outputs["branch"], outputs["commit-sha"]) == ("success", branch, sha)
     assert outputs["commit-matches"] == "true"
     assert outputs["preview-url"]
-    return True
 
 
-def skipped(finished, why: str):
+def assert_skipped(finished, why: str):
     assert (finished.exit_code, finished.outputs["status"]) == (0, "skipped"), finished.log
     assert why in finished.outputs["reason"]
-    return True
 
 
-def triggers(stormkit):
+def trigger_bodies(stormkit):
     return [request.body for request in stormkit.received("POST", "/v1/deploy")]
 
 
 @pytest.mark.parametrize("name", ["preview", "dependabot-preview", "reusable-preview", "merge-queue"])
 def test_a_pull_request_is_deployed_and_cleaned_up_when_it_closes(recipe, stormkit, github, name):
     (opened,) = recipe(name).run()
-    assert deployed(opened)
+    assert_deployed(opened)
     assert len(github.state.comments()) == 1
     (closed,) = recipe(name, event="pull_request_closed").run()
     assert (closed.exit_code, closed.outputs["deleted"]) == (0, "1"), closed.log
@@ -46,7 +44,7 @@ def test_a_pull_request_is_deployed_and_cleaned_up_when_it_closes(recipe, stormk
     assert len(github.state.comments()) == 1
 
 
-def test_what_a_reusable_workflow_hands_on(recipe):
+def test_a_reusable_workflow_passes_on_the_action_s_outputs(recipe):
     called = recipe("reusable-preview")
     (finished,) = called.run()
     assert called.jobs["preview"]["preview-url"] == finished.outputs["preview-url"]
@@ -54,37 +52,39 @@ def test_what_a_reusable_workflow_hands_on(recipe):
 
 
 @pytest.mark.parametrize("name", ["preview", "dependabot-preview", "reusable-preview"])
-def test_without_a_key_dependabot_is_skipped(recipe, stormkit, name):
+def test_without_a_key_a_dependabot_run_is_skipped(recipe, stormkit, name):
     (finished,) = recipe(name, event="pull_request_dependabot", key="").run()
-    assert skipped(finished, "Dependabot secret")
+    assert_skipped(finished, "Dependabot secret")
     assert stormkit.requests == []
 
 
-def test_with_a_dependabot_secret_its_pull_requests_are_deployed(recipe, stormkit, github):
-    asked = recipe("dependabot-preview", event="pull_request_dependabot")
-    head = asked._github()["event"]["pull_request"]["head"]
+def test_a_dependabot_pull_request_is_deployed_with_a_dependabot_secret(recipe, stormkit, github):
+    workflow = recipe("dependabot-preview", event="pull_request_dependabot")
+    head = workflow._github()["event"]["pull_request"]["head"]
     stormkit.push(head["ref"], head["sha"])
-    number = asked._github()["event"]["pull_request"]["number"]
+    number = workflow._github()["event"]["pull_request"]["number"]
     github.state.add_pull_request(number, head["ref"], head["sha"], author="dependabot[bot]")
-    (finished,) = asked.run()
-    assert deployed(finished, branch=head["ref"], sha=head["sha"])
+    (finished,) = workflow.run()
+    assert_deployed(finished, branch=head["ref"], sha=head["sha"])
 
 
-def test_a_monorepo_s_sites_are_deployed_in_one_step(recipe, stormkit, github):
+def test_the_monorepo_recipe_deploys_all_sites_in_one_step(recipe, stormkit, github):
     stormkit.add_environment("306", name="docs")
     (finished,) = recipe("monorepo", key=USER_KEY).run()
-    assert deployed(finished)
-    assert sorted(body["envId"] for body in triggers(stormkit)) == ["305", "306"]
+    assert_deployed(finished)
+    assert sorted(body["envId"] for body in trigger_bodies(stormkit)) == ["305", "306"]
     (comment,) = github.state.comments()
     assert "website" in comment.body
     assert "docs" in comment.body
 
 
-def test_a_matrix_s_jobs_share_one_comment(recipe, stormkit, github):
+def test_the_matrix_recipe_s_jobs_share_one_comment(recipe, stormkit, github):
     stormkit.add_environment("306", name="docs")
     finished = recipe("matrix", key=USER_KEY).run()
-    assert [deployed(step) for step in finished] == [True, True]
-    assert [body["envId"] for body in triggers(stormkit)] == ["305", "306"]
+    website, docs = finished
+    assert_deployed(website)
+    assert_deployed(docs)
+    assert [body["envId"] for body in trigger_bodies(stormkit)] == ["305", "306"]
     (comment,) = github.state.comments()
     assert "website" in comment.body
     assert "docs" in comment.body
@@ -93,9 +93,9 @@ def test_a_matrix_s_jobs_share_one_comment(recipe, stormkit, github):
 COMMENT = {"body": "/deploy", "author_association": "MEMBER"}
 
 
-def test_a_comment_deploys(recipe, github):
+def test_a_comment_of_a_member_deploys_the_pull_request(recipe, github):
     (finished,) = recipe("chatops", event="issue_comment_created", changes={"comment": COMMENT}).run()
-    assert deployed(finished)
+    assert_deployed(finished)
     assert len(github.state.comments()) == 1
 
 
@@ -103,22 +103,20 @@ def test_a_comment_deploys(recipe, github):
     ("name", "event", "changes"),
     [("chatops", "issue_comment_created", {"comment": COMMENT}), ("after-ci", "workflow_run_completed", {})],
 )
-def test_what_was_deployed_by_another_event_is_removed_when_the_pull_request_closes(
-    recipe, stormkit, name, event, changes
-):
+def test_deployments_of_other_events_are_removed_when_the_pull_request_closes(recipe, stormkit, name, event, changes):
     (finished,) = recipe(name, event=event, changes=changes).run()
-    assert deployed(finished)
+    assert_deployed(finished)
     (closed,) = recipe(name, event="pull_request_closed").run()
     assert (closed.exit_code, closed.outputs["deleted"]) == (0, "1"), closed.log
     assert all(deployment.deleted for deployment in stormkit.deployments)
 
 
 def test_a_comment_on_a_closed_pull_request_starts_nothing(recipe):
-    asked = recipe("chatops", event="issue_comment_created")
-    issue = asked._github()["event"]["issue"] | {"state": "closed"}
-    asked.changes = {"comment": COMMENT, "issue": issue}
-    assert asked.run() == []
-    assert asked.skipped == ["deploy"]
+    workflow = recipe("chatops", event="issue_comment_created")
+    issue = workflow._github()["event"]["issue"] | {"state": "closed"}
+    workflow.changes = {"comment": COMMENT, "issue": issue}
+    assert workflow.run() == []
+    assert workflow.skipped == ["deploy"]
 
 
 @pytest.mark.threat("A hostile comment author")
@@ -132,30 +130,30 @@ def test_a_comment_on_a_closed_pull_request_starts_nothing(recipe):
         ("issue_comment_on_issue", COMMENT),
     ],
 )
-def test_a_comment_of_a_stranger_or_on_an_issue_does_not(recipe, event, comment):
-    asked = recipe("chatops", event=event, changes={"comment": comment})
-    assert asked.run() == []
-    assert asked.skipped == ["deploy"]
+def test_a_comment_by_a_stranger_or_on_an_issue_starts_nothing(recipe, event, comment):
+    workflow = recipe("chatops", event=event, changes={"comment": comment})
+    assert workflow.run() == []
+    assert workflow.skipped == ["deploy"]
 
 
-def test_after_ci(recipe, github):
+def test_a_pull_request_is_deployed_after_its_ci_succeeded(recipe, github):
     (finished,) = recipe("after-ci", event="workflow_run_completed").run()
-    assert deployed(finished)
+    assert_deployed(finished)
     assert len(github.state.comments()) == 1
 
 
-def test_after_ci_a_fork_is_skipped(recipe, stormkit):
+def test_a_fork_s_pull_request_is_skipped_after_its_ci(recipe, stormkit):
     (finished,) = recipe("after-ci", event="workflow_run_fork").run()
-    assert skipped(finished, "comes from a fork")
+    assert_skipped(finished, "comes from a fork")
     assert stormkit.requests == []
 
 
 @pytest.mark.parametrize("changes", [{"conclusion": "failure"}, {"event": "push"}])
-def test_after_ci_that_failed_or_was_not_a_pull_request_s(recipe, changes):
-    asked = recipe("after-ci", event="workflow_run_completed")
-    run = asked._github()["event"]["workflow_run"] | changes
-    asked.changes = {"workflow_run": run}
-    assert asked.run() == []
+def test_a_failed_ci_or_one_of_a_push_starts_nothing(recipe, changes):
+    workflow = recipe("after-ci", event="workflow_run_completed")
+    workflow_run = workflow._github()["event"]["workflow_run"] | changes
+    workflow.changes = {"workflow_run": workflow_run}
+    assert workflow.run() == []
 
 
 @pytest.mark.threat("A hostile pull request")
@@ -169,10 +167,10 @@ def test_after_ci_that_failed_or_was_not_a_pull_request_s(recipe, changes):
         ("pull_request_target_fork", {"action": "unlabeled", "label": {"name": "bug"}}, ["take-over", "clean-up"]),
     ],
 )
-def test_only_the_label_takes_a_fork_s_commit_over(recipe, stormkit, event, changes, left_out):
-    asked = recipe("fork-label", event=event, changes=changes)
-    assert asked.run() == []
-    assert asked.skipped == left_out
+def test_only_the_preview_label_takes_over_a_fork_s_commit(recipe, stormkit, event, changes, left_out):
+    workflow = recipe("fork-label", event=event, changes=changes)
+    assert workflow.run() == []
+    assert workflow.skipped == left_out
     assert stormkit.requests == []
 
 
@@ -184,51 +182,51 @@ def test_only_the_label_takes_a_fork_s_commit_over(recipe, stormkit, event, chan
     ],
 )
 def test_a_labeled_fork_that_closes_or_loses_its_label_is_cleaned_up(recipe, changes):
-    asked = recipe("fork-label", event="pull_request_target_fork")
-    pull_request = asked._github()["event"]["pull_request"] | {"labels": changes["labels"]}
-    asked.changes = {"action": changes["action"], "label": changes["label"], "pull_request": pull_request}
-    asked.run()
-    assert asked.skipped == ["take-over"]
+    workflow = recipe("fork-label", event="pull_request_target_fork")
+    pull_request = workflow._github()["event"]["pull_request"] | {"labels": changes["labels"]}
+    workflow.changes = {"action": changes["action"], "label": changes["label"], "pull_request": pull_request}
+    workflow.run()
+    assert workflow.skipped == ["take-over"]
 
 
-def test_a_fork_s_commit_on_a_branch_of_the_repository(recipe, stormkit, github):
+def test_a_fork_s_commit_is_deployed_and_cleaned_up_from_its_own_branch(recipe, stormkit, github):
     stormkit.push(FORK_BRANCH, HEAD_SHA)
     github.state.add_branch(FORK_BRANCH, HEAD_SHA)
-    given = {"command": "deploy", "branch": FORK_BRANCH, "sha": HEAD_SHA, "number": "42"}
-    (finished,) = recipe("fork-deploy", event="workflow_dispatch", inputs=given).run()
-    assert deployed(finished, branch=FORK_BRANCH)
-    given |= {"command": "cleanup", "sha": ""}
-    (finished,) = recipe("fork-deploy", event="workflow_dispatch", inputs=given).run()
+    inputs = {"command": "deploy", "branch": FORK_BRANCH, "sha": HEAD_SHA, "number": "42"}
+    (finished,) = recipe("fork-deploy", event="workflow_dispatch", inputs=inputs).run()
+    assert_deployed(finished, branch=FORK_BRANCH)
+    inputs |= {"command": "cleanup", "sha": ""}
+    (finished,) = recipe("fork-deploy", event="workflow_dispatch", inputs=inputs).run()
     assert (finished.exit_code, finished.outputs["deleted"]) == (0, "1"), finished.log
 
 
-def test_a_merge_queue_s_branch_is_deployed_tried_and_deleted(recipe, stormkit):
+def test_a_merge_queue_s_branch_is_deployed_and_then_deleted(recipe, stormkit):
     stormkit.push(QUEUE, QUEUED_SHA)
     built, deleted = recipe("merge-queue", event="merge_group_checks_requested").run()
-    assert deployed(built, branch=QUEUE, sha=QUEUED_SHA)
+    assert_deployed(built, branch=QUEUE, sha=QUEUED_SHA)
     assert (deleted.exit_code, deleted.outputs["deleted"]) == (0, "1"), deleted.log
     assert [deployment.deleted for deployment in stormkit.deployments] == [True]
 
 
 def test_end_to_end_tests_wait_for_a_preview_that_answers(recipe, stormkit):
     stormkit.preview(status=200, after=2)
-    asked = recipe("e2e")
-    (finished,) = asked.run()
-    assert deployed(finished)
-    assert asked.skipped == []
-    assert asked.jobs["preview"] == {"preview-url": finished.outputs["preview-url"]}
+    workflow = recipe("e2e")
+    (finished,) = workflow.run()
+    assert_deployed(finished)
+    assert workflow.skipped == []
+    assert workflow.jobs["preview"] == {"preview-url": finished.outputs["preview-url"]}
 
 
-def test_end_to_end_tests_are_left_out_when_nothing_was_deployed(recipe):
-    asked = recipe("e2e", event="pull_request_fork")
-    (finished,) = asked.run()
-    assert skipped(finished, "fork")
-    assert asked.skipped == ["playwright"]
+def test_end_to_end_tests_are_skipped_if_nothing_was_deployed(recipe):
+    workflow = recipe("e2e", event="pull_request_fork")
+    (finished,) = workflow.run()
+    assert_skipped(finished, "fork")
+    assert workflow.skipped == ["playwright"]
 
 
-def test_github_enterprise_server(recipe, github):
+def test_the_enterprise_server_recipe_uses_the_server_s_own_api(recipe, github):
     (finished,) = recipe("github-enterprise-server", github_url=f"{github.url}{ENTERPRISE}").run()
-    assert deployed(finished)
+    assert_deployed(finished)
     assert finished.outputs["comment-url"].startswith(github.url)
     assert all(request.path.startswith("/api/") for request in github.requests)
 
@@ -240,17 +238,18 @@ def test_github_enterprise_server(recipe, github):
 def test_production_is_published_after_its_health_check(recipe, stormkit, name, event):
     changes = {"ref": "refs/heads/main", "after": BASE_SHA} if event == "push_branch" else {}
     (finished,) = recipe(name, event=event, changes=changes).run()
-    assert deployed(finished, branch="main", sha=BASE_SHA)
+    assert_deployed(finished, branch="main", sha=BASE_SHA)
     assert finished.outputs["published"] == "true"
     assert stormkit.live(ENV_ID) == finished.outputs["deployment-id"]
 
 
-def test_production_that_does_not_answer_stays_unpublished(recipe, stormkit):
+def test_production_is_not_published_if_its_health_check_fails(recipe, stormkit):
     old = stormkit.add_deployment("main", published=True)
     stormkit.preview(status=500)
     changes = {"ref": "refs/heads/main", "after": BASE_SHA}
-    given = {"health-check-timeout": "1s"}
-    (finished,) = recipe("production", event="push_branch", changes=changes, given=given).run()
+    (finished,) = recipe(
+        "production", event="push_branch", changes=changes, extra_inputs={"health-check-timeout": "1s"}
+    ).run()
     assert finished.exit_code == 1
     assert stormkit.live(ENV_ID) == old.id
 
@@ -258,7 +257,7 @@ def test_production_that_does_not_answer_stays_unpublished(recipe, stormkit):
 @pytest.mark.parametrize(
     ("name", "inputs"), [("rollback", {"deployment-id": ""}), ("reusable-production", {"rollback": True})]
 )
-def test_a_rollback_makes_the_one_before_live(recipe, stormkit, name, inputs):
+def test_a_rollback_makes_the_previous_deployment_live(recipe, stormkit, name, inputs):
     before = stormkit.add_deployment("main", created_at=1_700_000_000)
     stormkit.add_deployment("main", created_at=1_700_001_000, published=True)
     (finished,) = recipe(name, event="workflow_dispatch", inputs=inputs).run()
@@ -267,7 +266,7 @@ def test_a_rollback_makes_the_one_before_live(recipe, stormkit, name, inputs):
     assert stormkit.builds == 0
 
 
-def test_a_rollback_to_a_deployment_by_its_id(recipe, stormkit):
+def test_a_rollback_by_id_makes_that_deployment_live(recipe, stormkit):
     oldest = stormkit.add_deployment("main", created_at=1_700_000_000)
     stormkit.add_deployment("main", created_at=1_700_001_000)
     stormkit.add_deployment("main", created_at=1_700_002_000, published=True)
@@ -276,7 +275,7 @@ def test_a_rollback_to_a_deployment_by_its_id(recipe, stormkit):
     assert stormkit.live(ENV_ID) == oldest.id
 
 
-def test_every_recipe_is_explained_and_every_explained_one_exists():
+def test_the_documentation_links_to_every_recipe_and_no_other():
     pages = "".join((ACTION / f"docs/{name}.md").read_text(encoding="utf-8") for name in ("recipes", "other-ci"))
     linked = set(re.findall(r"\]\(\.\./examples/([\w.-]+)\)", pages))
     assert linked == {path.name for path in (ACTION / "examples").iterdir()}
