@@ -1,4 +1,4 @@
-"""The one line of action.yml that a release changes."""
+"""tools/release/pin_image.py writes the released image into action.yml."""
 
 import pytest
 
@@ -9,7 +9,7 @@ DIGEST = "sha256:" + "0123456789abcdef" * 4
 IMAGE = f"ghcr.io/octocat/stormkit_action:v1.2.3@{DIGEST}"
 
 
-def test_one_line_of_the_real_action_changes(tmp_path):
+def test_pinning_changes_exactly_one_line_of_action_yml(tmp_path):
     before = (ACTION / "action.yml").read_text(encoding="utf-8")
     path = tmp_path / "action.yml"
     path.write_text(before, encoding="utf-8")
@@ -34,7 +34,7 @@ def test_one_line_of_the_real_action_changes(tmp_path):
         "ghcr.io/octocat/stormkit_action:v1.2.3@",
     ],
 )
-def test_an_image_without_version_and_digest_is_refused(image):
+def test_an_image_that_is_not_pinned_by_version_and_digest_is_refused(image):
     with pytest.raises(ValueError, match=r"is not ghcr\.io/owner/name"):
         pinned("runs:\n  image: Dockerfile\n", image)
 
@@ -48,7 +48,7 @@ def test_an_image_without_version_and_digest_is_refused(image):
         "",
     ],
 )
-def test_anything_but_one_such_line_is_refused(metadata, tmp_path):
+def test_an_action_without_exactly_one_image_line_is_refused(metadata, tmp_path):
     path = tmp_path / "action.yml"
     path.write_text(metadata, encoding="utf-8")
     with pytest.raises(SystemExit, match="not one"):

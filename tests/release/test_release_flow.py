@@ -1,4 +1,4 @@
-"""The release workflow's own shell scripts, against a local origin and a `gh` that only writes down what it is told."""
+"""The shell scripts of release.yml, run against a local Git origin and a `gh` that only records its arguments."""
 
 import json
 import os
@@ -29,17 +29,17 @@ CHANGELOG = "# Changelog\n\n## [Unreleased]\n\n### Added\n- Something.\n"
 
 
 class Repository:
-    """A checkout of main, and where it came from."""
+    """A checkout of main and its origin, prepared to release version 1.2.3."""
 
     def __init__(self, root):
         self.root = root / "checkout"
         self.origin = root / "origin.git"
-        self.told = root / "gh.jsonl"
+        self.gh_calls = root / "gh.jsonl"
         self._bin = root / "bin"
         self._temp = root / "temp"
         for directory in (self.root, self._bin, self._temp):
             directory.mkdir()
-        (self._bin / "gh").write_text(GH.format(python=sys.executable, log=str(self.told)), encoding="utf-8")
+        (self._bin / "gh").write_text(GH.format(python=sys.executable, log=str(self.gh_calls)), encoding="utf-8")
         (self._bin / "gh").chmod(0o755)
         (self._bin / "python").symlink_to(sys.executable)
         shutil.copy(ACTION / "action.yml", self.root)
@@ -58,31 +58,31 @@ class Repository:
         self.git("push", "--quiet", "origin", "main")
 
     def git(self, *arguments: str) -> str:
-        """What git prints."""
-        done = self._done(["git", *arguments])
+        """Run git in the checkout and return what it prints."""
+        done = self._completed(["git", *arguments])
         assert done.returncode == 0, done.stdout
         return done.stdout.strip()
 
     def at_origin(self, *arguments: str) -> str:
-        """What git says of the origin."""
+        """Run git in the origin and return what it prints."""
         return self.git("--git-dir", str(self.origin), *arguments)
 
     def run(self, *names: str) -> str:
-        """Run the workflow's steps; what they print."""
+        """Run steps of the workflow, which must succeed, and return what they print."""
         printed = ""
         for name in names:
-            done = self._done(["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", STEPS[name]])
+            done = self._completed(["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", STEPS[name]])
             assert done.returncode == 0, f"{name}: {done.stdout}"
             printed += done.stdout
         return printed
 
-    def fails(self, name: str) -> str:
-        """Run a step that fails; what it prints."""
-        done = self._done(["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", STEPS[name]])
+    def run_failing(self, name: str) -> str:
+        """Run a step of the workflow, which must fail, and return what it prints."""
+        done = self._completed(["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", STEPS[name]])
         assert done.returncode, f"{name}: {done.stdout}"
         return done.stdout
 
-    def _done(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+    def _completed(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         environment = {
             "PATH": f"{self._bin}:{os.environ['PATH']}",
             "HOME": str(self._temp),
@@ -107,7 +107,7 @@ class Repository:
 
 @pytest.fixture
 def repository(tmp_path):
-    """A repository that is about to be released."""
+    """A repository whose version 1.2.3 is ready to be released."""
     return Repository(tmp_path)
 
 
@@ -119,7 +119,7 @@ PUBLISH = (
 )
 
 
-def test_a_release_is_one_line_on_top_of_main_with_two_tags_and_its_notes(repository):
+def test_a_release_is_one_changed_line_on_top_of_main_with_two_tags_and_notes(repository):
     repository.run("The tag, the package and the changelog say the same", "The tag is not taken", *PUBLISH)
     main = repository.at_origin("rev-parse", "main")
     released = repository.at_origin("rev-parse", "v1.2.3^{commit}")
@@ -132,7 +132,7 @@ def test_a_release_is_one_line_on_top_of_main_with_two_tags_and_its_notes(reposi
         "-  image: Dockerfile",
         f"+  image: docker://{IMAGE}",
     ]
-    setup, release = map(json.loads, repository.told.read_text(encoding="utf-8").splitlines())
+    setup, release = map(json.loads, repository.gh_calls.read_text(encoding="utf-8").splitlines())
     assert setup == [["auth", "setup-git"]]
     assert release[0][:4] == ["release", "create", "v1.2.3", "--verify-tag"]
     assert release[1] == "### Added\n- Something.\n"
@@ -151,14 +151,14 @@ def test_the_released_reusable_workflows_use_the_action_at_their_own_tag(reposit
         assert released.count("uses: octocat/stormkit_action@v1.2.3\n") == 1
 
 
-def test_a_prepared_release_passes_its_own_linters(repository):
+def test_prepared_reusable_workflows_use_the_action_at_the_new_tag(repository):
     for name in set_version.REUSABLE_WORKFLOWS:
         [used] = uses(load(repository.root / name))
         assert used.endswith("@v1.2.3")
         assert is_own_action(used)
 
 
-def test_a_release_names_itself_wherever_an_image_or_a_template_is_named(repository):
+def test_every_pinned_file_names_the_new_tag(repository):
     files = {path: set_version.pins_in(path.read_text("utf-8")) for path in set_version.pinned_files(repository.root)}
     named = {str(path.relative_to(repository.root)): tags for path, tags in files.items() if tags}
     assert {"templates/preview.yml", "examples/gitlab-ci.yml", "examples/Jenkinsfile"} <= named.keys()
@@ -168,7 +168,7 @@ def test_a_release_names_itself_wherever_an_image_or_a_template_is_named(reposit
 def test_a_template_of_another_version_is_not_released(repository):
     path = repository.root / "templates/preview.yml"
     path.write_text(set_version.with_pins(path.read_text(encoding="utf-8"), "v1.2.2"), encoding="utf-8")
-    printed = repository.fails("The tag, the package and the changelog say the same")
+    printed = repository.run_failing("The tag, the package and the changelog say the same")
     assert "templates/preview.yml names v1.2.2, not v1.2.3." in printed
 
 
@@ -176,24 +176,24 @@ def test_a_template_of_another_version_is_not_released(repository):
 def test_a_reusable_workflow_that_uses_another_tag_is_not_released(repository, name):
     path = repository.root / name
     path.write_text(path.read_text(encoding="utf-8").replace("@v1.2.3", "@v1"), encoding="utf-8")
-    printed = repository.fails("The tag, the package and the changelog say the same")
+    printed = repository.run_failing("The tag, the package and the changelog say the same")
     assert f"{name} uses the action at v1, not at v1.2.3." in printed
 
 
 @pytest.mark.parametrize("workflow", ["", "    uses: octocat/stormkit_action@v1\n" * 2])
-def test_only_one_line_can_name_the_tag(workflow):
+def test_a_workflow_without_exactly_one_use_of_the_action_is_refused(workflow):
     with pytest.raises(ValueError, match="not one"):
         set_version.with_tag(workflow, "v1.2.3")
 
 
 def test_a_version_is_not_released_twice(repository):
     repository.run(*PUBLISH)
-    assert "v1.2.3 is released already" in repository.fails("The tag is not taken")
+    assert "v1.2.3 is released already" in repository.run_failing("The tag is not taken")
 
 
-def test_a_version_that_the_package_does_not_have_is_not_released(repository):
+def test_a_version_other_than_the_package_s_is_not_released(repository):
     (repository.root / "stormkit_action/__init__.py").write_text('__version__ = "1.2.2"\n', encoding="utf-8")
-    assert "says 1.2.2" in repository.fails("The tag, the package and the changelog say the same")
+    assert "says 1.2.2" in repository.run_failing("The tag, the package and the changelog say the same")
 
 
 def test_the_image_s_name_is_in_lower_case(repository, tmp_path):

@@ -1,4 +1,4 @@
-"""What a GitHub release says, and what keeps a version from being released."""
+"""The notes of a GitHub release, and the checks that can prevent one."""
 
 import pytest
 
@@ -37,13 +37,13 @@ TEXT = """\
 """
 
 
-def test_the_notes_are_what_stands_under_the_version():
+def test_the_notes_are_the_changelog_s_section_of_the_version():
     expected = "### Added\n- `health-check`, [as described](docs/inputs.md).\n\n### Fixed\n- A link.\n"
     assert notes(TEXT, "1.1.0") == expected
     assert notes(TEXT, "1.0.0") == "- First.\n"
 
 
-def test_the_last_version_has_no_links_of_the_file():
+def test_the_notes_of_the_last_version_do_not_contain_the_file_s_link_list():
     assert notes(TEXT.replace("soon", "2025-12-31"), "0.8.0") == "- Early.\n"
 
 
@@ -58,17 +58,17 @@ def test_the_last_version_has_no_links_of_the_file():
         ("0.8.0", "has no date"),
     ],
 )
-def test_what_is_missing_or_unreleased_has_no_notes(version, problem):
+def test_a_missing_undated_or_empty_section_is_an_error(version, problem):
     with pytest.raises(ValueError, match=problem):
         notes(TEXT, version)
 
 
-def test_a_version_that_stands_there_twice_is_refused():
+def test_a_version_with_two_sections_is_an_error():
     with pytest.raises(ValueError, match="2 headings"):
         notes(TEXT + TEXT, "1.0.0")
 
 
-def test_a_version_that_fits_has_no_problems():
+def test_a_consistent_version_has_no_problems():
     workflows = {"preview.yml": "      uses: octocat/stormkit_action@v1.1.0\n"}
     pinned = {"README.md": "Deploys.\n", "gitlab-ci.yml": "  image: ghcr.io/octocat/stormkit_action:v1.1.0\n"}
     assert problems("v1.1.0", "1.1.0", TEXT, workflows, pinned) == []
@@ -85,7 +85,7 @@ def test_a_version_that_fits_has_no_problems():
         ("> Nothing is released yet, and so on.\n", 'PAGE says "Nothing is released yet".'),
     ],
 )
-def test_a_page_that_is_of_another_version_keeps_a_tag_from_being_released(text, found):
+def test_a_page_that_names_another_version_is_a_problem(text, found):
     assert problems("v1.1.0", "1.1.0", TEXT, {}, {"PAGE": text}) == [found]
 
 
@@ -108,11 +108,11 @@ def test_a_page_that_is_of_another_version_keeps_a_tag_from_being_released(text,
         ),
     ],
 )
-def test_everything_wrong_with_a_tag_is_said_at_once(tag, package, found):
+def test_every_problem_of_a_tag_is_reported_at_once(tag, package, found):
     assert problems(tag, package, TEXT, {}, {}) == found
 
 
-def test_the_commands_print_and_exit(tmp_path, monkeypatch, capsys):
+def test_the_commands_print_notes_or_exit_with_the_problem(tmp_path, monkeypatch, capsys):
     path = tmp_path / "CHANGELOG.md"
     path.write_text(TEXT, encoding="utf-8")
     monkeypatch.setattr(release_notes, "CHANGELOG", path)
@@ -124,7 +124,7 @@ def test_the_commands_print_and_exit(tmp_path, monkeypatch, capsys):
         release_check.main(["main"])
 
 
-def test_the_changelog_keeps_its_form():
+def test_every_released_version_in_the_changelog_has_notes():
     text = CHANGELOG.read_text(encoding="utf-8")
     assert text.startswith("# Changelog\n")
     assert text.count("## [Unreleased]\n") == 1

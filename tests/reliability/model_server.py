@@ -1,4 +1,4 @@
-"""A Stormkit that loses, delays and repeats triggers and answers, on a clock that nobody waits for."""
+"""A model of Stormkit that loses, delays and repeats triggers and their answers, on a fake clock."""
 
 import math
 from collections.abc import Callable
@@ -18,7 +18,7 @@ READ_TIMEOUT_S = 20.0
 
 
 class Answer(StrEnum):
-    """What becomes of the answer to a trigger."""
+    """What happens to the answer to a trigger."""
 
     OK = "ok"
     RESET = "reset"
@@ -34,15 +34,15 @@ class Answer(StrEnum):
     NO_MINUTES = "402"
 
 
-# With these the trigger never gets to work.
+# Answers that mean that the trigger was not carried out.
 TURNED_AWAY = frozenset((Answer.BUSY, Answer.REFUSED_CONNECTION, Answer.NO_MINUTES))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """What becomes of one trigger: stored and answered so many seconds after it was sent (stored never: lost).
+    """What happens to one trigger. Times are seconds after it was sent; stored after infinity, it was lost.
 
-    `times` is how often a network in between repeats it, and how many deployments it makes therefore.
+    `times` is how many deployments it creates, because a network in between may repeat the request.
     """
 
     answer: Answer = Answer.OK
@@ -53,6 +53,8 @@ class Delivery:
 
 @dataclass(kw_only=True)
 class Stored:
+    """A deployment on the server; `ours` is False if another workflow or a push started it."""
+
     id: str
     at: float
     branch: str = BRANCH
@@ -64,7 +66,7 @@ class Stored:
 
 @dataclass(kw_only=True)
 class ModelServer:
-    """Its list and stops fail while `clock.passed` is before `reads_from`. Its clock is `skew` seconds ahead."""
+    """The server. Reads and stops fail until `clock.passed` is `reads_from`; its clock is `skew` seconds ahead."""
 
     clock: FakeClock
     deliveries: list[Delivery] = field(default_factory=list)
@@ -75,7 +77,7 @@ class ModelServer:
     triggers: list[float] = field(default_factory=list)
 
     def within(self, deadline: Deadline) -> "ModelServer":
-        """The clock is the same one, without its cancel."""
+        """The same server, on the clock of `deadline`."""
         return ModelServer(
             **{name: getattr(self, name) for name in ("deliveries", "reads_from", "skew", "sends_date")},
             clock=deadline.clock,
@@ -94,21 +96,21 @@ class ModelServer:
         now = self.clock.passed
         self.triggers.append(now)
         delivery = self.deliveries.pop(0) if self.deliveries else Delivery()
-        made: list[Stored] = []
+        created: list[Stored] = []
         if delivery.stored_after < math.inf and delivery.answer not in TURNED_AWAY:
             unqueued = delivery.answer in (Answer.NOT_QUEUED, Answer.NO_REPOSITORY)
-            made = [self.add(now + delivery.stored_after, unqueued=unqueued) for _ in range(delivery.times)]
-        answered_after = max(delivery.answer_after, delivery.stored_after if made else 0.0)
-        return self.clock.start(lambda: self._exchange(delivery, made, answered_after))
+            created = [self.add(now + delivery.stored_after, unqueued=unqueued) for _ in range(delivery.times)]
+        answered_after = max(delivery.answer_after, delivery.stored_after if created else 0.0)
+        return self.clock.start(lambda: self._exchange(delivery, created, answered_after))
 
-    def _exchange(self, delivery: Delivery, made: list[Stored], answered_after: float) -> str:
-        silent = delivery.answer is Answer.SILENCE or (delivery.answer is Answer.OK and not made)
+    def _exchange(self, delivery: Delivery, created: list[Stored], answered_after: float) -> str:
+        silent = delivery.answer is Answer.SILENCE or (delivery.answer is Answer.OK and not created)
         if silent or answered_after > READ_TIMEOUT_S:
             self.clock.advance(READ_TIMEOUT_S)
             raise NoAnswer("the request timed out", may_have_arrived=True)
         self.clock.advance(answered_after)
         if delivery.answer is Answer.OK:
-            return made[0].id
+            return created[0].id
         raise _ERRORS[delivery.answer]()
 
     def deployments(self, *, branch: str, patience: float) -> Page:

@@ -1,4 +1,4 @@
-"""Exactly one build for one step, whatever becomes of the requests in between."""
+"""A step starts exactly one build, whatever happens to its requests and their answers."""
 
 import math
 
@@ -15,15 +15,15 @@ from tests.reliability.model_server import BRANCH, TURNED_AWAY, Answer, Delivery
 
 LOST = (Answer.RESET, Answer.SILENCE, Answer.BAD_GATEWAY, Answer.GATEWAY_JSON, Answer.GARBAGE)
 
-# Answered once the row is stored.
+# Answers that are sent once the row is stored.
 AFTER_STORING = (Answer.NOT_QUEUED, Answer.QUEUED_LATER, Answer.NO_REPOSITORY)
 
-# With these nothing is tried again.
+# Answers after which nothing is retried.
 FINAL = (Answer.NO_MINUTES, Answer.NO_REPOSITORY)
 
-# Seconds before the end of patience from which on a good API always leads to a build: a request under way that is lost
-# (20), the look for what it left (12), and a pause.
-ENOUGH_S = 35.0
+# A working API surely leads to a build if this much patience is left: 20 s for a lost request under way, 12 s for
+# the search after it, and a pause.
+ENOUGH_PATIENCE_S = 35.0
 
 seconds = st.sampled_from((0.05, 0.4, 1.5, 6.0, 15.0, 25.0, 45.0))
 
@@ -37,24 +37,24 @@ def deliveries(draw: st.DrawFn) -> Delivery:
         answer=answer,
         stored_after=math.inf if lost_on_its_way else stored_after,
         answer_after=stored_after if answer in AFTER_STORING else draw(seconds),
-        # A repeated request shows when the answer is lost; with an answer it can't be told from another workflow's.
+        # With an answer, the repeated request's deployment looks like another workflow's.
         times=draw(st.integers(1, 2)) if answer in LOST else 1,
     )
 
 
-def others(server: ModelServer) -> None:
-    """Deployments that are not ours: an older one, one of another branch, and auto-deployments."""
+def add_foreign_deployments(server: ModelServer) -> None:
+    """Add deployments that are not ours: an older one, one of another branch, and auto-deployments."""
     server.add(-30.0, ours=False)
     server.add(0.2, ours=False, branch="main")
     for at in (0.1, 3.0, 30.0):
         server.add(at, ours=False, auto=True)
 
 
-def assert_others_are_untouched(server: ModelServer) -> None:
+def assert_foreign_deployments_are_untouched(server: ModelServer) -> None:
     assert [stored.id for stored in server.stored if not stored.ours and stored.stopped] == []
 
 
-def wait_for_the_build(trigger: Trigger, clock: FakeClock) -> None:
+def wait_and_stop_orphans(trigger: Trigger, clock: FakeClock) -> None:
     clock.advance(60.0)
     trigger.stop_orphans()
 
@@ -68,13 +68,13 @@ def wait_for_the_build(trigger: Trigger, clock: FakeClock) -> None:
 )
 @example(first=[Delivery(answer=Answer.SILENCE, stored_after=45.0)], reads_from=0.0, skew=0.0, began=0.0)
 @example(first=[Delivery(answer=Answer.RESET, stored_after=1.5, times=2)], reads_from=0.0, skew=0.7, began=0.9)
-def test_one_build_survives_and_one_is_started_when_the_api_is_there_in_time(
+def test_exactly_one_build_remains_and_one_starts_if_the_api_works_in_time(
     first: list[Delivery], reads_from: float, skew: float, began: float
 ) -> None:
     clock = FakeClock()
     clock.advance(began)
     server = ModelServer(clock=clock, deliveries=list(first), reads_from=reads_from, skew=skew)
-    others(server)
+    add_foreign_deployments(server)
     trigger = Trigger(client=server, branch=BRANCH, clock=clock)  # type: ignore[arg-type]
     try:
         deployment_id = trigger.run()
@@ -82,19 +82,19 @@ def test_one_build_survives_and_one_is_started_when_the_api_is_there_in_time(
         deployment_id = ""
     took = clock.passed - began
     assert took < PATIENCE_S + 25
-    # From then on every trigger had a good answer to hope for.
+    # From here on, the API answers and works.
     good_from = max([reads_from, *server.triggers[: len(first)]])
-    wait_for_the_build(trigger, clock)
+    wait_and_stop_orphans(trigger, clock)
 
     event("a build" if deployment_id else "no build")
     building = server.building()
     if deployment_id:
         assert building == [deployment_id]
     else:
-        assert len(server.triggers) <= len(first) or good_from - began > PATIENCE_S - ENOUGH_S
-    if good_from - began <= PATIENCE_S - ENOUGH_S and len(server.triggers) > len(first):
+        assert len(server.triggers) <= len(first) or good_from - began > PATIENCE_S - ENOUGH_PATIENCE_S
+    if good_from - began <= PATIENCE_S - ENOUGH_PATIENCE_S and len(server.triggers) > len(first):
         assert deployment_id
-    assert_others_are_untouched(server)
+    assert_foreign_deployments_are_untouched(server)
 
 
 @settings(max_examples=300)
@@ -106,7 +106,7 @@ def test_one_build_survives_and_one_is_started_when_the_api_is_there_in_time(
 def test_a_cancel_in_flight_leaves_no_build_behind(first: list[Delivery], cancel_after: float, skew: float) -> None:
     clock = FakeClock(cancel_after=cancel_after)
     server = ModelServer(clock=clock, deliveries=list(first), skew=skew)
-    others(server)
+    add_foreign_deployments(server)
     trigger = Trigger(client=server, branch=BRANCH, clock=clock)  # type: ignore[arg-type]
     try:
         adopted = {trigger.run()}
@@ -117,18 +117,18 @@ def test_a_cancel_in_flight_leaves_no_build_behind(first: list[Delivery], cancel
     free = clock.uncancelled()
     trigger.stop_after_cancel(Deadline.after(free, 2.5))
     if trigger.unacknowledged:
-        # The post step, in a process of its own. By then everything has arrived.
+        # The post step runs later in its own process, when every request has arrived.
         free.advance(60.0)
         later = Trigger.sent_before(
             free.passed, client=server.within(Deadline.after(free, 10)), branch=BRANCH, clock=free
         )  # type: ignore[arg-type]
         later.stop_after_cancel(Deadline.after(free, 10.0))
     assert set(server.building()) <= adopted
-    assert_others_are_untouched(server)
+    assert_foreign_deployments_are_untouched(server)
 
 
 @pytest.mark.parametrize("answer", [answer for answer in Answer if answer in TURNED_AWAY])
-def test_a_trigger_that_was_turned_away_is_acknowledged(answer: Answer) -> None:
+def test_a_trigger_that_was_not_carried_out_is_acknowledged(answer: Answer) -> None:
     clock = FakeClock()
     server = ModelServer(clock=clock, deliveries=[Delivery(answer=answer)])
     trigger = Trigger(client=server, branch=BRANCH, clock=clock)  # type: ignore[arg-type]
@@ -141,7 +141,7 @@ def test_a_trigger_that_was_turned_away_is_acknowledged(answer: Answer) -> None:
     assert not trigger.unacknowledged
 
 
-def test_a_running_build_is_adopted_although_the_second_trigger_is_refused() -> None:
+def test_a_running_build_is_adopted_even_if_the_second_trigger_is_refused() -> None:
     clock = FakeClock()
     first = Delivery(answer=Answer.SILENCE, stored_after=32.5)
     server = ModelServer(clock=clock, deliveries=[first, Delivery(answer=Answer.NO_MINUTES, answer_after=3.0)])
@@ -149,32 +149,32 @@ def test_a_running_build_is_adopted_although_the_second_trigger_is_refused() -> 
     assert [trigger.run()] == server.building()
 
 
-def test_an_orphan_that_arrives_while_the_build_runs_is_stopped_at_its_end() -> None:
-    clock, said = FakeClock(), list[str]()
+def test_an_orphan_that_appears_during_the_build_is_stopped_at_its_end() -> None:
+    clock, log_lines = FakeClock(), list[str]()
     server = ModelServer(clock=clock, deliveries=[Delivery(answer=Answer.SILENCE, stored_after=45.0)])
-    trigger = Trigger(client=server, branch=BRANCH, clock=clock, log=said.append)  # type: ignore[arg-type]
+    trigger = Trigger(client=server, branch=BRANCH, clock=clock, log=log_lines.append)  # type: ignore[arg-type]
     deployment_id = trigger.run()
     assert clock.passed < 45
     assert trigger.unacknowledged
-    wait_for_the_build(trigger, clock)
+    wait_and_stop_orphans(trigger, clock)
     assert server.building() == [deployment_id]
     assert not trigger.unacknowledged
-    assert said[-1].endswith("which an earlier trigger of this step had started late.")
+    assert log_lines[-1].endswith("which an earlier trigger of this step had started late.")
 
 
-def test_another_workflow_s_build_is_left_alone_where_nobody_can_tell_whose_it_is() -> None:
-    clock, said = FakeClock(), list[str]()
+def test_a_build_that_may_be_another_workflow_s_is_left_alone() -> None:
+    clock, log_lines = FakeClock(), list[str]()
     server = ModelServer(clock=clock, deliveries=[Delivery(answer=Answer.SILENCE, stored_after=45.0)])
-    trigger = Trigger(client=server, branch=BRANCH, clock=clock, log=said.append)  # type: ignore[arg-type]
+    trigger = Trigger(client=server, branch=BRANCH, clock=clock, log=log_lines.append)  # type: ignore[arg-type]
     deployment_id = trigger.run()
     foreign = server.add(clock.passed + 3, ours=False)
-    wait_for_the_build(trigger, clock)
+    wait_and_stop_orphans(trigger, clock)
     assert not foreign.stopped
     assert deployment_id in server.building()
-    assert "which one is not known, so none was stopped" in said[-1]
+    assert "which one is not known, so none was stopped" in log_lines[-1]
 
 
-def test_the_build_of_a_newer_push_is_no_orphan() -> None:
+def test_the_build_of_a_newer_push_is_not_stopped_as_an_orphan() -> None:
     clock = FakeClock()
     server = ModelServer(clock=clock, deliveries=[Delivery(answer=Answer.SILENCE, stored_after=math.inf)])
     trigger = Trigger(client=server, branch=BRANCH, clock=clock)  # type: ignore[arg-type]
@@ -186,7 +186,7 @@ def test_the_build_of_a_newer_push_is_no_orphan() -> None:
 
 
 @pytest.mark.parametrize("patience", [1.0, 5.0, 20.0])
-def test_a_timeout_shorter_than_a_minute_is_kept(patience: float) -> None:
+def test_patience_of_less_than_a_minute_is_kept(patience: float) -> None:
     clock = FakeClock()
     silent = Delivery(answer=Answer.SILENCE, stored_after=math.inf)
     server = ModelServer(clock=clock, deliveries=[silent] * 9)
@@ -203,19 +203,19 @@ def test_a_timeout_shorter_than_a_minute_is_kept(patience: float) -> None:
     stored_after=st.sampled_from((0.05, 0.4, 1.5)),
     skew=st.sampled_from((-7200.3, 0.0, 31.4)),
 )
-def test_a_refusal_whose_row_never_builds_leaves_none_running(
+def test_a_refusal_that_leaves_an_unqueued_row_leaves_nothing_running(
     first: list[Delivery], stored_after: float, skew: float
 ) -> None:
     clock = FakeClock()
     refused = Delivery(answer=Answer.NO_REPOSITORY, stored_after=stored_after, answer_after=stored_after)
     server = ModelServer(clock=clock, deliveries=[*first, *[refused] * 9], skew=skew)
-    others(server)
+    add_foreign_deployments(server)
     trigger = Trigger(client=server, branch=BRANCH, clock=clock)  # type: ignore[arg-type]
     try:
         adopted = [trigger.run()]
     except StormkitError:
         adopted = []
-    wait_for_the_build(trigger, clock)
+    wait_and_stop_orphans(trigger, clock)
     assert server.building() == adopted
     assert [stored.id for stored in server.stored if stored.unqueued and not stored.stopped] == []
-    assert_others_are_untouched(server)
+    assert_foreign_deployments_are_untouched(server)
