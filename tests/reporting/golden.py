@@ -1,6 +1,6 @@
-"""Golden files: what a report looks like, word for word.
+"""Compares reports with golden files, word for word.
 
-`UPDATE_GOLDEN=1 .venv/bin/pytest tests/reporting` writes them anew; read the difference before you commit it.
+`UPDATE_GOLDEN=1 .venv/bin/pytest tests/reporting` rewrites the files; read the difference before you commit it.
 """
 
 import os
@@ -10,7 +10,7 @@ FILES = Path(__file__).parent / "golden"
 
 
 def check(name: str, markdown: str) -> None:
-    """Compare `markdown` with the file, or write it when that was asked for."""
+    """Compare `markdown` with the file, or rewrite the file if UPDATE_GOLDEN is set."""
     file = FILES / f"{name}.md"
     if os.environ.get("UPDATE_GOLDEN"):
         file.write_text(markdown, encoding="utf-8", newline="\n")

@@ -1,4 +1,4 @@
-"""What the reports are shown with: in the golden files, and through them in the documentation's pictures."""
+"""Sample results and rows for the golden files, from which the documentation's pictures are drawn."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -250,7 +250,7 @@ SUMMARIES: dict[str, Result] = {
     "hostile-list": results.of_listing((HOSTILE_RESULT,)),
 }
 
-# Foreign text reaches a row by row_of alone, and what is in a row may have been edited by hand.
+# The first row got its foreign text through row_of; the second looks as if it had been edited by hand.
 COMMENTS["hostile"] = (
     row_of(HOSTILE_RESULT, run=Run(url=RUN), now=NOW)._replace(good_url=URL, good_sha="@octocat"),
     _row(State.READY, label="2", sha="@octocat", warning=HOSTILE[:300], preview_url=URL),

@@ -1,4 +1,4 @@
-"""The build log in the step's log: every line once, whatever the server does with its text in between."""
+"""The build log in the step's log: every line is shown once, however the server changes its text."""
 
 import re
 import tracemalloc
@@ -18,8 +18,8 @@ from stormkit_action.stormkit.models import Deployment, LogStep, Status
 RUNNING = Deployment(id="8241", status=Status.RUNNING)
 
 
-class Paper:
-    """A console that writes down titles and lines."""
+class RecordingConsole:
+    """A console that records titles and lines."""
 
     def __init__(self) -> None:
         self.text: list[str] = []
@@ -43,17 +43,17 @@ def step(title: str, message: str = "", *, ok: bool = True, duration: float = 0.
     return LogStep(title=title, message=message, ok=ok, duration=duration)
 
 
-def stages(*stages: tuple[LogStep, ...], complete: bool = True) -> list[str]:
-    """What is printed when the log is read at those stages, the last one of which is the end if `complete`."""
-    paper = Paper()
-    live = LiveBuildLog(paper)  # type: ignore[arg-type]
+def shown(*stages: tuple[LogStep, ...], complete: bool = True) -> list[str]:
+    """What is printed for a log read at these stages; the last one is the end of the build if `complete`."""
+    console = RecordingConsole()
+    live = LiveBuildLog(console)  # type: ignore[arg-type]
     for number, logs in enumerate(stages, start=1):
         live.show(RUNNING._replace(logs=logs), complete=complete and number == len(stages))
-    return paper.text
+    return console.text
 
 
 def test_each_step_is_a_group_with_its_duration():
-    assert stages((step("npm install", "added 3\nfound 0\n", duration=12), step("build", "done\n", duration=3.4))) == [
+    assert shown((step("npm install", "added 3\nfound 0\n", duration=12), step("build", "done\n", duration=3.4))) == [
         "▸ npm install (12s)",
         "added 3",
         "found 0",
@@ -62,8 +62,8 @@ def test_each_step_is_a_group_with_its_duration():
     ]
 
 
-def test_a_step_that_is_seen_while_it_runs_tells_its_duration_at_its_end():
-    assert stages(
+def test_a_step_seen_while_it_runs_shows_its_duration_at_its_end():
+    assert shown(
         (step("npm install", ok=False),),
         (step("npm install", "one\n", ok=False, duration=4),),
         (step("npm install", "one\ntwo\n", duration=9), step("build", ok=False)),
@@ -71,20 +71,20 @@ def test_a_step_that_is_seen_while_it_runs_tells_its_duration_at_its_end():
     ) == ["▸ npm install", "one", "two", "npm install (9s)", "▸ build", "broken", "build (1m 01s) ✗ failed"]
 
 
-def test_a_step_that_runs_is_not_called_failed():
-    """Servers know of no third state: the step that runs has the status of a failed one."""
-    assert "failed" not in " ".join(stages((step("npm install", "x\n", ok=False),), complete=False))
+def test_a_running_step_is_not_called_failed():
+    """Stormkit reports a running step with the status of a failed one."""
+    assert "failed" not in " ".join(shown((step("npm install", "x\n", ok=False),), complete=False))
 
 
 def test_an_unfinished_line_is_held_back_until_it_is_complete():
     begin, more = (step("build", "one\ntw"),), (step("build", "one\ntwo\nthr"),)
-    assert stages(begin, complete=False) == ["▸ build", "one"]
-    assert stages(begin, more, complete=False) == ["▸ build", "one", "two"]
-    assert stages(begin, more) == ["▸ build", "one", "two", "thr", "build done"]
+    assert shown(begin, complete=False) == ["▸ build", "one"]
+    assert shown(begin, more, complete=False) == ["▸ build", "one", "two"]
+    assert shown(begin, more) == ["▸ build", "one", "two", "thr", "build done"]
 
 
 def test_an_unfinished_line_is_shown_when_the_next_step_begins():
-    assert stages((step("a", "no end"),), (step("a", "no end"), step("b")), complete=False) == [
+    assert shown((step("a", "no end"),), (step("a", "no end"), step("b")), complete=False) == [
         "▸ a",
         "no end",
         "a done",
@@ -92,8 +92,8 @@ def test_an_unfinished_line_is_shown_when_the_next_step_begins():
     ]
 
 
-def test_text_that_was_changed_is_shown_again_from_its_first_difference():
-    assert stages(
+def test_changed_text_is_shown_again_from_its_first_difference():
+    assert shown(
         (step("build", "one\n10%\nthree\n"),),
         (step("build", "one\n100%\nthree\nfour\n"),),
         complete=False,
@@ -101,7 +101,7 @@ def test_text_that_was_changed_is_shown_again_from_its_first_difference():
 
 
 def test_a_line_that_grows_after_its_step_ended_is_shown_whole():
-    assert stages((step("a", "hal"), step("b")), (step("a", "half\nmore\n"), step("b"))) == [
+    assert shown((step("a", "hal"), step("b")), (step("a", "half\nmore\n"), step("b"))) == [
         "▸ a",
         "hal",
         "▸ b",
@@ -113,14 +113,14 @@ def test_a_line_that_grows_after_its_step_ended_is_shown_whole():
     ]
 
 
-def test_a_log_that_shrinks_or_goes_away_prints_nothing():
+def test_a_log_that_shrinks_or_disappears_prints_nothing():
     logs = (step("a", "one\ntwo\n"), step("b", "three\n"))
-    printed = stages(logs, complete=False)
-    assert stages(logs, (), (step("a", "one\n"),), logs, complete=False) == printed
+    printed = shown(logs, complete=False)
+    assert shown(logs, (), (step("a", "one\n"),), logs, complete=False) == printed
 
 
-def test_a_step_whose_title_changed_is_another_one():
-    assert stages((step("waiting", "x\n"),), (step("npm install", "x\n"),), complete=False) == [
+def test_a_step_with_a_changed_title_is_shown_as_a_new_step():
+    assert shown((step("waiting", "x\n"),), (step("npm install", "x\n"),), complete=False) == [
         "▸ waiting",
         "x",
         "▸ npm install",
@@ -128,38 +128,38 @@ def test_a_step_whose_title_changed_is_another_one():
     ]
 
 
-def test_two_steps_of_one_name_are_two():
-    assert stages((step("test", "x\n"), step("test", "x\n"))) == ["▸ test", "x", "▸ test", "x"]
+def test_two_steps_with_the_same_title_are_both_shown():
+    assert shown((step("test", "x\n"), step("test", "x\n"))) == ["▸ test", "x", "▸ test", "x"]
 
 
-def test_a_restart_begins_anew_although_the_log_is_the_same():
-    paper = Paper()
-    live = LiveBuildLog(paper)  # type: ignore[arg-type]
+def test_a_restarted_build_s_log_is_shown_again():
+    console = RecordingConsole()
+    live = LiveBuildLog(console)  # type: ignore[arg-type]
     logs = (step("npm install", "one\n", ok=False),)
     for minute in (1, 2):
         created = datetime(2026, 3, 14, 9, minute, tzinfo=UTC)
         live.show(RUNNING._replace(logs=logs, created_at=created), complete=True)
-    assert paper.text == ["▸ npm install ✗ failed", "one"] * 2
+    assert console.text == ["▸ npm install ✗ failed", "one"] * 2
 
 
-def test_a_step_that_includes_the_status_checks_shows_no_duration():
-    """Real servers count the status checks into the step before them."""
+def test_a_step_whose_duration_includes_the_status_checks_shows_none():
+    """Real servers add the time of the status checks to the step before them."""
     checked = RUNNING._replace(
         logs=(step("npm install", "a", duration=3), step("deploy", "b", duration=8)),
         status_checks=(step("e2e", "c", duration=8),),
     )
-    paper = Paper()
-    build_log.show(checked, paper)  # type: ignore[arg-type]
-    assert [line for line in paper.text if line.startswith("▸")] == [
+    console = RecordingConsole()
+    build_log.show(checked, console)  # type: ignore[arg-type]
+    assert [line for line in console.text if line.startswith("▸")] == [
         "▸ npm install (3s)",
         "▸ deploy",
         "▸ Status check: e2e (8s)",
     ]
 
 
-def test_blank_lines_at_the_end_wait_for_what_follows():
-    """A running step's text ends in one line break more than later."""
-    assert stages(
+def test_blank_lines_at_the_end_are_held_back_until_text_follows():
+    """A running step's text ends with one more line break than the finished step's."""
+    assert shown(
         (step("build", "one\n\n"),),
         (step("build", "one\ntwo\n\n\n"),),
         (step("build", "one\ntwo\n\n\nthree\n\n"),),
@@ -167,23 +167,23 @@ def test_blank_lines_at_the_end_wait_for_what_follows():
     ) == ["▸ build", "one", "two", "", "", "three"]
 
 
-def test_a_log_of_line_ends_is_printed_in_few_pieces_and_little_memory():
-    """30 MB of them are 30 million lines, each of which would be a string of its own."""
+def test_a_log_of_blank_lines_is_printed_in_few_pieces_and_little_memory():
+    """30 MB of blank lines are 30 million lines, and one string for each would take gigabytes."""
     size = 30_000_000
     logs = (step("build", "a\n" + "\n" * size + "b\n"),)
     pieces = []
 
-    class Counting(PlainConsole):
+    class PieceCountingConsole(PlainConsole):
         def _write(self, lines):
             pieces.append(len(lines))
 
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        live = LiveBuildLog(Counting())
+        live = LiveBuildLog(PieceCountingConsole())
         live.show(RUNNING._replace(logs=logs), complete=False)
         live.show(RUNNING._replace(logs=logs), complete=True)
-        build_log.show(RUNNING._replace(logs=logs), Counting())
+        build_log.show(RUNNING._replace(logs=logs), PieceCountingConsole())
         peak = tracemalloc.get_traced_memory()[1] - before
     finally:
         tracemalloc.stop()
@@ -192,7 +192,7 @@ def test_a_log_of_line_ends_is_printed_in_few_pieces_and_little_memory():
     assert peak < 5 * size
 
 
-def test_status_checks_are_groups_of_their_own():
+def test_each_status_check_is_a_group():
     checked = RUNNING._replace(
         logs=(step("deploy", "uploaded\n"),),
         status_checks=(step("e2e", "12 passed\n", duration=30), step("lighthouse", "too slow\n", ok=False, duration=8)),
@@ -205,23 +205,23 @@ def test_status_checks_are_groups_of_their_own():
         "▸ Status check: lighthouse (8s) ✗ failed",
         "too slow",
     ]
-    paper = Paper()
-    LiveBuildLog(paper).show(checked, complete=True)  # type: ignore[arg-type]
-    assert paper.text == expected
-    paper = Paper()
-    build_log.show(checked, paper)  # type: ignore[arg-type]
-    assert paper.text == expected
+    console = RecordingConsole()
+    LiveBuildLog(console).show(checked, complete=True)  # type: ignore[arg-type]
+    assert console.text == expected
+    console = RecordingConsole()
+    build_log.show(checked, console)  # type: ignore[arg-type]
+    assert console.text == expected
 
 
 @given(
     st.text(st.sampled_from("ab\n\r"), max_size=60),
     st.lists(st.integers(min_value=0, max_value=60), max_size=8),
 )
-# Ended twice, as programs for Windows do when their output passes through a translation of line ends.
+# Line ends of Windows programs after a translation of \n to \r\n.
 @example("a\r\r\na", [])
-def test_however_it_grows_each_line_comes_once_and_in_order(text, cuts):
+def test_each_line_is_shown_once_and_in_order_however_the_log_grows(text, cuts):
     grown = [(step("build", text[:cut]),) for cut in sorted(cuts)]
-    whole = stages(*grown, (step("build", text),), (step("build", text),))
+    whole = shown(*grown, (step("build", text),), (step("build", text),))
     lines = [line for line in whole if line not in ("▸ build", "build done")]
     # Lines that end in a bare carriage return are split by the console. Blank lines at the end are left out.
     expected = re.sub(r"\r+\n", "\n", text).rstrip("\r\n")
@@ -229,15 +229,16 @@ def test_however_it_grows_each_line_comes_once_and_in_order(text, cuts):
 
 
 @given(st.lists(st.lists(st.text(st.sampled_from("ab\n"), max_size=12), min_size=1, max_size=4), max_size=6))
-def test_whatever_the_server_does_the_last_state_is_shown(texts):
-    """Texts may change at will: in the end every step's last text has been printed to its end."""
+def test_the_last_state_of_every_step_is_shown_however_its_text_changes(texts):
+    """In the end, the last line of every step's last text has been printed."""
     logs = [tuple(step(f"step {number}", text) for number, text in enumerate(stage)) for stage in texts]
-    printed = stages(*logs)
+    printed = shown(*logs)
     if not logs:
         return
-    for step in logs[-1]:
-        lines = step.message.rstrip("\n").split("\n")
-        assert not lines[-1] or lines[-1] in printed
+    for log_step in logs[-1]:
+        last_line = log_step.message.rstrip("\n").split("\n")[-1]
+        if last_line:
+            assert last_line in printed
 
 
 @pytest.mark.threat("A hostile build log")

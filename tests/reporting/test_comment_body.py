@@ -1,3 +1,5 @@
+"""The comment's markdown: golden files, its limits, and the rows read back from it."""
+
 import base64
 import json
 import re
@@ -17,12 +19,12 @@ STATE_LINE = re.compile(r"(<!-- stormkit-action state )[A-Za-z0-9+/=]+( -->)$")
 @pytest.mark.parametrize("name", COMMENTS)
 def test_each_state_looks_like_its_golden_file(name: str) -> None:
     body = render(COMMENTS[name], "stormkit")
-    # The rows' base64 says nothing to a reader, and differs from one zlib to the next.
+    # The rows' base64 is left out because it is unreadable and differs between versions of zlib.
     golden.check(f"comment-{name}", STATE_LINE.sub(r"\1…\2\n", body))
 
 
 @pytest.mark.parametrize("name", COMMENTS)
-def test_the_rows_can_be_read_back(name: str) -> None:
+def test_rendered_rows_can_be_read_back(name: str) -> None:
     body = render(COMMENTS[name], "docs-2")
     assert is_ours(body, "docs-2")
     assert not is_ours(body, "docs")
@@ -39,12 +41,12 @@ def test_the_rows_can_be_read_back(name: str) -> None:
         "<!-- stormkit-action state !!!! -->",
     ],
 )
-def test_a_broken_state_is_no_rows(body: str) -> None:
+def test_a_broken_state_is_read_as_no_rows(body: str) -> None:
     assert read_rows(body) == ()
 
 
 @pytest.mark.threat("A hostile comment author")
-def test_a_marker_in_foreign_text_makes_no_comment_ours() -> None:
+def test_a_quoted_marker_does_not_make_a_comment_ours() -> None:
     assert not is_ours(f"quoted: {marker('stormkit')}", "stormkit")
 
 
@@ -70,7 +72,7 @@ def _matrix(count: int, **values: str) -> list[Row]:
     ]
 
 
-def test_the_largest_matrix_keeps_every_row() -> None:
+def test_a_matrix_of_300_sites_keeps_every_row() -> None:
     rows = _matrix(300, tail="x" * 4000, step="npm run build", reason="The build failed.")
     body = render(rows, "stormkit")
     assert len(body) <= MAX_CHARACTERS
@@ -79,7 +81,7 @@ def test_the_largest_matrix_keeps_every_row() -> None:
     assert body.count('<a href="https://good.example">Last good preview</a> of&nbsp;<code>9f3c2d7</code>') == 100
 
 
-def test_log_excerpts_are_shortened_before_anything_else() -> None:
+def test_log_excerpts_are_shortened_first() -> None:
     rows = [FAILED._replace(label=f"site-{number}", tail=f"{'y' * 3990} the end") for number in range(20)]
     body = render(rows, "stormkit")
     assert len(body) <= MAX_CHARACTERS
@@ -88,7 +90,7 @@ def test_log_excerpts_are_shortened_before_anything_else() -> None:
     assert max(len(row.tail) for row in read_rows(body)) == 1500
 
 
-def test_what_does_not_fit_at_all_is_counted_and_the_newest_stay() -> None:
+def test_rows_that_do_not_fit_are_counted_and_the_newest_are_kept() -> None:
     rows = [
         row._replace(preview_url=f"{row.preview_url}/{number:04}{'z' * 1500}")
         for number, row in enumerate(_matrix(300))
@@ -100,7 +102,7 @@ def test_what_does_not_fit_at_all_is_counted_and_the_newest_stay() -> None:
     assert {row.label for row in shown} == {f"site-{number}" for number in range(300 - len(shown), 300)}
 
 
-def test_rows_too_large_to_be_read_back_are_shortened_although_they_compress_well() -> None:
+def test_rows_that_compress_well_but_are_too_large_to_read_are_shortened() -> None:
     rows = [row._replace(branch="b" * 20_000) for row in _matrix(100)]
     body = render(rows, "stormkit")
     assert len(body) <= MAX_CHARACTERS
@@ -109,7 +111,7 @@ def test_rows_too_large_to_be_read_back_are_shortened_although_they_compress_wel
 
 @pytest.mark.threat("A hostile comment author")
 @pytest.mark.parametrize("length", [0, 300, 4000])
-def test_hostile_rows_by_the_hundred_stay_within_the_limit(length: int) -> None:
+def test_hundreds_of_hostile_rows_stay_within_the_limit(length: int) -> None:
     hostile = HOSTILE[:length]
     rows = [
         row._replace(label=f"{row.label} {hostile[:80]}", step=hostile[:100], reason=hostile[:300], tail=hostile)
@@ -122,26 +124,26 @@ def test_hostile_rows_by_the_hundred_stay_within_the_limit(length: int) -> None:
 
 
 @pytest.mark.threat("A hostile comment author")
-def test_a_state_full_of_forged_rows_costs_no_minutes() -> None:
+def test_a_state_with_thousands_of_forged_rows_is_rendered_quickly() -> None:
     document = {"version": VERSION, "rows": [{"label": f"{number:x}", "state": "ready"} for number in range(4000)]}
     word = base64.b64encode(zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 9)).decode()
     forged = f"{marker('stormkit')}\n\n<!-- stormkit-action state {word} -->"
     assert len(forged) <= MAX_CHARACTERS
     began = time.process_time()
     body = render(read_rows(forged), "stormkit")
-    # Less than a second, where reading all of them would take most of a minute.
+    # It takes less than a second; reading all rows would take most of a minute.
     assert time.process_time() - began < 10
     assert len(body) <= MAX_CHARACTERS
 
 
-def test_the_last_good_link_stays_and_names_its_commit() -> None:
+def test_the_last_good_preview_stays_linked_with_its_commit() -> None:
     body = render(COMMENTS["failed"], "stormkit")
     assert '<a href="https://hello-world--8239.stormkit.dev">Last good preview</a> of&nbsp;<code>9f3c2d7</code>' in body
     assert "Open preview" not in body
 
 
 @pytest.mark.parametrize("name", [name for name, rows in COMMENTS.items() if len(rows) == 1])
-def test_the_only_site_is_a_few_lines_without_a_table(name: str) -> None:
+def test_a_single_site_is_shown_without_a_table(name: str) -> None:
     (row,) = COMMENTS[name]
     shown = render([row], "stormkit").split("\n\n")[1]
     assert "\n" not in shown
@@ -152,12 +154,12 @@ def test_the_only_site_is_a_few_lines_without_a_table(name: str) -> None:
     assert "Job log</a>" in lines[-1]
 
 
-def test_a_site_whose_name_is_not_known_yet_is_called_stormkit() -> None:
+def test_a_site_without_a_known_name_is_called_stormkit() -> None:
     row = COMMENTS["building-first"][0]._replace(label="Stormkit", provisional=True)
     assert "<br>Stormkit · Mar" in render([row], "stormkit")
 
 
-def test_a_command_that_failed_on_the_live_deployment_tells_nothing_of_its_build() -> None:
+def test_a_command_that_failed_on_the_live_deployment_is_shown_as_failed() -> None:
     body = render([FAILED._replace(live=True)], "stormkit")
     assert "❌ <b>Failed</b> · " in body
 
@@ -167,14 +169,14 @@ def test_a_date_never_wraps() -> None:
         assert "Mar&nbsp;18,&nbsp;12:21&nbsp;UTC" in render(rows, "stormkit")
 
 
-def test_a_state_is_never_told_by_an_emoji_alone() -> None:
+def test_every_emoji_of_a_state_is_followed_by_a_word() -> None:
     for rows in (*COMMENTS.values(), _matrix(300)):
         for line in render(rows, "stormkit").splitlines():
             for emoji, word in re.findall(r"([🔨✅❌⌛🚫🟢]|[⏹⏭🗑]️) (?:<b>)?(\w*)", line):
                 assert word, (emoji, line)
 
 
-def test_only_a_commit_that_is_one_becomes_a_link() -> None:
+def test_only_a_sha_of_a_known_repository_becomes_a_link() -> None:
     linked = render(COMMENTS["ready"], "stormkit")
     assert 'href="https://github.com/octocat/hello-world/commit/16ab41e8' in linked
     for row in (

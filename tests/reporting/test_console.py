@@ -1,4 +1,4 @@
-"""The step's log as GitHub's runner reads it (sandbox.step_log parses commands by the runner's rules)."""
+"""The consoles' output as GitHub's runner reads it: sandbox/runner/log.py parses commands by the runner's rules."""
 
 import re
 import threading
@@ -56,7 +56,7 @@ HOSTILE = [
 
 
 def read(text: str) -> StepLog:
-    """What the runner makes of it. It begins a new line at a bare carriage return, too."""
+    """The log as the runner reads it; a bare carriage return begins a new line there too."""
     log = StepLog(SecretMasker())
     for line in re.split(r"\r\n|\r|\n", text):
         log.feed(line)
@@ -68,14 +68,14 @@ def commands(log: StepLog) -> list[str]:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_no_line_issues_a_command(text, capsys):
+def test_a_log_line_issues_no_command(text, capsys):
     GitHubConsole().log(text)
     assert commands(read(capsys.readouterr().out)) == []
 
 
 @pytest.mark.threat("A hostile build log")
 @pytest.mark.parametrize("text", HOSTILE)
-def test_no_output_of_a_build_issues_a_command(text, capsys):
+def test_the_output_of_a_build_issues_no_command(text, capsys):
     console = GitHubConsole()
     console.group("step", f"{text}\nafter")
     console.section("key", "other step", text)
@@ -89,7 +89,7 @@ def test_no_output_of_a_build_issues_a_command(text, capsys):
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_no_title_issues_a_command_or_begins_a_line(text, capsys):
+def test_a_title_issues_no_command_and_begins_no_line(text, capsys):
     GitHubConsole().group(text, "")
     GitHubConsole().section(1, text, "")
     assert commands(read(capsys.readouterr().out)) == ["group", "endgroup", "group"]
@@ -97,7 +97,7 @@ def test_no_title_issues_a_command_or_begins_a_line(text, capsys):
 
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("kind", ["notice", "warning", "error"])
-def test_no_annotation_issues_another_command(text, kind, capsys):
+def test_an_annotation_issues_no_other_command(text, kind, capsys):
     getattr(GitHubConsole(), kind)(text)
     log = read(capsys.readouterr().out)
     assert commands(log) == [kind]
@@ -105,14 +105,14 @@ def test_no_annotation_issues_another_command(text, kind, capsys):
 
 @pytest.mark.threat("A hostile build log")
 @pytest.mark.parametrize("text", HOSTILE)
-def test_the_marks_are_broken_even_where_the_runner_takes_commands(text):
-    """Not by stop-commands alone: stdout and stderr are read separately, so their order is not certain."""
+def test_command_marks_are_broken_even_while_commands_are_on(text):
+    """The runner reads stdout and stderr separately, so stop-commands may take effect after the output."""
     assert commands(read(neutralize(text))) == []
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(st.sampled_from(":#[]\r\n\t \x1berohgupdn\u00a0\u2060\u200b"), max_size=40), max_size=6))
-def test_nothing_that_is_made_of_the_marks_is_a_command(capsys, lines):
+def test_no_combination_of_the_marks_is_a_command(capsys, lines):
     console = GitHubConsole()
     console.log("\n".join(lines))
     console.group("step", "\n".join(lines))
@@ -122,14 +122,14 @@ def test_nothing_that_is_made_of_the_marks_is_a_command(capsys, lines):
     assert set(commands(log)) <= HARMLESS
 
 
-def test_a_log_without_marks_is_shown_alone(capsys):
-    """GitHub shows the commands that turn commands off and on."""
+def test_output_without_marks_is_not_wrapped_in_stop_commands(capsys):
+    """GitHub shows stop-commands in the log, so it is only used where needed."""
     GitHubConsole().group("npm install", "up to date in 333ms: 0 vulnerabilities\n# done")
     assert commands(read(capsys.readouterr().out)) == ["group", "endgroup"]
 
 
 @pytest.mark.threat("A hostile build log")
-def test_the_token_is_long_random_and_new_each_time(capsys):
+def test_the_stop_token_is_long_random_and_new_each_time(capsys):
     console = GitHubConsole()
     for _ in range(3):
         console.section("key", "step", "::error::owned")
@@ -138,7 +138,7 @@ def test_the_token_is_long_random_and_new_each_time(capsys):
     assert all(re.fullmatch("[0-9a-f]{32}", token) for token in tokens)
 
 
-def test_a_token_of_before_does_not_help(capsys):
+def test_an_earlier_stop_token_does_not_turn_commands_on(capsys):
     console = GitHubConsole()
     console.section("key", "step", "::error::owned")
     (token,) = re.findall(r"^::stop-commands::(.*)$", capsys.readouterr().out, re.MULTILINE)
@@ -147,7 +147,7 @@ def test_a_token_of_before_does_not_help(capsys):
 
 
 @pytest.mark.threat("A leaked log")
-def test_a_secret_is_kept_out_everywhere(capsys):
+def test_a_masked_secret_is_never_printed(capsys):
     console = GitHubConsole()
     console.mask("SK_secret_key")
     capsys.readouterr()
@@ -158,7 +158,7 @@ def test_a_secret_is_kept_out_everywhere(capsys):
     assert "SK_secret_key" not in capsys.readouterr().out
 
 
-def test_a_section_goes_on_until_something_else_is_printed(capsys):
+def test_a_section_continues_until_something_else_is_printed(capsys):
     console = GitHubConsole()
     console.section("a", "npm install", "1")
     console.section("a", "npm install", "2")
@@ -210,21 +210,21 @@ def test_threads_do_not_interleave_inside_a_group(capsys):
     assert set(lines.values()) == {1000}
 
 
-def test_an_annotation_is_cut_to_what_github_keeps(capsys):
+def test_an_annotation_is_cut_to_github_s_limit(capsys):
     GitHubConsole().error("x" * 10_000)
     (annotation,) = read(capsys.readouterr().out).annotations
     assert len(annotation.message) == consoles.MAX_ANNOTATION_CHARACTERS
     assert annotation.message.endswith("…")
 
 
-def test_a_log_of_blank_lines_or_colons_takes_no_long_time(capsys):
-    """Each is cheap in itself, and a pattern that looks ahead over them takes for ever."""
+def test_long_runs_of_blank_lines_or_marks_are_printed_quickly(capsys):
+    """A pattern that looks ahead over such a run would take quadratic time."""
     console = GitHubConsole()
     console.group("step", "\n".join(["\n" * 300_000, " " * 300_000, ":" * 300_000, "#" * 300_000]))
     assert commands(read(capsys.readouterr().out)) == ["group", "stop-commands", "endgroup"]
 
 
-def test_elsewhere_the_log_is_plain_and_on_standard_error(capsys):
+def test_outside_github_the_log_is_plain_text_on_standard_error(capsys):
     console = PlainConsole()
     console.mask("SK_secret_key")
     console.log("SK_secret_key ::error::x")

@@ -1,4 +1,4 @@
-"""Reports as GitHub shows them: by cmark-gfm, and by the references that GitHub documents."""
+"""Reports rendered as on GitHub: by cmark-gfm, and with the references that GitHub documents."""
 
 import pytest
 
@@ -25,7 +25,7 @@ SHA = "16ab41e8c9d2f0b7a3e5d4c6b8a9f0e1d2c3b4a5"
     ],
 )
 @pytest.mark.parametrize("make", [text, code])
-def test_an_address_in_a_name_becomes_no_link(foreign, make):
+def test_an_address_in_a_name_does_not_become_a_link(foreign, make):
     for markdown in (make(foreign), table(["a"], [[make(foreign)]]), f"a, {make(f'b {foreign} c')}."):
         page = github.render(markdown)
         assert page.links == []
@@ -46,33 +46,33 @@ def test_an_address_in_a_name_becomes_no_link(foreign, make):
         "0123456789",
     ],
 )
-def test_a_sha_in_text_becomes_no_link_whatever_stands_around_it(foreign):
+def test_a_sha_in_text_does_not_become_a_link(foreign):
     assert github.render(text(foreign)).references == []
 
 
 @pytest.mark.parametrize(
     "foreign", ["@octocat", "\u00e9@octocat", "@acme/admins", "#12", "GH-12", "o/r#12", ":tada:", ":+1:", "a :100: b"]
 )
-def test_text_holds_no_mention_reference_or_emoji(foreign):
+def test_text_contains_no_mention_reference_or_emoji(foreign):
     assert github.render(text(foreign)).references == []
     assert github.render(f"{text(foreign.removesuffix(':'))}: the last lines").references == []
 
 
-def test_code_of_nothing_is_nothing():
+def test_code_of_invisible_characters_is_empty():
     assert code("\u200b \n") == ""
 
 
-def test_what_is_copied_from_code_is_the_branch():
+def test_code_shows_a_branch_unchanged():
     for branch in ("a@evil.example", "https://evil.example", "fix/www.evil.example"):
         assert github.render(code(branch)).text == branch
 
 
-def test_a_fence_holds_whatever_it_is_given():
+def test_hostile_text_does_not_escape_a_fence():
     assert github.render(fence(HOSTILE)).tags == github.render(fence("x")).tags
 
 
 @pytest.mark.parametrize("name", COMMENTS)
-def test_a_comment_shows_our_own_links_alone(name):
+def test_a_comment_contains_only_our_own_links(name):
     page = github.render(render(COMMENTS[name], "stormkit"))
     assert page.references == []
     assert all("evil" not in link for link in page.links)
@@ -80,7 +80,7 @@ def test_a_comment_shows_our_own_links_alone(name):
 
 
 @pytest.mark.parametrize("name", SUMMARIES)
-def test_a_summary_shows_our_own_links_alone(name):
+def test_a_summary_contains_only_our_own_links(name):
     page = github.render(summary.render(SUMMARIES[name]))
     assert page.references == []
     assert all("evil" not in link for link in page.links)
@@ -89,8 +89,8 @@ def test_a_summary_shows_our_own_links_alone(name):
 
 @pytest.mark.threat("A hostile pull request")
 @pytest.mark.parametrize("first", range(0, 400, 100))
-def test_hostile_reports_show_what_their_harmless_twins_show(first):
-    """`make fuzz` judges many more."""
+def test_hostile_reports_render_like_their_harmless_twins(first):
+    """`make fuzz` compares many more."""
     for number in range(first, first + 100):
         case = documents.make(number)
         assert case.problems() == [], f"document {number}"
@@ -108,7 +108,7 @@ def test_hostile_reports_show_what_their_harmless_twins_show(first):
         ("`a @octocat`", "mention in code"),
     ],
 )
-def test_the_judge_finds_each_kind_of_reference(markdown, found):
+def test_the_renderer_finds_each_kind_of_reference(markdown, found):
     assert any(reference.startswith(found) for reference in github.render(markdown).references)
 
 
@@ -116,6 +116,6 @@ def test_the_judge_finds_each_kind_of_reference(markdown, found):
     "hostile",
     ["[x](https://evil.example)", "x |\n| d | e", "<b>x</b>", "*x*", "a@evil.example", "<!-- x -->", "|\n\n- [ ] x"],
 )
-def test_the_judge_finds_what_a_harmless_twin_does_not_show(hostile):
+def test_the_comparison_finds_what_a_harmless_twin_does_not_contain(hostile):
     head = "| a | b |\n| - | - |\n| c | "
     assert documents.Case(hostile=head + hostile, harmless=f"{head}x").problems()

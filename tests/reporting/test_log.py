@@ -1,7 +1,8 @@
+"""The progress line in the step's log."""
+
 import pytest
 
-from stormkit_action.reporting.log import bar, estimate
-from stormkit_action.reporting.log import progress_line as line
+from stormkit_action.reporting.log import bar, estimate, progress_line
 from stormkit_action.stormkit.models import Commit, Deployment, Status
 from stormkit_action.stormkit.schedule import UsualDuration
 from stormkit_action.stormkit.waiting import Progress
@@ -32,8 +33,8 @@ USUAL = UsualDuration(seconds=105, builds=10, spread=0.1)
         (Progress(deployment=BUILT, elapsed=30, usual=USUAL, trouble="No answer."), "30s: still trying. No answer."),
     ],
 )
-def test_a_line(progress, text):
-    assert line(progress) == text
+def test_a_progress_line_shows_time_status_estimate_and_commit(progress, text):
+    assert progress_line(progress) == text
 
 
 @pytest.mark.parametrize(
@@ -49,16 +50,19 @@ def test_a_line(progress, text):
         (600, "overdue by 9m 00s"),
     ],
 )
-def test_an_estimate(elapsed, text):
+def test_an_estimate_is_time_left_due_or_overdue(elapsed, text):
     assert estimate(elapsed, 60, 0.1) == text
 
 
 @pytest.mark.parametrize(
     ("elapsed", "text"), [(0, "[----------]"), (59, "[#########-]"), (60, "[##########]"), (1e9, "[##########]")]
 )
-def test_a_bar(elapsed, text):
+def test_a_bar_fills_up_to_the_usual_duration(elapsed, text):
     assert bar(elapsed, 60) == text
 
 
-def test_a_foreign_commit_is_one_plain_line():
-    assert line(Progress(deployment=RUNNING._replace(commit=Commit(sha="a\n::error::")), elapsed=1)).count("\n") == 0
+def test_a_hostile_commit_stays_on_one_line():
+    assert (
+        progress_line(Progress(deployment=RUNNING._replace(commit=Commit(sha="a\n::error::")), elapsed=1)).count("\n")
+        == 0
+    )

@@ -1,3 +1,5 @@
+"""Foreign text in markdown: escaping, code, fences, links and tables."""
+
 import re
 
 import pytest
@@ -5,6 +7,7 @@ import pytest
 from stormkit_action.reporting.markdown import ZERO_WIDTH, code, details, fence, link, table, text
 from tests.reporting.samples import HOSTILE
 
+# Short, so that the table below stays readable.
 _ = ZERO_WIDTH
 
 
@@ -44,16 +47,16 @@ _ = ZERO_WIDTH
         ("a\U000e0041b", "ab"),
     ],
 )
-def test_text_is_harmless(foreign: str, harmless: str) -> None:
+def test_foreign_text_is_escaped(foreign: str, harmless: str) -> None:
     assert text(foreign) == harmless
 
 
 @pytest.mark.parametrize("make", [text, code])
 def test_text_of_any_length_is_one_short_line(make: object) -> None:
     assert callable(make)
-    made = make(HOSTILE * 5, 50)
-    assert "\n" not in made
-    assert len(made) < 50 * 20
+    markdown = make(HOSTILE * 5, 50)
+    assert "\n" not in markdown
+    assert len(markdown) < 50 * 20
 
 
 @pytest.mark.parametrize(
@@ -67,12 +70,12 @@ def test_text_of_any_length_is_one_short_line(make: object) -> None:
         ("", ""),
     ],
 )
-def test_code_can_be_copied_and_mentions_nobody(foreign: str, shown: str) -> None:
+def test_code_is_escaped_and_mentions_nobody(foreign: str, shown: str) -> None:
     assert code(foreign) == shown
 
 
 @pytest.mark.parametrize("foreign", ["\u05e9\u05dc\u05d1", "\u0645\u0631\u062d\u0644\u0629"])
-def test_numbers_behind_a_right_to_left_name_keep_their_order(foreign: str) -> None:
+def test_a_right_to_left_name_is_followed_by_a_left_to_right_mark(foreign: str) -> None:
     assert text(foreign) == f"{foreign}\u200e"
     assert code(foreign) == f"<code>{foreign}</code>\u200e"
 
@@ -81,14 +84,14 @@ def test_a_link_without_a_url_is_its_label() -> None:
     assert link("Build log", "") == "Build log"
 
 
-def test_a_url_cannot_leave_its_attribute_or_its_cell() -> None:
+def test_a_url_cannot_break_out_of_its_attribute_or_cell() -> None:
     url = 'https://example.com/?a=1&b="><script>|'
     assert link("x", url) == '<a href="https://example.com/?a=1&amp;b=%22%3E%3Cscript%3E%7C">x</a>'
 
 
 @pytest.mark.threat("A hostile build log")
 @pytest.mark.parametrize("run", ["", "`", "```", "`````", "~~~"])
-def test_a_fence_is_longer_than_what_it_holds(run: str) -> None:
+def test_a_fence_is_longer_than_any_fence_inside(run: str) -> None:
     lines = fence(f"a\n{run}\nb").split("\n")
     ticks = lines[0].removesuffix("text")
     assert set(ticks) == {"`"}
@@ -108,20 +111,20 @@ def test_a_fence_is_longer_than_what_it_holds(run: str) -> None:
         ("\x1b[31mred\x1b[0m\r\nnext\rlast", "red\nnext\nlast"),
     ],
 )
-def test_a_fence_shows_output_as_it_is_but_mentions_nobody(foreign: str, shown: str) -> None:
+def test_a_fence_shows_output_unchanged_but_mentions_nobody(foreign: str, shown: str) -> None:
     assert fence(foreign) == f"```text\n{shown}\n```"
 
 
-def test_numbers_are_aligned_to_the_right() -> None:
+def test_columns_of_numbers_are_right_aligned() -> None:
     assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n| :--- | :--- |\n| 1 | 2 |"
     assert table(["a", "b"], [["1", "2"]], numbers=True) == "| a | b |\n| :--- | ---: |\n| 1 | 2 |"
 
 
-def test_details_fold_unless_told() -> None:
+def test_details_are_folded_by_default() -> None:
     assert details("s", "b") == "<details>\n<summary>s</summary>\n\nb\n\n</details>"
     assert details("s", "b", unfolded=True).startswith("<details open>\n")
 
 
 @pytest.mark.threat("A hostile pull request")
-def test_no_hostile_text_leaves_an_active_character() -> None:
+def test_no_active_character_of_hostile_text_remains() -> None:
     assert not re.search(r"[<>|`*_~\[\]()\\]", re.sub("</?span>", "", text(HOSTILE, 100_000)))

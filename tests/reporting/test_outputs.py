@@ -1,4 +1,4 @@
-"""A step's outputs: the same keys whatever happened, and files that the runner can read."""
+"""A step's outputs: always the same keys, in files that the runner can read."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def document(texts: dict[str, str]) -> dict[str, object]:
     return parsed
 
 
-def test_a_deployment():
+def test_a_deployment_sets_every_output():
     written = GitHubWrites(
         comment_url="https://github.com/octocat/hello-world/issues/42#c", github_deployment_ids={"docs": "7"}
     )
@@ -96,7 +96,7 @@ RESULTS = {
 
 
 @pytest.mark.parametrize("name", RESULTS)
-def test_always_all_outputs_in_one_order(name):
+def test_every_result_sets_all_outputs_in_the_same_order(name):
     result = RESULTS[name]
     texts = values(result, GitHubWrites())
     assert list(texts) == list(OUTPUTS)
@@ -111,7 +111,7 @@ def test_always_all_outputs_in_one_order(name):
         assert set(entry) == {*SCALARS, "name", "env-id"}
 
 
-def test_what_is_not_known_is_empty_and_null():
+def test_unknown_values_are_empty_and_null_in_the_result():
     texts = values(results.of_deployments((DeploymentResult(status=Outcome.RUNNING),)), GitHubWrites())
     assert (texts["duration"], texts["commit-matches"], texts["preview-url"], texts["published"]) == (
         "",
@@ -123,14 +123,14 @@ def test_what_is_not_known_is_empty_and_null():
     assert (entry["duration"], entry["commit-matches"], entry["published"]) == (None, None, False)
 
 
-def test_each_environment_counts_its_own_deletions_and_the_step_all_of_them():
+def test_deletions_are_counted_per_environment_and_in_total():
     removed = [DeploymentResult(status=Outcome.SUCCESS, name=name, deleted=n) for name, n in (("web", 2), ("docs", 3))]
     texts = values(results.of_deployments(removed), GitHubWrites())
     assert texts["deleted"] == "5"
     assert [entry["deleted"] for entry in json.loads(texts["result"])["deployments"]] == [2, 3]
 
 
-def test_the_first_that_did_not_succeed_is_described():
+def test_the_outputs_describe_the_first_environment_that_failed():
     assert values(RESULTS["several"], GitHubWrites())["deployment-id"] == "9"
     assert values(RESULTS["several"], GitHubWrites())["status"] == "failed"
 
@@ -148,7 +148,7 @@ HOSTILE = DeploymentResult(
 )
 
 
-def test_foreign_text_is_one_line_of_whole_characters():
+def test_foreign_text_is_one_line_of_valid_characters():
     texts = values(results.of_deployments((HOSTILE,)), GitHubWrites())
     for text in texts.values():
         text.encode()
@@ -158,7 +158,7 @@ def test_foreign_text_is_one_line_of_whole_characters():
     assert json.loads(texts["result"])["deployments"][0]["name"] == ""
 
 
-def test_a_list_of_thousands_fits_into_a_variable_and_says_how_many_are_left_out():
+def test_a_long_list_is_cut_to_fit_a_variable_and_counts_what_is_left_out():
     many = tuple(
         DeploymentResult(status=Outcome.SUCCESS, deployment_id=str(number), reason="😀" * 200) for number in range(5000)
     )
@@ -181,12 +181,12 @@ def _files(tmp_path, monkeypatch) -> dict[FileCommand, Path]:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.sampled_from(list(OUTPUTS)), st.text(st.characters(codec="utf-8"))))
-def test_the_runner_reads_back_what_was_written(files, texts):
+def test_the_runner_reads_outputs_back_as_they_were_written(files, texts):
     files[FileCommand.OUTPUT].write_bytes(b"")
     RunnerFiles().write(texts)
     read = read_files(files)
     assert not read.errors
-    # The runner's line ends are what its file has.
+    # The runner reads every kind of line end as \n.
     assert {name: _lines(text) for name, text in read.outputs.items()} == {
         name: _lines(text) for name, text in texts.items()
     }
@@ -197,7 +197,7 @@ def _lines(text: str) -> list[str]:
 
 
 @pytest.mark.threat("A hostile pull request")
-def test_hostile_values_make_no_other_output(files):
+def test_hostile_values_add_no_output(files):
     RunnerFiles().write(values(results.of_deployments((HOSTILE,)), GitHubWrites()))
     read = read_files(files)
     assert not read.errors
@@ -205,7 +205,7 @@ def test_hostile_values_make_no_other_output(files):
 
 
 @pytest.mark.threat("A hostile pull request")
-def test_no_value_can_know_its_delimiter(files):
+def test_delimiters_are_random_and_never_reused(files):
     for _ in range(2):
         RunnerFiles().write({"status": "success", "reason": ""})
     delimiters = re.findall(r"^\w+<<(\S+)$", files[FileCommand.OUTPUT].read_text(encoding="utf-8"), re.MULTILINE)
@@ -213,7 +213,7 @@ def test_no_value_can_know_its_delimiter(files):
     assert all(len(delimiter) > 32 for delimiter in delimiters)
 
 
-def test_state_and_summary(files):
+def test_state_and_summary_are_written_into_their_files(files):
     step_files = RunnerFiles()
     step_files.save_state("finished", "true")
     step_files.write_summary("# One\n")
@@ -224,7 +224,7 @@ def test_state_and_summary(files):
 
 
 @pytest.mark.parametrize("broken", ["gone", "directory"])
-def test_files_that_cannot_be_written(files, broken, tmp_path, monkeypatch):
+def test_files_that_cannot_be_written_are_errors_but_for_the_state(files, broken, tmp_path, monkeypatch):
     for command in files:
         monkeypatch.setenv(f"GITHUB_{command}", str(tmp_path / "gone" if broken == "gone" else tmp_path))
     step_files = RunnerFiles()
@@ -235,7 +235,7 @@ def test_files_that_cannot_be_written(files, broken, tmp_path, monkeypatch):
     step_files.save_state("finished", "true")
 
 
-def test_a_terminal_gets_the_document_and_nothing_else(capsys):
+def test_standard_output_gets_only_the_json_document(capsys):
     texts = values(RESULTS["several"], GitHubWrites())
     for files in (JsonOutput(as_json=False), JsonOutput(as_json=True)):
         files.write(texts)
@@ -245,8 +245,8 @@ def test_a_terminal_gets_the_document_and_nothing_else(capsys):
     assert (out, err) == (f"{texts['result']}{os.linesep}", "")
 
 
-def test_a_dotenv_file_is_data_for_every_reader(tmp_path):
-    """GitLab allows no spaces and no quotes, and a shell that sources the file runs nothing of it."""
+def test_a_dotenv_file_cannot_run_code_in_a_shell(tmp_path):
+    """GitLab accepts neither spaces nor quotes, so both are replaced."""
     path = tmp_path / "stormkit.env"
     hostile = BUILT._replace(reason="The build failed; touch owned", branch="a$(touch owned)`touch owned`|&'\"\\b")
     JsonOutput(as_json=False, dotenv=str(path)).write(values(results.of_deployments((hostile,)), GitHubWrites()))

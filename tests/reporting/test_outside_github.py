@@ -1,4 +1,4 @@
-"""The end of a step where there is no GitHub to tell."""
+"""Inputs about reports to GitHub, in a run outside GitHub."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from stormkit_action.reporting.step_files import JsonOutput
 
 
 @pytest.mark.parametrize(
-    ("inputs", "said"),
+    ("inputs", "warning"),
     [
         ({}, ""),
         ({"COMMENT": "false", "GITHUB-DEPLOYMENT": "auto"}, ""),
@@ -17,10 +17,10 @@ from stormkit_action.reporting.step_files import JsonOutput
         ({"COMMENT": "true", "GITHUB-DEPLOYMENT": "true"}, "No comment and no GitHub Deployment: this is not"),
     ],
 )
-def test_outside_github_it_warns_of_what_was_asked_for(capsys, inputs, said):
-    given = {"API-KEY": "SK_sandbox", "API-URL": "http://127.0.0.1:9", "BRANCH": "main", "TIMEOUT": "1s", **inputs}
-    environ = {f"INPUT_{name}": text for name, text in given.items()}
+def test_outside_github_a_requested_report_is_a_warning(capsys, inputs, warning):
+    values = {"API-KEY": "SK_sandbox", "API-URL": "http://127.0.0.1:9", "BRANCH": "main", "TIMEOUT": "1s", **inputs}
+    environ = {f"INPUT_{name}": text for name, text in values.items()}
     assert main.main(environ, console=PlainConsole(), files=JsonOutput(as_json=False), clock=FakeClock()) == 1
     log = capsys.readouterr().err
-    assert said in log
-    assert ("not a step of a GitHub workflow" in log) is bool(said)
+    assert warning in log
+    assert ("not a step of a GitHub workflow" in log) is bool(warning)

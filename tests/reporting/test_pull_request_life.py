@@ -1,7 +1,7 @@
-"""A pull request's whole life, in any order: what is shown on GitHub is always so.
+"""Random histories of a pull request: comment and GitHub Deployments always show what Stormkit has.
 
-The whole program runs in this process, with two sites that have a key each, against a local Stormkit and a local
-GitHub. A failing history is shrunk by hypothesis to the shortest one, and printed.
+The whole program runs in this process for two sites with a key each, against a local Stormkit and a local GitHub.
+Hypothesis shrinks a failing history to the shortest one and prints it.
 """
 
 import itertools
@@ -29,14 +29,14 @@ from stormkit_action.reporting.console import PlainConsole
 from stormkit_action.reporting.rows import Row, State
 from stormkit_action.state import FINISHED, STARTED
 
-# Histories of each of the parts that run beside each other.
-HISTORIES, PARTS = 125, 4
+# The histories are divided into parts so that test workers share them.
+HISTORIES_PER_PART, PARTS = 125, 4
 SITES = {"SK_sandbox": "305", "SK_docs": "306"}
 QUEUE = f"gh-readonly-queue/main/pr-42-{'a' * 40}"
 ACTIVE = ("success", "in_progress", "queued", "pending", "")
 
-# What may happen; some begin a run, which the two sites are steps of.
-HAPPENINGS = st.one_of(
+# The steps of a history. Most start a workflow run with one step for each site.
+TRANSITIONS = st.one_of(
     st.sampled_from(["push", "label", "comment", "close", "reopen", "merge queue", "late push", "late close", "start"]),
     st.tuples(st.just("rerun"), st.integers(0, 5)),
     st.tuples(st.just("cancelled push"), st.sampled_from([0.0, 0.2, 0.5, 1.0])),
@@ -44,8 +44,8 @@ HAPPENINGS = st.one_of(
 )
 
 
-class Silent(PlainConsole):
-    """A log that nobody reads."""
+class SilentConsole(PlainConsole):
+    """A console that prints nothing, but fails the test on a bug."""
 
     def line(self, text: str = "") -> None:
         """Print nothing."""
@@ -58,8 +58,8 @@ class Silent(PlainConsole):
 
 
 @dataclass
-class Files:
-    """A step's files, in memory."""
+class MemoryFiles:
+    """StepFiles that keep outputs and state in memory."""
 
     outputs: dict[str, str] = field(default_factory=dict)
     state: dict[str, str] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Files:
         self.outputs.update(texts)
 
     def write_summary(self, markdown: str) -> None:
-        """Nobody reads it."""
+        """Drop the summary, which no check reads."""
 
     def save_state(self, name: str, text: str) -> None:
         self.state[name] = text
@@ -76,7 +76,7 @@ class Files:
 
 @dataclass
 class Run:
-    """A workflow run, which keeps its id and its payload when it is run again."""
+    """A workflow run; a rerun has the same id and payload."""
 
     id: int
     event: str
@@ -84,8 +84,8 @@ class Run:
     attempt: int = 0
 
 
-class Life:
-    """A pull request, the runs that were started for it, and what must hold after each."""
+class PullRequestLife:
+    """A pull request, its workflow runs, and the checks after each transition."""
 
     def __init__(self, stormkit: Stormkit, github: GitHub, clock: FakeClock, directory: Any) -> None:
         self.stormkit, self.github, self.clock, self.directory = stormkit, github, clock, directory
@@ -93,7 +93,7 @@ class Life:
         self.waiting: list[Run] = []
         self.numbers = itertools.count(1)
         self.is_cleaned = True
-        # A step that is cancelled has no time to create what is missing.
+        # A cancelled step has no time to create a missing GitHub Deployment.
         self.was_cancelled = False
         self.sha = 0
 
@@ -105,10 +105,10 @@ class Life:
     def is_open(self) -> bool:
         return self.pull_request.state == "open"
 
-    def happen(self, happening: Any) -> None:
-        """Let it happen, and look whether everything is so."""
-        name, argument = happening if isinstance(happening, tuple) else (happening, None)
-        before = self.alive()
+    def apply(self, transition: Any) -> None:
+        """Carry out a transition, and check everything that GitHub shows."""
+        name, argument = transition if isinstance(transition, tuple) else (transition, None)
+        before = self.available()
         was_open = self.is_open
         match name:
             case "push" | "late push" | "cancelled push" if self.is_open:
@@ -156,7 +156,7 @@ class Life:
         return Run(id=100 + next(self.numbers), event=event, payload=deepcopy(payload))
 
     def start(self, run: Run, cancel_after: float | None = None) -> None:
-        """Run it, or run it again: a step for each site, and their post steps where these are left something."""
+        """Run or rerun a workflow: a step for each site, and its post step if the step did not finish."""
         if run not in self.runs:
             self.runs.append(run)
         run.attempt += 1
@@ -168,7 +168,7 @@ class Life:
             self.is_cleaned = True
 
     def queue(self) -> None:
-        """The merge queue's recipe: deploy the queue's branch, then delete what was deployed."""
+        """Run the merge queue's recipe, which deploys the queue's branch and then deletes the deployment."""
         self.stormkit.push(QUEUE, "b" * 40)
         self.github.state.add_branch(QUEUE, "b" * 40)
         payload = events.load("merge_group_checks_requested")
@@ -180,28 +180,30 @@ class Life:
 
     def step(self, run: Run, key: str, inputs: dict[str, str], cancel_after: float | None = None) -> dict[str, str]:
         self.clock.advance(1)
-        given = {"api-key": key, "api-url": self.stormkit.url, "github-token": TOKEN, **inputs}
+        values = {"api-key": key, "api-url": self.stormkit.url, "github-token": TOKEN, **inputs}
         file = self.directory / "event.json"
         file.write_text(json.dumps(run.payload))
         environ = {
             **events.environment_for(run.event, run.payload),
-            **{f"INPUT_{name.upper()}": text for name, text in given.items()},
+            **{f"INPUT_{name.upper()}": text for name, text in values.items()},
             "GITHUB_API_URL": self.github.url,
             "GITHUB_EVENT_PATH": str(file),
             "GITHUB_RUN_ID": str(run.id),
             "GITHUB_RUN_ATTEMPT": str(run.attempt),
         }
-        files, clock = Files(), self.clock.uncancelled()
+        files, clock = MemoryFiles(), self.clock.uncancelled()
         if cancel_after is not None:
             clock.cancel_after = clock.passed + cancel_after
             self.was_cancelled = True
-        main(environ, console=Silent(), files=files, clock=clock)
+        main(environ, console=SilentConsole(), files=files, clock=clock)
         if files.state.get(FINISHED) != "true" and files.state.get(STARTED):
             state = {f"STATE_{name}": text for name, text in files.state.items()}
-            post.finish({**environ, **state}, console=Silent(), files=Files(), clock=self.clock.uncancelled())
+            post.finish(
+                {**environ, **state}, console=SilentConsole(), files=MemoryFiles(), clock=self.clock.uncancelled()
+            )
         return files.outputs
 
-    def alive(self) -> set[str]:
+    def available(self) -> set[str]:
         """The deployments of the branch that can be opened."""
         return {
             deployment.id
@@ -215,14 +217,14 @@ class Life:
         return read_rows(comments[0].body) if comments else ()
 
     def check(self, before: set[str], *, was_open: bool) -> None:
-        alive, rows = self.alive(), self.rows()
+        available, rows = self.available(), self.rows()
         if was_open and self.is_open:
-            assert before <= alive, "nothing of an open pull request is ever deleted"
+            assert before <= available, "nothing of an open pull request is ever deleted"
         assert len({row.env_id for row in rows}) == len(rows), "one row a site"
         for row in rows:
             assert row.state is not State.BUILDING
-            assert not row.ready or row.deployment_id in alive, "what is ready can be opened"
-            assert not row.good_url or row.good_id in alive, "a link that is offered is alive"
+            assert not row.ready or row.deployment_id in available, "what is ready can be opened"
+            assert not row.good_url or row.good_id in available, "an offered link is alive"
         active: dict[str, list[str]] = {env_id: [] for env_id in SITES.values()}
         for deployment in self.github.state.deployments:
             if deployment.state in ACTIVE:
@@ -230,39 +232,39 @@ class Life:
                 active[deployment.payload["env-id"]].append(deployment.payload["deployment-id"])
         for env_id, deployment_ids in active.items():
             assert len(deployment_ids) <= 1, "one active GitHub Deployment a site"
-            assert set(deployment_ids) <= alive, "what is active can be opened"
+            assert set(deployment_ids) <= available, "what is active can be opened"
             [row] = [row for row in rows if row.env_id == env_id] or [None]
             if row is not None and row.ready and not self.was_cancelled:
                 assert deployment_ids == [row.deployment_id], "what is ready has an active GitHub Deployment"
             offered = {row.good_id} if row is not None else set()
             assert set(deployment_ids) <= offered, "the GitHub Deployment and the comment show the same"
         if not self.is_open and self.is_cleaned and not self.waiting:
-            assert not alive, "nothing of a closed pull request is left"
+            assert not available, "nothing of a closed pull request is left"
             assert not any(active.values()), "nor is a GitHub Deployment active"
 
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    # requests looks through the whole environment for proxies twice a request, a fifth of a history's time.
+    # requests searches the environment for proxies twice a request, which takes a fifth of the time.
     with mock.patch.dict(os.environ, clear=True):
         yield tmp_path_factory.mktemp("life")
 
 
 @settings(
-    max_examples=HISTORIES,
+    max_examples=HISTORIES_PER_PART,
     phases=(Phase.generate, Phase.shrink),
     suppress_health_check=list(HealthCheck),
     database=None,
     print_blob=False,
 )
-@given(st.lists(HAPPENINGS, min_size=1, max_size=5))
+@given(st.lists(TRANSITIONS, min_size=1, max_size=5))
 @pytest.mark.parametrize("part", range(PARTS))
-def test_whatever_happens_to_a_pull_request_what_is_shown_is_so(directory, part, history):
+def test_github_always_shows_what_stormkit_has_in_any_history_of_a_pull_request(directory, part, history):
     clock = FakeClock()
     with Stormkit(clock=clock.monotonic) as stormkit, GitHub() as github:
         stormkit.default_build = Build(seconds=0.0)
         stormkit.add_environment("306", name="docs")
         stormkit.add_key("SK_docs", env_id="306")
-        life = Life(stormkit, github, clock, directory)
-        for happening in history:
-            life.happen(happening)
+        life = PullRequestLife(stormkit, github, clock, directory)
+        for transition in history:
+            life.apply(transition)

@@ -1,4 +1,4 @@
-"""The comment's rows: which one is newer, what they hand on, and how they travel."""
+"""The comment's rows: which of two is newer, how changes apply, and how rows are encoded."""
 
 import base64
 import itertools
@@ -36,6 +36,7 @@ BUILDING = READY._replace(state=State.BUILDING, preview_url="", updated=900)
 
 
 def put(*rows: Row, before: tuple[Row, ...] = ()) -> tuple[Row, ...]:
+    """The rows after `rows` were written to a comment that had `before`."""
     return Change(rows=rows).apply(before)
 
 
@@ -52,14 +53,14 @@ def put(*rows: Row, before: tuple[Row, ...] = ()) -> tuple[Row, ...]:
         pytest.param(READY._replace(state=State.FAILED, updated=1001), READY, id="a later end"),
     ],
 )
-def test_newer(one, other):
+def test_one_row_is_newer_than_the_other_in_any_order_of_writing(one, other):
     assert is_newer(one, other)
     assert not is_newer(other, one)
     assert put(other, before=(one,))[0].state is one.state
     assert put(one, before=(other,))[0].state is one.state
 
 
-def test_of_two_different_rows_never_both_are_newer():
+def test_exactly_one_of_two_rows_is_newer():
     rows = [
         READY._replace(state=state, run_id=run, attempt=attempt, deployment_id=deployment, job=job)
         for state, run, attempt, deployment, job in itertools.product(
@@ -70,7 +71,7 @@ def test_of_two_different_rows_never_both_are_newer():
         assert is_newer(one, other) is not is_newer(other, one)
 
 
-def test_a_change_can_be_made_again():
+def test_applying_a_change_twice_changes_nothing_more():
     change = Change(rows=(READY, BUILDING._replace(label="shop")))
     once = change.apply((BUILDING._replace(label="other"),))
     assert [row.label for row in once] == ["other", "docs", "shop"]
@@ -90,12 +91,12 @@ def test_a_change_can_be_made_again():
         ((READY._replace(label="shop"),), False),
     ],
 )
-def test_what_holds_a_change(rows, holds):
+def test_rows_hold_a_change_if_they_have_it_or_something_newer(rows, holds):
     assert Change(rows=(READY,)).holds(rows) is holds
 
 
 @pytest.mark.parametrize("state", [State.BUILDING, State.FAILED, State.STOPPED, State.CANCELLED, State.TIMED_OUT])
-def test_the_last_good_link_stays(state):
+def test_the_last_good_link_stays_while_newer_builds_do_not_succeed(state):
     good = put(READY)
     after = put(READY._replace(run_id=8, state=state, sha="other", preview_url="", deployment_id="8242"), before=good)
     later = put(READY._replace(run_id=9, state=State.BUILDING, preview_url="", deployment_id="8243"), before=after)
@@ -103,7 +104,7 @@ def test_the_last_good_link_stays(state):
         assert (row.good_url, row.good_sha, row.good_id) == ("https://docs.example.com", "6dcb09b", "8241")
 
 
-def test_a_newer_good_link_replaces_it():
+def test_a_newer_good_link_replaces_the_last_one():
     newer = READY._replace(run_id=8, preview_url="https://new.example.com", deployment_id="8242")
     [after] = put(newer, before=put(READY))
     assert (after.good_url, after.good_id) == ("https://new.example.com", "8242")
@@ -118,7 +119,7 @@ def test_a_rerun_of_an_old_run_is_newer_than_what_began_before_it():
     assert put(first, before=(row,)) == (row,)
 
 
-def test_a_row_is_left_alone_because_a_step_that_began_later_wrote_it():
+def test_a_change_is_superseded_by_rows_of_a_step_that_began_later():
     older, newer = READY._replace(run_id=9, began=1), READY._replace(run_id=7, began=2)
     change = Change(rows=(older,))
     assert change.superseded_by(change.apply(put(newer))) == put(newer)
@@ -134,7 +135,7 @@ def test_merging_comments_keeps_the_newest_of_each_label_and_every_good_link():
         assert merged["shop"] == shop
 
 
-def test_two_environments_of_one_label_are_two_rows():
+def test_two_environments_with_one_label_have_two_rows():
     other = READY._replace(env_id="306", deployment_id="9000", began=5)
     both = put(other, before=put(READY))
     assert [row.env_id for row in both] == ["305", "306"]
@@ -146,31 +147,31 @@ def test_two_environments_of_one_label_are_two_rows():
     ]
 
 
-def test_a_row_of_an_unknown_environment_is_about_the_only_one_of_its_label():
+def test_a_row_without_an_environment_updates_the_only_row_of_its_label():
     failed = READY._replace(env_id="", deployment_id="", state=State.FAILED, began=5)
     [row] = put(failed, before=put(READY))
     assert (row.state, row.env_id, row.good_id) == (State.FAILED, "305", "8241")
 
 
-def test_an_environment_without_a_name_keeps_the_name_it_had():
+def test_a_provisional_label_does_not_replace_a_known_name():
     nameless = READY._replace(label="Environment 305", provisional=True, state=State.FAILED, began=5)
     [row] = put(nameless, before=put(READY))
     assert (row.label, row.state, row.provisional) == ("docs", State.FAILED, False)
 
 
 @pytest.mark.parametrize(
-    ("provisional", "goes"),
+    ("provisional", "is_replaced"),
     [
         (BUILDING._replace(label="Stormkit", provisional=True), True),
         (READY._replace(label="Stormkit", provisional=True, state=State.FAILED, run_id=6), True),
-        # In a matrix every job has the same name: what failed in this run may be another job's.
+        # The jobs of a matrix share one name, so this failed row of the run may be another job's.
         (READY._replace(label="Stormkit", provisional=True, state=State.FAILED, deployment_id=""), False),
         (BUILDING._replace(label="Stormkit", provisional=True, job="other"), False),
         (BUILDING._replace(label="Stormkit"), False),
     ],
 )
-def test_a_row_without_a_name_gives_way_to_its_own(provisional, goes):
-    assert (provisional not in put(READY, before=(provisional,))) is goes
+def test_a_provisional_row_is_replaced_by_its_own_final_row_only(provisional, is_replaced):
+    assert (provisional not in put(READY, before=(provisional,))) is is_replaced
 
 
 @pytest.mark.parametrize(
@@ -179,11 +180,11 @@ def test_a_row_without_a_name_gives_way_to_its_own(provisional, goes):
         ({"label": "docs"}, ["docs"]),
         ({"label": "another name", "env_id": "305"}, ["docs", "old docs"]),
         ({"label": "Stormkit", "provisional": True}, []),
-        # What is not known to be of this environment is not touched, even if it is the only one.
+        # The row names another environment, so it stays, even though its label matches.
         ({"label": "docs", "env_id": "306"}, []),
     ],
 )
-def test_removing_an_environment(removed, labels):
+def test_removing_an_environment_marks_only_its_own_rows(removed, labels):
     before = put(READY, READY._replace(label="shop", env_id="307"), READY._replace(label="old docs"))
     gone = Row(state=State.REMOVED, run_id=8, updated=2000, **removed)
     change = Change(removed=(gone,))
@@ -195,7 +196,7 @@ def test_removing_an_environment(removed, labels):
     assert not any(row.preview_url or row.good_url for row in after if row.state is State.REMOVED)
 
 
-def test_a_newer_run_keeps_its_row_when_an_older_one_cleans_up():
+def test_an_older_cleanup_does_not_remove_a_newer_run_s_row():
     gone = Row(label="docs", state=State.REMOVED, run_id=6)
     assert Change(removed=(gone,)).apply((READY,)) == (READY,)
 
@@ -221,7 +222,7 @@ FAILED_AFTER_READY = put(
         pytest.param(STOPPED, put(READY), State.READY, "8241", id="a stop ends nothing that is ready"),
     ],
 )
-def test_what_a_command_ended_is_no_longer_offered(ended, before, state, good_id):
+def test_a_deployment_that_a_command_ended_is_no_longer_offered(ended, before, state, good_id):
     change = Change(ended=(ended,))
     [row] = change.apply(before)
     assert (row.state, row.good_id, bool(row.good_url)) == (state, good_id, bool(good_id))
@@ -230,25 +231,25 @@ def test_what_a_command_ended_is_no_longer_offered(ended, before, state, good_id
     assert change.holds(before) is (before == (row,))
 
 
-def test_what_was_deleted_does_not_come_back_when_its_own_step_ends_later():
+def test_a_deleted_deployment_stays_removed_when_its_own_step_ends_later():
     [removed] = Change(ended=(DELETED,)).apply(put(BUILDING))
     assert put(READY, before=(removed,))[0].state is State.REMOVED
     again = READY._replace(deployment_id="8242")
     assert put(again, before=(removed,))[0].state is State.READY
 
 
-def test_rows_travel():
+def test_decoding_encoded_rows_returns_them():
     rows = (READY, BUILDING._replace(label="ü | <!-- --> @mona", tail="x" * 5000, ready_at=1234, provisional=True))
     assert decode(encode(rows)) == rows
     assert encode(rows).isascii()
 
 
-def packed(document: object) -> str:
+def encoded(document: object) -> str:
     return base64.b64encode(zlib.compress(json.dumps(document).encode())).decode()
 
 
 @pytest.mark.parametrize(
-    "word",
+    "state",
     [
         "",
         "not base64!",
@@ -257,13 +258,13 @@ def packed(document: object) -> str:
         base64.b64encode(zlib.compress(b"no json")).decode(),
         base64.b64encode(zlib.compress(b"[" * 100_000)).decode(),
         base64.b64encode(zlib.compress(b'{"version": 1, "rows": "' + b"x" * 2_000_000)).decode(),
-        packed([]),
-        packed({"version": VERSION + 1, "rows": [{"label": "docs", "state": "ready"}]}),
-        packed({"version": VERSION, "rows": {"label": "docs"}}),
+        encoded([]),
+        encoded({"version": VERSION + 1, "rows": [{"label": "docs", "state": "ready"}]}),
+        encoded({"version": VERSION, "rows": {"label": "docs"}}),
     ],
 )
-def test_a_broken_state_is_no_rows(word):
-    assert decode(word) == ()
+def test_a_broken_state_is_decoded_as_no_rows(state):
+    assert decode(state) == ()
 
 
 @pytest.mark.threat("A hostile comment author")
@@ -281,26 +282,26 @@ def test_a_broken_state_is_no_rows(word):
         {"label": "docs", "state": "ready", "updated": -1},
         {"label": "docs", "state": "ready", "updated": LATEST_S + 1},
         {"label": "docs", "state": "ready", "updated": 1.5},
-        # Longer than Python reads as a number.
+        # Longer than int() accepts.
         {"label": "docs", "state": "ready", "deployment_id": "9" * 5000},
     ],
 )
 def test_a_broken_row_is_left_out(entry):
     good = {"label": "shop", "state": "ready", "from the future": [], "github_id": "1", "active_ids": "9" * 5000}
-    assert decode(packed({"version": VERSION, "rows": [entry, good]})) == (Row(label="shop", state=State.READY),)
+    assert decode(encoded({"version": VERSION, "rows": [entry, good]})) == (Row(label="shop", state=State.READY),)
 
 
-def test_more_rows_than_a_comment_can_hold_are_not_read():
+def test_rows_beyond_the_limit_are_not_decoded():
     rows = [{"label": str(number), "state": "ready"} for number in range(MAX_ROWS + 5)]
-    assert len(decode(packed({"version": VERSION, "rows": rows}))) == MAX_ROWS
+    assert len(decode(encoded({"version": VERSION, "rows": rows}))) == MAX_ROWS
 
 
-def test_links_and_texts_from_outside_are_made_safe():
+def test_unsafe_links_and_texts_are_sanitized_when_decoded():
     entry = {
         "label": "\ud800",
         "state": "ready",
         "preview_url": "javascript:alert(1)",
         "good_url": "https://x.example.com",
     }
-    [row] = decode(packed({"version": VERSION, "rows": [entry]}))
+    [row] = decode(encoded({"version": VERSION, "rows": [entry]}))
     assert (row.label, row.preview_url, row.good_url) == ("?", "", "https://x.example.com")

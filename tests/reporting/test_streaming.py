@@ -1,4 +1,4 @@
-"""`build-log: stream` of the whole program: what a person sees in the step's log while a build runs."""
+"""`build-log: stream`: what the step's log shows while a build runs, with the whole program as a process."""
 
 import re
 from pathlib import Path
@@ -19,10 +19,10 @@ HOSTILE = (
 
 
 def runner(stormkit: Stormkit, directory: Path, **inputs: str) -> Runner:
-    given = {"api-key": ENV_KEY, "api-url": stormkit.url, "build-log": "stream"}
-    given |= {"comment": "false", "github-deployment": "false"}
-    given |= {name.replace("_", "-"): value for name, value in inputs.items()}
-    return Runner(event="push_branch", inputs=given, directory=directory, secrets=[ENV_KEY, USER_KEY])
+    values = {"api-key": ENV_KEY, "api-url": stormkit.url, "build-log": "stream"}
+    values |= {"comment": "false", "github-deployment": "false"}
+    values |= {name.replace("_", "-"): value for name, value in inputs.items()}
+    return Runner(event="push_branch", inputs=values, directory=directory, secrets=[ENV_KEY, USER_KEY])
 
 
 def run(stormkit: Stormkit, directory: Path, **inputs: str) -> Finished:
@@ -30,7 +30,7 @@ def run(stormkit: Stormkit, directory: Path, **inputs: str) -> Finished:
 
 
 def groups(finished: Finished) -> list[tuple[str, list[str]]]:
-    """The log's groups with their lines, without the marks of the commands that are stopped."""
+    """The log's groups as titles and lines, without stop-commands and its tokens."""
     found: list[tuple[str, list[str]]] = []
     inside = False
     for line in finished.shown.splitlines():
@@ -45,7 +45,7 @@ def groups(finished: Finished) -> list[tuple[str, list[str]]]:
     return found
 
 
-def test_each_line_is_shown_once_in_the_group_of_its_step(tmp_path):
+def test_each_streamed_line_is_shown_once_in_the_group_of_its_step(tmp_path):
     with Stormkit() as stormkit:
         checks = [Step(title="e2e", message="12 passed\n")]
         stormkit.next_build(seconds=3, steps=STEPS, checks=checks, check_seconds=0.5)
@@ -60,12 +60,12 @@ def test_each_line_is_shown_once_in_the_group_of_its_step(tmp_path):
     for step in (*STEPS, checks[0]):
         for line in step.message.splitlines():
             assert lines.count(line) == 1, line
-    # In a build of three seconds the log is read some times, and its lines come as they are written.
+    # The log was read several times during the three seconds of the build.
     assert 2 <= len([request for request in reads if "logs" in request.query]) <= 5
     assert finished.log.index("install 0\n") < finished.log.index("build 0\n") < finished.log.index("12 passed")
 
 
-def test_it_is_shown_as_it_happens(tmp_path):
+def test_lines_are_shown_while_the_build_runs(tmp_path):
     with Stormkit() as stormkit:
         stormkit.next_build(seconds=60, steps=STEPS)
         step = runner(stormkit, tmp_path, on_cancel="leave").start()
@@ -78,7 +78,7 @@ def test_it_is_shown_as_it_happens(tmp_path):
 
 @pytest.mark.threat("A hostile build log")
 @pytest.mark.parametrize("ok", [True, False])
-def test_hostile_output_does_nothing(tmp_path, ok):
+def test_hostile_streamed_output_issues_no_command(tmp_path, ok):
     with Stormkit() as stormkit:
         steps = [Step(title="::error::npm install", message=HOSTILE), Step(title="build", message=HOSTILE, ok=ok)]
         stormkit.next_build(seconds=1.5, steps=steps, outcome="success" if ok else "failed")
@@ -95,7 +95,7 @@ def test_hostile_output_does_nothing(tmp_path, ok):
     assert finished.problems == []
 
 
-def test_several_environments_share_the_log_line_by_line(tmp_path):
+def test_logs_of_several_environments_are_streamed_side_by_side(tmp_path):
     names = {"docs": "306", "site": "307", "blog": "308"}
     with Stormkit() as stormkit:
         for name, env_id in names.items():

@@ -1,3 +1,5 @@
+"""The job summary's markdown, and the list in the log."""
+
 import re
 
 import pytest
@@ -19,7 +21,7 @@ def _many(count: int, pattern: DeploymentResult) -> tuple[DeploymentResult, ...]
     return tuple(pattern._replace(label=f"site-{number}", deployment_id=str(9000 - number)) for number in range(count))
 
 
-def test_many_deployments_are_bounded_and_what_is_left_out_is_counted() -> None:
+def test_many_deployments_are_cut_and_what_is_left_out_is_counted() -> None:
     text = summary.render(results.of_deployments(_many(300, FAILED_RESULT)))
     assert "200 more deployments are not shown." in text
     assert text.count("| Steps of ") == summary.MAX_TIMELINES
@@ -29,7 +31,7 @@ def test_many_deployments_are_bounded_and_what_is_left_out_is_counted() -> None:
 
 
 @pytest.mark.parametrize("listed", [False, True])
-def test_a_summary_never_exceeds_what_github_takes(listed: bool) -> None:
+def test_a_summary_never_exceeds_github_s_limit(listed: bool) -> None:
     pattern = HOSTILE_RESULT
     assert pattern.deployment is not None
     long = f"/{'x' * 1900}"
@@ -40,7 +42,7 @@ def test_a_summary_never_exceeds_what_github_takes(listed: bool) -> None:
     assert "left out" in text or "not shown" in text
 
 
-def test_an_unknown_duration_and_no_log_give_no_timeline() -> None:
+def test_without_a_log_there_is_no_timeline() -> None:
     deployment = SUMMARIES["ready"].deployments[0].deployment
     assert deployment is not None
     bare = SUMMARIES["ready"].deployments[0]._replace(deployment=deployment._replace(logs=(), status_checks=()))
@@ -81,7 +83,7 @@ def test_a_thousand_listed_deployments_are_a_table_in_the_log_too() -> None:
     assert f"\n\n{lines[-1]}" in summary.render(results.of_listing(_many(1000, pattern)))
 
 
-def test_nothing_to_list_is_said() -> None:
+def test_an_empty_list_says_so() -> None:
     assert table.list_as_text(()) == ["There are no deployments."]
 
 
@@ -106,7 +108,7 @@ _BAR = '<code aria-hidden="true">'
 
 
 def _rows_of(*steps: LogStep, checks: tuple[LogStep, ...] = ()) -> list[str]:
-    """The rows of the steps' table."""
+    """The rows of the table that shows the steps of a build."""
     deployment = Deployment(id="8241", status=Status.SUCCESS, logs=steps, status_checks=checks)
     text = summary.render(
         results.of_deployments((FAILED_RESULT._replace(deployment=deployment, status=Outcome.SUCCESS),))
@@ -119,7 +121,7 @@ def _rows_of(*steps: LogStep, checks: tuple[LogStep, ...] = ()) -> list[str]:
     return table_lines[: table_lines.index("")] if "" in table_lines else table_lines
 
 
-def test_steps_and_status_checks_follow_each_other_on_one_scale() -> None:
+def test_steps_and_status_checks_share_one_scale() -> None:
     rows = _rows_of(*_steps(5.0, 10.0, title="npm install"), checks=_steps(5.0, title="npm run e2e"))
     assert rows == [
         f"| ✅ npm install, 5s | {_BAR}█████···············</code> |",
@@ -128,8 +130,8 @@ def test_steps_and_status_checks_follow_each_other_on_one_scale() -> None:
     ]
 
 
-def test_a_step_whose_own_time_is_not_known_has_no_bar() -> None:
-    """Real servers count the status checks into the step before them."""
+def test_a_step_whose_own_duration_is_unknown_has_no_bar() -> None:
+    """Real servers add the time of the status checks to the step before them."""
     rows = _rows_of(*_steps(4.0), *_steps(8.0, title="deploy"), checks=_steps(8.0, title="npm run e2e"))
     assert rows == [
         f"| ✅ step, 4s | {_BAR}███████·············</code> |",
@@ -138,7 +140,7 @@ def test_a_step_whose_own_time_is_not_known_has_no_bar() -> None:
     ]
 
 
-def test_the_bars_of_several_builds_have_one_scale() -> None:
+def test_the_bars_of_several_builds_share_one_scale() -> None:
     builds = [FAILED_RESULT._replace(label=name, status=Outcome.SUCCESS) for name in ("docs", "shop")]
     times = {"docs": 40.0, "shop": 10.0}
     for place, (name, seconds) in enumerate(times.items()):
@@ -154,18 +156,18 @@ def test_a_failed_step_is_marked_in_words_too() -> None:
 
 
 @pytest.mark.parametrize("durations", [(), (0.0,), (0.0, 0.0), (24 * 3600 + 1.0,), (1e300, 1e300)])
-def test_durations_that_no_build_has_are_not_drawn(durations: tuple[float, ...]) -> None:
+def test_implausible_durations_are_not_drawn(durations: tuple[float, ...]) -> None:
     assert _rows_of(*_steps(*durations)) == []
 
 
-def test_many_steps_share_the_last_row() -> None:
+def test_steps_beyond_the_limit_share_the_last_row() -> None:
     rows = _rows_of(*_steps(*[1.0] * 100))
     assert len(rows) == summary.MAX_STEPS
     assert rows[-1].startswith(f"| ✅ {100 - summary.MAX_STEPS + 1} more steps, 1m&nbsp;01s | ")
 
 
 @pytest.mark.parametrize("share", [1e-9, 0.001, 1.0])
-def test_every_step_has_a_bar_of_the_whole_width(share: float) -> None:
+def test_every_step_has_a_visible_bar_of_full_width(share: float) -> None:
     for row in _rows_of(*_steps(1.0, share, 1.0)):
         bar = re.findall("<code[^>]*>(.*)</code>", row)[0]
         assert len(bar) == summary.BAR_CHARACTERS

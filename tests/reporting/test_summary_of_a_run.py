@@ -1,4 +1,4 @@
-"""The job summary of whole runs, over real HTTP."""
+"""The job summary of whole steps, run as a process."""
 
 import json
 from pathlib import Path
@@ -21,19 +21,19 @@ def _run(stormkit: Stormkit, directory: Path, **inputs: str) -> Runner:
 
 
 @pytest.mark.parametrize("job_summary", ["true", "false"])
-def test_a_success_draws_its_steps_and_reads_the_log_for_nothing_else(tmp_path: Path, job_summary: str) -> None:
+def test_a_success_reads_its_log_only_to_draw_its_steps(tmp_path: Path, job_summary: str) -> None:
     with Stormkit() as stormkit:
         stormkit.next_build(seconds=0.2, reported=42)
         finished = _run(stormkit, tmp_path, job_summary=job_summary).run()
         with_logs = [request for request in stormkit.requests if request.query.get("logs")]
     assert finished.exit_code == 0
-    drawn = job_summary == "true"
-    assert ("| Steps of " in finished.summary) == drawn
-    assert ("| <b>hello-world / production</b> | 436 bytes | none | none |" in finished.summary) == drawn
-    assert len(with_logs) == drawn
+    has_summary = job_summary == "true"
+    assert ("| Steps of " in finished.summary) == has_summary
+    assert ("| <b>hello-world / production</b> | 436 bytes | none | none |" in finished.summary) == has_summary
+    assert len(with_logs) == has_summary
 
 
-def test_a_failure_shows_its_step_in_the_timeline_and_its_last_lines(tmp_path: Path) -> None:
+def test_a_failure_shows_the_failed_step_and_its_last_lines(tmp_path: Path) -> None:
     with Stormkit() as stormkit:
         stormkit.next_build(seconds=0.2, outcome="failed", reported=42)
         finished = _run(stormkit, tmp_path).run()
@@ -42,7 +42,7 @@ def test_a_failure_shows_its_step_in_the_timeline_and_its_last_lines(tmp_path: P
     assert "exit status 2" in finished.summary
 
 
-def test_a_list_is_one_table_in_log_and_summary(tmp_path: Path) -> None:
+def test_a_list_is_a_table_in_log_and_summary(tmp_path: Path) -> None:
     with Stormkit() as stormkit:
         for _ in range(600):
             stormkit.add_deployment(branch="docs", status="success", duration=42)

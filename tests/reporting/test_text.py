@@ -1,3 +1,5 @@
+"""Foreign text made printable, and numbers made readable."""
+
 import pytest
 
 from stormkit_action.text import duration, one_line, redact, redact_json, size, strip_controls, tail
@@ -19,7 +21,7 @@ from stormkit_action.text import duration, one_line, redact, redact_json, size, 
         ("🧪 ⚠️ é 漢", "🧪 ⚠️ é 漢"),
     ],
 )
-def test_plain_text_reads_as_what_it_is(text: str, shown: str) -> None:
+def test_control_characters_are_stripped(text: str, shown: str) -> None:
     assert strip_controls(text) == shown
 
 
@@ -35,7 +37,7 @@ def test_plain_text_reads_as_what_it_is(text: str, shown: str) -> None:
         ("x" * 10_000_000, 10, "xxxxxxxxx…"),
     ],
 )
-def test_one_line_has_a_limit(text: str, limit: int, line: str) -> None:
+def test_one_line_collapses_whitespace_and_cuts_to_its_limit(text: str, limit: int, line: str) -> None:
     assert one_line(text, limit) == line
 
 
@@ -49,11 +51,11 @@ def test_one_line_has_a_limit(text: str, limit: int, line: str) -> None:
         ("x\n" * 10_000_000 + "end", 2, 100, "x\nend"),
     ],
 )
-def test_a_tail_is_the_end(text: str, lines: int, characters: int, end: str) -> None:
+def test_a_tail_has_the_last_lines_and_characters(text: str, lines: int, characters: int, end: str) -> None:
     assert tail(text, lines=lines, characters=characters) == end
 
 
-def test_secrets_are_replaced_everywhere_and_short_ones_are_none() -> None:
+def test_secrets_are_redacted_in_text_and_json_unless_too_short() -> None:
     assert redact("key SK_123456 and ab", ["SK_123456", "ab", ""]) == "key *** and ab"
     document = {"SK_123456": ["x SK_123456", 1, None, {"a": "\ud800"}]}
     assert redact_json(document, ("SK_123456",)) == {"***": ["x ***", 1, None, {"a": "?"}]}
@@ -73,7 +75,7 @@ def test_secrets_are_replaced_everywhere_and_short_ones_are_none() -> None:
         (1e300, "999h 59m"),
     ],
 )
-def test_durations_read_well(seconds: float, shown: str) -> None:
+def test_durations_are_formatted_for_people(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown
 
 
@@ -93,5 +95,5 @@ def test_durations_read_well(seconds: float, shown: str) -> None:
         (12_345_678_901, "12.3 GB"),
     ],
 )
-def test_sizes_read_well(count: int, shown: str) -> None:
+def test_sizes_are_formatted_for_people(count: int, shown: str) -> None:
     assert size(count) == shown

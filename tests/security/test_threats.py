@@ -1,4 +1,4 @@
-"""SECURITY.md's threats against the whole program, over real HTTP."""
+"""The threats in SECURITY.md, against the whole program over real HTTP."""
 
 import pytest
 
@@ -14,8 +14,8 @@ HOSTILE = (
 )
 
 
-class Recorder(Server):
-    """Answers every request alike."""
+class FixedReplyServer(Server):
+    """Answers every request with the same reply."""
 
     reply = Reply(body={})
 
@@ -24,37 +24,37 @@ class Recorder(Server):
 
 
 @pytest.fixture
-def elsewhere():
-    """Another server."""
-    with Recorder() as server:
+def foreign_server():
+    """A server that is neither Stormkit nor GitHub, to which nothing secret may be sent."""
+    with FixedReplyServer() as server:
         yield server
 
 
 @pytest.fixture
 def run(stormkit, github, tmp_path):
-    """Runs the action on the pull request."""
+    """Run the action for the pull request; inputs are keyword arguments."""
 
     def run(**inputs):
-        given = {"api-key": ENV_KEY, "api-url": stormkit.url, "poll-interval": "0.1s", **inputs}
-        made = Runner(
+        values = {"api-key": ENV_KEY, "api-url": stormkit.url, "poll-interval": "0.1s", **inputs}
+        runner = Runner(
             event="pull_request_opened",
-            inputs=given,
+            inputs=values,
             directory=tmp_path / "job",
             github_url=github.url,
             secrets=[ENV_KEY],
         )
-        return made.run()
+        return runner.run()
 
     return run
 
 
-def everything(finished, github) -> str:
-    """All that anybody gets to see."""
+def everything_shown(finished, github) -> str:
+    """All text that the action shows anywhere."""
     comments = "".join(comment.body for comment in github.state.comments())
     return f"{finished.log}{finished.summary}{finished.outputs}{finished.state}{comments}"
 
 
-def keyless(server) -> bool:
+def received_no_key(server) -> bool:
     return all(
         ENV_KEY not in f"{request.path}{request.query}{request.headers}{request.content!r}"
         for request in server.requests
@@ -77,7 +77,7 @@ def test_a_foreign_comment_with_our_marker_is_left_alone(run, github):
 
 @pytest.mark.threat("A hostile pull request")
 @pytest.mark.parametrize("outcome", ["success", "failed"])
-def test_a_hostile_commit_does_nothing_but_stand_there(run, stormkit, github, outcome):
+def test_a_hostile_commit_mentions_nobody_and_adds_no_markup(run, stormkit, github, outcome):
     stormkit.push(HEAD_BRANCH, HEAD_SHA, author=HOSTILE, message=HOSTILE)
     stormkit.next_build(seconds=0.1, outcome=outcome)
     finished = run(**{"build-log": "always"})
@@ -91,30 +91,30 @@ def test_a_hostile_commit_does_nothing_but_stand_there(run, stormkit, github, ou
 
 @pytest.mark.threat("A hostile API answer")
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_the_key_follows_no_redirect(run, stormkit, elsewhere, status):
-    with Recorder() as server:
-        server.reply = Reply(status=status, headers={"location": f"{elsewhere.url}/v1/deploy"})
+def test_the_key_is_not_sent_to_the_target_of_a_redirect(run, stormkit, foreign_server, status):
+    with FixedReplyServer() as server:
+        server.reply = Reply(status=status, headers={"location": f"{foreign_server.url}/v1/deploy"})
         finished = run(**{"api-url": server.url})
     assert finished.exit_code == 1
     assert "redirect" in finished.outputs["reason"]
-    assert elsewhere.requests == []
+    assert foreign_server.requests == []
 
 
 @pytest.mark.threat("A hostile API answer")
-def test_a_health_check_carries_no_key_wherever_it_is_led(run, stormkit, elsewhere):
-    stormkit.preview(status=302, headers={"location": f"{elsewhere.url}/"})
+def test_a_health_check_sends_no_key_even_after_a_redirect(run, stormkit, foreign_server):
+    stormkit.preview(status=302, headers={"location": f"{foreign_server.url}/"})
     finished = run(**{"health-check": "/"})
     assert finished.exit_code == 0, finished.log
-    assert elsewhere.requests
-    assert keyless(elsewhere)
-    assert all("authorization" not in request.headers for request in elsewhere.requests)
+    assert foreign_server.requests
+    assert received_no_key(foreign_server)
+    assert all("authorization" not in request.headers for request in foreign_server.requests)
 
 
 @pytest.mark.threat("A leaked log")
-def test_github_never_sees_the_key_nor_stormkit_the_token(run, stormkit, github):
+def test_github_never_receives_the_key_nor_stormkit_the_token(run, stormkit, github):
     finished = run(**{"health-check": "/"})
     assert finished.exit_code == 0, finished.log
-    assert keyless(github)
+    assert received_no_key(github)
     assert [request for request in stormkit.requests if TOKEN in str(request.headers)] == []
     assert [
         request for request in stormkit.requests if ENV_KEY in f"{request.path}{request.query}{request.content!r}"
@@ -132,15 +132,15 @@ def test_github_never_sees_the_key_nor_stormkit_the_token(run, stormkit, github)
         Reply(status=201, body={"id": f"{ENV_KEY}", "error": ENV_KEY}),
     ],
 )
-def test_a_server_that_says_the_key_back_makes_nobody_see_it(run, github, reply):
-    with Recorder() as server:
+def test_secrets_that_a_server_repeats_are_shown_nowhere(run, github, reply):
+    with FixedReplyServer() as server:
         server.reply = reply
         finished = run(**{"api-url": server.url, "timeout": "2s"})
     assert finished.exit_code == 1
     assert "Traceback" not in finished.log
-    # The runner masks what is printed; what is posted or put into files nobody does.
+    # The runner masks only what is printed, so the action must redact comments and files itself.
     commands = [f"::add-mask::{secret}\n" for secret in (ENV_KEY, TOKEN)]
-    seen = everything(finished, github)
+    seen = everything_shown(finished, github)
     for command in commands:
         seen = seen.replace(command, "")
     assert ENV_KEY not in seen
@@ -149,19 +149,19 @@ def test_a_server_that_says_the_key_back_makes_nobody_see_it(run, github, reply)
 
 @pytest.mark.parametrize("between", ["\x1b[31m", "\u200b", "\x00", "\x9b", "\u202e"], ids=ascii)
 @pytest.mark.parametrize("build_log", ["failure", "stream"])
-def test_a_key_that_a_build_prints_with_controls_inside_is_shown_nowhere(run, stormkit, github, between, build_log):
+def test_a_key_with_control_characters_in_the_build_log_is_shown_nowhere(run, stormkit, github, between, build_log):
     printed = f"{ENV_KEY[:5]}{between}{ENV_KEY[5:]}"
     stormkit.next_build(
         seconds=0.2, outcome="failed", steps=[Step(title=f"echo {printed}", message=f"{printed}\n", ok=False)]
     )
     finished = run(**{"build-log": build_log})
     assert finished.exit_code == 1
-    seen = everything(finished, github).replace(f"::add-mask::{ENV_KEY}\n", "")
+    seen = everything_shown(finished, github).replace(f"::add-mask::{ENV_KEY}\n", "")
     assert "***" in seen
     assert ENV_KEY not in strip_controls(seen)
 
 
-def test_a_log_that_is_never_to_be_shown_is_shown_nowhere(run, stormkit, github):
+def test_build_log_never_shows_no_line_of_the_log_anywhere(run, stormkit, github):
     stormkit.next_build(
         seconds=0.2, outcome="failed", steps=[Step(title="npm run build", message="a line of output\n", ok=False)]
     )
@@ -169,12 +169,12 @@ def test_a_log_that_is_never_to_be_shown_is_shown_nowhere(run, stormkit, github)
     finished = run(**{"build-log": "never"})
     assert finished.exit_code == 1
     assert finished.outputs["status"] == "failed"
-    assert "line of output" not in everything(finished, github)
+    assert "line of output" not in everything_shown(finished, github)
     assert not [request for request in stormkit.requests if "logs" in request.query]
 
 
 @pytest.mark.threat("A leaked log")
-def test_the_secrets_are_masked_before_anything_else_is_printed(run):
+def test_secrets_are_masked_before_anything_else_is_printed(run):
     lines = run().log.splitlines()
     masks = [line for line in lines if line.startswith("::add-mask::")]
     assert lines[: len(masks)] == masks
@@ -183,8 +183,8 @@ def test_the_secrets_are_masked_before_anything_else_is_printed(run):
 
 @pytest.mark.threat("A hostile API answer")
 @pytest.mark.parametrize("link", ["javascript:alert(1)", "https://user:secret@example.com", "//example.com", "x y"])
-def test_a_link_that_is_none_is_not_shown(run, stormkit, github, link):
+def test_an_invalid_link_is_not_shown(run, stormkit, github, link):
     stormkit.answers.overrides = {"previewUrl": link, "detailsUrl": link, "logsUrl": link}
     finished = run()
     assert finished.outputs["preview-url"] == ""
-    assert link not in everything(finished, github)
+    assert link not in everything_shown(finished, github)
