@@ -25,16 +25,16 @@ def assert_deployed(finished):
 
 
 def test_a_deploy_writes_its_results_into_the_runner_s_files(job, github):
-    made = job()
-    finished = made.run()
+    runner = job()
+    finished = runner.run()
     assert_deployed(finished)
     assert set(finished.outputs) == set(OUTPUTS)
     assert finished.outputs["preview-url"] in finished.summary
     assert finished.state["finished"] == "true"
     assert len(github.state.comments()) == 1
-    files = list(made.directory.file_commands.iterdir())
+    files = list(runner.directory.file_commands.iterdir())
     assert files
-    # Only root can give the job's files to the runner's user, so elsewhere they are this user's.
+    # Only root can give the job's files to the runner's user, so without root they belong to this user.
     owner = RUNNER_UID if os.getuid() == 0 else os.getuid()
     assert all(path.stat().st_uid == owner for path in files), "the container's root must not replace the files"
 
@@ -47,12 +47,14 @@ def test_a_deploy_works_on_a_read_only_root(job):
 def test_a_deploy_writes_nothing_into_the_container_s_own_file_system(job, built_image, stormkit, outcome, exit_code):
     # The base has no bytecode, so a module that the image brings without it would be compiled and written now.
     stormkit.next_build(seconds=0.5, outcome=outcome)
-    made = job(image=built_image, options=["--rm=false"], inputs={"health-check": "/", "build-log": "always"})
-    finished = made.run()
+    runner = job(image=built_image, options=["--rm=false"], inputs={"health-check": "/", "build-log": "always"})
+    finished = runner.run()
     assert finished.exit_code == exit_code, finished.log
-    (container,) = made.containers()
+    (container,) = runner.containers()
     changed = {Path(line.partition(" ")[2]) for line in docker("diff", container).splitlines()}
-    mounts = {Path(inside) for inside in (*made.directory.mounts.values(), "/run/docker.sock", "/var/run/docker.sock")}
+    mounts = {
+        Path(inside) for inside in (*runner.directory.mounts.values(), "/run/docker.sock", "/var/run/docker.sock")
+    }
     assert changed <= mounts | {parent for mount in mounts for parent in mount.parents}
 
 
@@ -75,27 +77,27 @@ HOSTILE = {
 @pytest.mark.threat("A hostile pull request")
 def test_the_checkout_and_the_job_s_variables_cannot_influence_the_image_s_python(job):
     # The sandbox's checkout has a requests.py, a json.py and so on, which end the program that imports them.
-    made = job(env=HOSTILE)
-    made.directory.create()
-    environment = made.directory.home / ".local/lib/python3.13/site-packages"
+    runner = job(env=HOSTILE)
+    runner.directory.create()
+    environment = runner.directory.home / ".local/lib/python3.13/site-packages"
     environment.mkdir(parents=True)
     for name in ("usercustomize.py", "requests.py"):
         (environment / name).write_text("raise SystemExit('imported from HOME')\n", encoding="utf-8")
-    assert (made.directory.workspace / "requests.py").exists()
-    foreign = made.directory.workspace / "lib/python3.13/site-packages"
+    assert (runner.directory.workspace / "requests.py").exists()
+    foreign = runner.directory.workspace / "lib/python3.13/site-packages"
     foreign.mkdir(parents=True)
-    (made.directory.workspace / "pyvenv.cfg").write_text("home = /usr/local/bin\n", encoding="utf-8")
+    (runner.directory.workspace / "pyvenv.cfg").write_text("home = /usr/local/bin\n", encoding="utf-8")
     program = "import os; os.write(1, b'owned by the checkout'); os._exit(9)\n"
     (foreign / "owned.pth").write_text(program, encoding="utf-8")
-    finished = made.run()
+    finished = runner.run()
     assert_deployed(finished)
-    after_a_kill = made.post(state={"started": finished.state["started"]})
+    after_a_kill = runner.post(state={"started": finished.state["started"]})
     assert after_a_kill.exit_code == 0, after_a_kill.log
 
 
 def test_the_image_has_a_command_for_other_cis(image, stormkit, github, tmp_path):
     JobDirectory(root=tmp_path).create()
-    said = docker(
+    output = docker(
         *(
             "run",
             "--rm",
@@ -106,23 +108,23 @@ def test_the_image_has_a_command_for_other_cis(image, stormkit, github, tmp_path
         *(f"--volume={JobDirectory(root=tmp_path).workspace}:/builds", "--workdir=/builds", "--entrypoint=sh", image),
         *("-c", f"stormkit-action --branch {HEAD_BRANCH} --json"),
     )
-    assert json.loads(said)["status"] == "success"
+    assert json.loads(output)["status"] == "success"
 
 
 @pytest.mark.parametrize("user", ["0", "1000", "12345:12345"])
 def test_any_user_can_run_the_image_on_a_read_only_root(image, user):
     """The image is built from files that only their owner can read."""
-    said = docker("run", "--rm", "--network=none", f"--user={user}", "--read-only", image, "--version")
-    assert said == f"{__version__}\n"
+    output = docker("run", "--rm", "--network=none", f"--user={user}", "--read-only", image, "--version")
+    assert output == f"{__version__}\n"
 
 
 @pytest.mark.threat("A leaked log")
 def test_the_key_is_in_no_command_line(job, stormkit):
     stormkit.next_build(seconds=60)
-    made = job()
-    step = made.start()
+    runner = job()
+    step = runner.start()
     assert any("Started deployment" in line for line in step.lines())
-    (container,) = made.containers()
+    (container,) = runner.containers()
     inside = docker("exec", container, "cat", "/proc/1/cmdline")
     client = Path(f"/proc/{step.pid}/cmdline").read_text(encoding="utf-8")
     step.cancel()
@@ -146,13 +148,13 @@ def test_a_deploy_needs_no_network_but_the_loopback(job, builder, tmp_path):
     servers = docker("run", "--detach", "--rm", "--network=none", *serve).strip()
     try:
         urls = json.loads(first_line(servers))
-        made = job(
+        runner = job(
             network=f"container:{servers}",
             inputs={"api-url": urls["stormkit"]},
             github_url=urls["github"],
             options=["--read-only"],
         )
-        finished = made.run()
+        finished = runner.run()
     finally:
         docker("rm", "--force", servers)
     assert_deployed(finished)
