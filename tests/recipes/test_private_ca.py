@@ -33,7 +33,7 @@ def certificate(tmp_path_factory) -> Path:
     """A self-signed certificate for 127.0.0.1, in one file with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Example CA")])
-    made = (
+    signed = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -49,7 +49,7 @@ def certificate(tmp_path_factory) -> Path:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     path = tmp_path_factory.mktemp("ca") / "example-ca.pem"
-    path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + private)
+    path.write_bytes(signed.public_bytes(serialization.Encoding.PEM) + private)
     return path
 
 
@@ -72,17 +72,17 @@ def add_certificate_to_workspace(recipe, certificate: Path) -> None:
 
 @pytest.mark.skipif(not SYSTEM_CERTIFICATES.exists(), reason=f"the recipe's script reads {SYSTEM_CERTIFICATES}")
 def test_the_recipe_s_certificate_bundle_makes_the_server_trusted(recipe, certificate):
-    made = recipe("self-hosted-stormkit", shell=True)
-    add_certificate_to_workspace(made, certificate)
-    (finished,) = made.run()
+    workflow = recipe("self-hosted-stormkit", shell=True)
+    add_certificate_to_workspace(workflow, certificate)
+    (finished,) = workflow.run()
     assert (finished.exit_code, finished.outputs["status"]) == (0, "success"), finished.log
-    assert made.stormkit.builds == 1
+    assert workflow.stormkit.builds == 1
 
 
 @pytest.mark.threat("A hostile API answer")
 def test_without_a_certificate_bundle_no_request_is_sent_and_the_error_names_the_variable(recipe, tmp_path):
-    made = recipe("preview")
-    (finished,) = made.run()
+    workflow = recipe("preview")
+    (finished,) = workflow.run()
     assert finished.exit_code == 1
     assert "REQUESTS_CA_BUNDLE" in finished.outputs["reason"]
-    assert made.stormkit.requests == []
+    assert workflow.stormkit.requests == []
