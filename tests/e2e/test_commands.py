@@ -52,7 +52,7 @@ def deleted_ids(stormkit):
 
 
 class TestPublish:
-    def test_publish_takes_the_branch_s_newest_success_and_does_nothing_when_repeated(self, stormkit, command):
+    def test_publish_takes_the_branch_s_newest_success_and_can_be_repeated(self, stormkit, command):
         stormkit.add_deployment(published=True)
         newest = stormkit.add_deployment()
         stormkit.add_deployment(status="failed")
@@ -165,7 +165,7 @@ class TestRestart:
 
 
 class TestStop:
-    def test_stop_stops_every_running_build_of_the_branch_and_nothing_when_repeated(self, stormkit, command):
+    def test_stop_stops_every_running_build_of_the_branch_and_can_be_repeated(self, stormkit, command):
         running = [stormkit.add_deployment(status="running") for _ in range(3)]
         other = stormkit.add_deployment(OTHER, status="running")
         outputs = assert_succeeded(command("stop"))
@@ -209,7 +209,7 @@ class TestStop:
 
 
 class TestDelete:
-    def test_delete_deletes_one_deployment_and_nothing_when_repeated(self, stormkit, command):
+    def test_delete_deletes_one_deployment_and_can_be_repeated(self, stormkit, command):
         old = stormkit.add_deployment()
         assert assert_succeeded(command("delete", deployment_id=old.id))["deleted"] == "1"
         assert deleted_ids(stormkit) == [old.id]

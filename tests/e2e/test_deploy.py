@@ -182,7 +182,7 @@ EVENTS = {
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_each_event_deploys_its_branch(stormkit, step, event):
+def test_each_event_deploys_its_own_branch(stormkit, step, event):
     runner = step(event)
     environment, _ = runner.prepare()
     ref = runner.payload.get("merge_group", {}).get("head_ref") or environment["GITHUB_REF"]
