@@ -77,10 +77,10 @@ def test_64_environments_are_all_reported_within_80_writes_a_minute(rounds):
             step = ReportingStep(github, inputs, run=run, clock=clock)
             outcomes = []
             for number, name in enumerate(names):
-                made = result(Outcome.RUNNING, name, str(300 + number), deployment_id=f"{run}{number:03}")
-                step.report.building(name, row_of(made, run=step.run, now=TODAY))
-                step.report.started(made)
-                outcomes.append(made._replace(status=Outcome.SUCCESS))
+                running = result(Outcome.RUNNING, name, str(300 + number), deployment_id=f"{run}{number:03}")
+                step.report.building(name, row_of(running, run=step.run, now=TODAY))
+                step.report.started(running)
+                outcomes.append(running._replace(status=Outcome.SUCCESS))
             step.wait_for_writes()
             clock.sleep(4)
             written = step.end(*outcomes, budget=BUDGET_S)
@@ -96,15 +96,15 @@ def test_64_environments_are_all_reported_within_80_writes_a_minute(rounds):
 
 def test_github_deployments_that_could_not_be_updated_in_time_are_one_warning(github):
     step = ReportingStep(github, {"environments": "docs: 305\nshop: 306\nblog: 307"})
-    made = [
+    deployments = [
         result(Outcome.SUCCESS, name, env_id, deployment_id=env_id)
         for name, env_id in (("docs", "305"), ("shop", "306"), ("blog", "307"))
     ]
-    for deployment in made:
+    for deployment in deployments:
         step.report.started(deployment)
     step.wait_for_writes()
     github.fault("POST .*/statuses", "secondary-limit", times=100, seconds=600)
-    written = step.end(*made)
+    written = step.end(*deployments)
     [problem] = step.report.problems()
     assert problem.is_warning
     assert problem.text.startswith("GitHub Deployment: 3 of 3 are not up to date. GitHub refused setting")
@@ -165,7 +165,7 @@ def test_a_used_up_rate_limit_is_reported_and_costs_few_requests(github):
         assert "permission" not in problem
 
 
-def test_without_permission_for_deployments_one_is_tried_and_the_comment_is_written(github):
+def test_without_permission_for_deployments_the_comment_is_still_written(github):
     github.state.add_token("ghs_commenter", permissions={"pull_requests": "write"})
     step = ReportingStep(github, token="ghs_commenter")
     step.begin()

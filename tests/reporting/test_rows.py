@@ -53,7 +53,7 @@ def put(*rows: Row, before: tuple[Row, ...] = ()) -> tuple[Row, ...]:
         pytest.param(READY._replace(state=State.FAILED, updated=1001), READY, id="a later end"),
     ],
 )
-def test_one_row_is_newer_than_the_other_in_any_order_of_writing(one, other):
+def test_the_newer_of_two_rows_wins_in_any_order_of_writing(one, other):
     assert is_newer(one, other)
     assert not is_newer(other, one)
     assert put(other, before=(one,))[0].state is one.state

@@ -10,11 +10,11 @@ from sandbox.stormkit.server import Stormkit
 
 
 def _run(stormkit: Stormkit, directory: Path, **inputs: str) -> Runner:
-    given = {name.replace("_", "-"): value for name, value in inputs.items()}
+    values = {name.replace("_", "-"): value for name, value in inputs.items()}
     defaults = {"api-key": "SK_sandbox", "api-url": stormkit.url, "poll-interval": "0.1s", "comment": "false"}
     return Runner(
         event="pull_request_opened",
-        inputs={**defaults, "github-deployment": "false", **given},
+        inputs={**defaults, "github-deployment": "false", **values},
         directory=directory,
         secrets=["SK_sandbox"],
     )
