@@ -19,7 +19,7 @@ def exchanges(scenario: str) -> list[dict[str, Any]]:
 
 
 def deployments(scenario: str, *, logs: bool = True) -> list[Deployment]:
-    """Every state of a deployment that was read in a scenario, in order."""
+    """The deployments read in a scenario with or without their logs, in order."""
     return [
         Deployment.from_api(exchange["response"]["json"]["deployment"])
         for exchange in exchanges(scenario)

@@ -1,4 +1,4 @@
-"""What a refusal means: its kind, its words, and what to do next."""
+"""How answers become values or errors: the kind of error, its message and its advice."""
 
 import json
 import re
@@ -35,12 +35,12 @@ def response(status: int, data: Any = None, *, text: str = "", is_first: bool = 
     )
 
 
-def refused(status: int, data: Any = None, **more: Any) -> StormkitError:
+def error_for(status: int, data: Any = None, **more: Any) -> StormkitError:
     return failure(response(status, data, **more))
 
 
 @pytest.mark.parametrize(
-    ("status", "data", "kind", "words", "advice"),
+    ("status", "data", "kind", "message", "advice"),
     [
         (400, {"errors": ["no such thing"]}, Rejected, "no such thing", "Correct what it names"),
         (400, {"errors": {"branch": "is empty"}}, Rejected, "branch: is empty", "Correct what it names"),
@@ -67,40 +67,40 @@ def refused(status: int, data: Any = None, **more: Any) -> StormkitError:
         (599, [], ServerFault, "", "or a proxy in front of it"),
     ],
 )
-def test_kinds_words_and_advice(status, data, kind, words, advice):
-    error = refused(status, data)
+def test_each_status_has_its_kind_of_error_message_and_advice(status, data, kind, message, advice):
+    error = error_for(status, data)
     assert type(error) is kind
-    assert (error.status, error.server_message) == (status, words)
+    assert (error.status, error.server_message) == (status, message)
     assert f"{status}" in error.text
     assert re.search(r" while reading deployment 8241[.,]", error.text)
     assert advice in error.text
-    assert (f'It says: "{words.removesuffix(".")}".' in error.text) is bool(words)
+    assert (f'It says: "{message.removesuffix(".")}".' in error.text) is bool(message)
     assert error.text == str(error)
 
 
-def test_who_says_that_the_server_failed():
-    assert isinstance(error := refused(500, UNEXPECTED), ServerFault)
+def test_a_server_fault_says_whether_it_is_stormkit_s_own_answer():
+    assert isinstance(error := error_for(500, UNEXPECTED), ServerFault)
     assert error.from_stormkit
-    assert isinstance(error := refused(502), ServerFault)
+    assert isinstance(error := error_for(502), ServerFault)
     assert not error.from_stormkit
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 304])
-def test_redirects_say_where_they_lead(status):
-    error = refused(status, Location="https://elsewhere.example.com/\x1b[31mx")
+def test_a_redirect_is_rejected_and_names_its_target(status):
+    error = error_for(status, Location="https://elsewhere.example.com/\x1b[31mx")
     assert type(error) is Rejected
     assert "a redirect to https://elsewhere.example.com/x " in error.text
     assert "set api-url to the API's own origin" in error.text
-    assert "another address" in refused(status).text
+    assert "another address" in error_for(status).text
 
 
-def test_how_long_to_wait_is_handed_on():
-    assert refused(429, Retry_After="7").retry_after == 7
-    assert refused(503, Retry_After="7").retry_after == 7
+def test_an_error_passes_on_the_requested_pause():
+    assert error_for(429, Retry_After="7").retry_after == 7
+    assert error_for(503, Retry_After="7").retry_after == 7
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "message"),
     [
         ({"error": "one\ntwo\x1b[31m"}, "one two"),
         ({"error": "x" * 500}, "x" * 199 + "…"),
@@ -113,8 +113,8 @@ def test_how_long_to_wait_is_handed_on():
         ],
     ],
 )
-def test_words(data, words):
-    assert server_message(data) == words
+def test_the_server_s_message_is_read_from_error_or_errors(data, message):
+    assert server_message(data) == message
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_words(data, words):
         ("", [], 0.0),
     ],
 )
-def test_how_long_the_server_asks_to_wait(header, data, seconds):
+def test_the_requested_pause_is_read_from_header_or_body(header, data, seconds):
     assert requested_pause({"Retry-After": header, "Date": NOW}, data) == seconds
 
 
@@ -152,7 +152,7 @@ def test_how_long_the_server_asks_to_wait(header, data, seconds):
     st.text(max_size=60)
     | st.from_regex(r"[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,6} [0-9:]{1,9} [+-][0-9]{1,9}")
 )
-def test_any_header_is_survived(text):
+def test_any_retry_after_header_gives_a_pause_within_a_day(text):
     assert 0.0 <= requested_pause({"Retry-After": text, "Date": NOW}, None) <= 86400.0
     date = http_date(text)
     assert date is None or date.tzinfo is UTC
@@ -175,7 +175,7 @@ def test_any_header_is_survived(text):
         pytest.param(b'["' + b'\\"' * 20_000_000, id="60 MB of escapes"),
     ],
 )
-def test_what_is_no_json_or_more_than_any_answer_is_none(body):
+def test_invalid_or_oversized_json_is_none_and_takes_little_memory(body):
     tracemalloc.start()
     try:
         assert parse_json(body) is None
@@ -185,18 +185,18 @@ def test_what_is_no_json_or_more_than_any_answer_is_none(body):
     assert peak < 4 * len(body) + 30_000_000
 
 
-def test_what_stands_inside_strings_counts_for_nothing():
+def test_brackets_inside_strings_do_not_count_as_depth_or_size():
     log = '{"a": [1, 2], "b": "\\" },' * 100_000
     assert parse_json(json.dumps({"logs": [{"message": log}]}).encode()) == {"logs": [{"message": log}]}
 
 
-def test_as_much_as_a_page_of_deployments_is_read():
+def test_a_page_of_deployments_is_within_the_limits():
     rows = [{f"field{number}": [number, {}] for number in range(100)} for _ in range(20)]
     assert parse_json(json.dumps(rows).encode()) == rows
 
 
 @given(st.text(st.sampled_from('{}[]",:\\u0d8e1 \n'), max_size=40))
-def test_small_documents_are_read_as_the_library_reads_them(text):
+def test_small_documents_are_parsed_like_json_loads(text):
     try:
         expected = json.loads(text)
     except ValueError:
@@ -218,8 +218,8 @@ def test_small_documents_are_read_as_the_library_reads_them(text):
         (500, None, False),
     ],
 )
-def test_only_a_500_with_exactly_stormkits_own_body_is_stormkits_word(status, data, is_own):
-    error = refused(status, data)
+def test_only_a_500_with_stormkit_s_exact_body_is_its_own_answer(status, data, is_own):
+    error = error_for(status, data)
     assert isinstance(error, ServerFault)
     assert error.from_stormkit is is_own
     assert error.retryable
@@ -227,14 +227,14 @@ def test_only_a_500_with_exactly_stormkits_own_body_is_stormkits_word(status, da
 
 @pytest.mark.parametrize("status", [100, 102, 103, 408, 425])
 @pytest.mark.parametrize("is_first", [True, False])
-def test_statuses_that_say_nothing_about_the_request_are_lost_answers(status, is_first):
-    error = refused(status, is_first=is_first)
+def test_statuses_that_say_nothing_about_the_request_count_as_lost_answers(status, is_first):
+    error = error_for(status, is_first=is_first)
     assert is_lost(error)
     assert error.retryable
 
 
-def test_a_421_was_not_carried_out_and_is_sent_again():
-    error = refused(421)
+def test_a_421_is_retryable_and_was_not_carried_out():
+    error = error_for(421)
     assert error.retryable
     assert not may_have_started(error)
 
@@ -248,8 +248,8 @@ def test_a_421_was_not_carried_out_and_is_sent_again():
         ({"error": "Repository is not found or is inaccessible."}, "", "application/json", False),
     ],
 )
-def test_a_404_of_stormkit_is_not_found_and_proof_where_a_handler_looked(data, text, content_type, is_proof):
-    error = refused(404, data, text=text, Content_Type=content_type)
+def test_a_404_of_a_handler_proves_that_the_deployment_is_gone(data, text, content_type, is_proof):
+    error = error_for(404, data, text=text, Content_Type=content_type)
     assert isinstance(error, NotFound)
     assert error.from_handler is is_proof
     assert not error.retryable
@@ -266,29 +266,29 @@ def test_a_404_of_stormkit_is_not_found_and_proof_where_a_handler_looked(data, t
         ({"message": "no Route matched with those values"}, "", "application/json"),
     ],
 )
-def test_a_404_of_somebody_else_is_a_lost_answer(data, text, content_type):
-    error = refused(404, data, text=text, Content_Type=content_type)
+def test_a_404_of_a_proxy_is_a_server_fault(data, text, content_type):
+    error = error_for(404, data, text=text, Content_Type=content_type)
     assert isinstance(error, ServerFault)
     assert not error.from_stormkit
     assert "check api-url" in error.text
 
 
-def test_a_404_names_the_environment_it_asked_for():
+def test_a_404_names_the_environment_of_the_request():
     error = failure(response(404)._replace(env_id="999"))
     assert "while reading deployment 8241 in environment 999." in error.text
     assert "that the API key reaches environment 999" in error.text
 
 
-def test_a_404_of_the_dashboards_host_names_api_url_too():
-    assert "Check api-url too: the API is at https://api.<domain>." in refused(404).text
+def test_a_404_advises_checking_api_url_too():
+    assert "Check api-url too: the API is at https://api.<domain>." in error_for(404).text
 
 
 @pytest.mark.parametrize("body", [{"text": "<html>Access denied</html>"}, {"data": {"message": "Forbidden"}}])
-def test_a_403_of_a_firewall_advises_no_new_key_and_passes_once_the_api_has_answered(body):
+def test_a_firewall_s_403_is_final_at_first_and_retryable_after_an_answer(body):
     data = body.get("data")
-    first = refused(403, data, text=body.get("text", ""), is_first=True)
+    first = error_for(403, data, text=body.get("text", ""), is_first=True)
     assert isinstance(first, Refused)
-    later = refused(403, data, text=body.get("text", ""))
+    later = error_for(403, data, text=body.get("text", ""))
     assert isinstance(later, ServerFault)
     for error in (first, later):
         assert "firewall or proxy" in error.text
@@ -297,9 +297,9 @@ def test_a_403_of_a_firewall_advises_no_new_key_and_passes_once_the_api_has_answ
     assert later.retryable
 
 
-def test_a_rate_limit_resets_at_a_moment_by_the_servers_own_clock():
+def test_a_rate_limit_s_reset_is_relative_to_the_server_s_own_clock():
     reset = int(parsedate_to_datetime(NOW).timestamp()) + 7
-    error = refused(429, text="Too many requests", Date=NOW, X_RateLimit_Reset=str(reset))
+    error = error_for(429, text="Too many requests", Date=NOW, X_RateLimit_Reset=str(reset))
     assert isinstance(error, Busy)
     assert error.retry_after == 7
 
@@ -315,7 +315,7 @@ RECORDED_REFUSALS = [
 @pytest.mark.parametrize(
     "exchange", RECORDED_REFUSALS, ids=lambda exchange: f"{exchange['request']['method']} {exchange['request']['path']}"
 )
-def test_what_a_recorded_refusal_means(exchange):
+def test_a_recorded_refusal_has_the_expected_kind_of_error(exchange):
     answer = exchange["response"]
     text = json.dumps(answer["json"]) if "json" in answer else answer.get("text", "")
     headers = {name.title(): value for name, value in answer["headers"].items()}

@@ -1,4 +1,4 @@
-"""The eight endpoints: what each sends, with and without envId, and what comes of the answers."""
+"""StormkitClient: the requests of its eight endpoints, their answers, retries and lists of many pages."""
 
 import contextlib
 import json
@@ -28,7 +28,7 @@ from stormkit_action.stormkit.models import Deployment, PolledStatus, Status
 from stormkit_action.stormkit.send_gate import SendGate
 from stormkit_action.stormkit.session import Request, StormkitSession
 from tests.stormkit import recorded
-from tests.stormkit.answering import KEY, client
+from tests.stormkit.scripted_server import KEY, client
 
 ORIGIN = "https://api.stormkit.example"
 ONE = "/v1/deployments/8241"
@@ -45,7 +45,7 @@ HEADERS = {
 
 @pytest.fixture(name="api")
 def _api():
-    """Answers what a test has registered, and nothing else; what was registered has to be asked for."""
+    """A mock that answers registered requests only, and fails if one of them is never sent."""
     with responses.RequestsMock(assert_all_requests_are_fired=True) as api:
         yield api
 
@@ -60,7 +60,7 @@ def register(
     status: int = 200,
     **answer: Any,
 ) -> None:
-    """Answer exactly this request: method, URL, query, body (None: there is none) and every header."""
+    """Answer exactly this request: method, URL, query, body (None for no body) and every header."""
     body = b"" if sent is None else json.dumps(sent).encode()
     of_body = {"Content-Length": str(len(body)), "Content-Type": "application/json"} if sent is not None else {}
     if sent is None and method == "DELETE":
@@ -86,7 +86,7 @@ def deploy(stormkit: StormkitClient, branch: str = "main") -> str:
     return stormkit.start_deploy(branch, gate=SendGate()).wait(10)
 
 
-# call, answer: method, path, query, body (None: there is none)
+# Call, answer, and the expected request: method, path, query and body (None for no body).
 CALLS: list[tuple[Callable[[StormkitClient], Any], Any, tuple[str, str, dict[str, str], Any]]] = [
     (lambda c: deploy(c, "a/b ü"), {"id": 1}, ("POST", "/v1/deploy", {}, {"branch": "a/b ü", "publish": False})),
     (lambda c: c.deployments(), {"deployments": []}, ("GET", "/v1/deployments", {}, None)),
@@ -106,7 +106,7 @@ IDS = [" ".join((method, path, *query)) for _, _, (method, path, query, _) in CA
 @pytest.mark.parametrize("env_id", ["", "305"])
 @pytest.mark.parametrize(("call", "answer", "expected"), CALLS, ids=IDS)
 def test_each_endpoint_sends_exactly_its_documented_request(api, call, answer, expected, env_id):
-    """`envId` goes into every query, and into the body of a POST too: servers look there."""
+    """`envId` is in every query and in the body of every POST, because servers read either."""
     method, path, query, body = expected
     env = {"envId": env_id} if env_id else {}
     sent = None if body is None else {**body, **env}
@@ -133,17 +133,17 @@ REFUSALS = [
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=[f"{status} {list(answer)}" for status, answer, _ in REFUSALS])
 @pytest.mark.parametrize(("call", "expected"), [(call, expected) for call, _, expected in CALLS], ids=IDS)
-def test_each_endpoint_knows_each_kind_of_refusal(api, call, expected, refusal):
+def test_each_endpoint_raises_the_right_error_for_each_refusal(api, call, expected, refusal):
     status, answer, kind = refusal
     method, path, query, body = expected
     register(api, method, path, query=query, sent=body, status=status, **answer)
-    # The deadline is over, so there is one try.
+    # The deadline has passed, so there is only one try.
     with pytest.raises(kind) as raised:
         call(client(ORIGIN).within(Deadline.after(FakeClock(), 0)))
     assert raised.value.status == status
 
 
-def test_what_calls_return(api):
+def test_calls_return_typed_values(api):
     documented = {**ROW, "checkoutRepo": "github/octocat/hello-world", "shouldPublish": False}
     trigger = {"sent": {"branch": "main", "publish": False}, "status": 201}
     register(api, "POST", "/v1/deploy", json=documented, **trigger)
@@ -163,7 +163,7 @@ def test_what_calls_return(api):
     assert listed.server_date is not None
 
 
-def test_a_row_that_cannot_be_read_hides_no_other(api):
+def test_an_unreadable_row_of_a_list_is_skipped(api):
     rows = [None, {}, {"id": "1"}, {"status": "running"}, {"id": "a/b", "status": "x"}, [], ROW]
     register(api, "GET", "/v1/deployments", json={"deployments": rows, "hasNextPage": False})
     listed = client(ORIGIN).deployments()
@@ -185,7 +185,7 @@ def test_a_row_that_cannot_be_read_hides_no_other(api):
         (lambda c: c.poll("8241", patience=0), {"status": 5}, "without the status"),
     ],
 )
-def test_answers_that_lack_what_is_needed(api, call, answer, text):
+def test_an_answer_without_a_needed_field_is_a_server_fault(api, call, answer, text):
     for method in ("GET", "POST"):
         for path in ("/v1/deploy", "/v1/deployments", ONE, f"{ONE}/poll"):
             api.add(method, ORIGIN + path, json=answer)
@@ -197,7 +197,7 @@ def test_answers_that_lack_what_is_needed(api, call, answer, text):
 @pytest.mark.parametrize(
     ("call", "expected", "tries"),
     [
-        # What changes something and can't be repeated safely is asked for once.
+        # Calls that change something and can't be repeated safely are sent once.
         (deploy, ("POST", "/v1/deploy", {"branch": "main", "publish": False}), 1),
         (lambda c: c.publish("8241"), ("POST", f"{ONE}/publish", {}), 1),
         (lambda c: c.restart("8241"), ("POST", f"{ONE}/restart", {}), 1),
@@ -209,7 +209,7 @@ def test_answers_that_lack_what_is_needed(api, call, answer, text):
         (lambda c: c.delete("8241"), ("DELETE", ONE, None), 2),
     ],
 )
-def test_what_is_repeated(api, call, expected, tries):
+def test_only_calls_that_are_safe_to_repeat_are_retried(api, call, expected, tries):
     method, path, sent = expected
     register(api, method, path, sent=sent, status=500, json={"ok": False, "error": "unexpected-error"})
     if tries == 2:
@@ -220,7 +220,7 @@ def test_what_is_repeated(api, call, expected, tries):
     assert len(api.calls) == tries
 
 
-def test_within_a_deadline_it_is_the_same_client(api):
+def test_a_client_within_a_deadline_keeps_its_environment_and_ends_in_time(api):
     clock = FakeClock()
     register(api, "DELETE", ONE, query={"envId": "305"}, status=502)
     with pytest.raises(ServerFault):
@@ -229,10 +229,10 @@ def test_within_a_deadline_it_is_the_same_client(api):
     assert clock.passed <= 3
 
 
-class Rows(StormkitSession):
-    """A list of deployments that changes between two requests, and no network.
+class ListSession(StormkitSession):
+    """A session, without a network, with a list of deployments that changes between requests.
 
-    `moves` are changes to the rows (newest first), the next one made after each request.
+    `moves` change the rows (newest first); the next one is applied after each request.
     """
 
     def __init__(
@@ -241,10 +241,10 @@ class Rows(StormkitSession):
         super().__init__(origin="", api_key="", clock=clock or FakeClock())
         self.rows: list[Any] = [{"id": str(number), "status": "success"} for number in range(count, 0, -1)]
         self.moves = iter(moves)
-        self.asked: list[float] = []
+        self.patiences: list[float] = []
 
     def repeat(self, request: Request, *, patience: float = 0.0) -> Answer:
-        self.asked.append(patience)
+        self.patiences.append(patience)
         begin = int((request.query or {}).get("from", "0"))
         answer = Answer(
             data={
@@ -263,56 +263,56 @@ def all_ids(session: StormkitSession) -> list[str]:
 
 
 @pytest.mark.parametrize("count", [0, 1, 19, 20, 21, 39, 40, 41, 200])
-def test_every_page_is_read(count):
-    rows = Rows(count)
-    assert all_ids(rows) == [str(number) for number in range(count, 0, -1)]
-    assert len(rows.asked) <= count // (PAGE_SIZE - 1) + 2
+def test_all_deployments_reads_every_page(count):
+    session = ListSession(count)
+    assert all_ids(session) == [str(number) for number in range(count, 0, -1)]
+    assert len(session.patiences) <= count // (PAGE_SIZE - 1) + 2
 
 
-def test_whoever_has_found_it_reads_no_further():
-    rows = Rows(200)
-    assert next(StormkitClient(rows).all_deployments()).id == "200"
-    assert len(rows.asked) == 1
+def test_pages_are_read_only_as_far_as_needed():
+    session = ListSession(200)
+    assert next(StormkitClient(session).all_deployments()).id == "200"
+    assert len(session.patiences) == 1
 
 
-def test_a_restarted_deployment_moves_to_the_top_and_is_found_there():
-    rows = Rows(60, [lambda rows: rows.insert(0, rows.pop(50))])
-    assert sorted(all_ids(rows), key=int) == [str(number) for number in range(1, 61)]
+def test_a_deployment_that_moves_to_the_top_is_still_found():
+    session = ListSession(60, [lambda rows: rows.insert(0, rows.pop(50))])
+    assert sorted(all_ids(session), key=int) == [str(number) for number in range(1, 61)]
 
 
-def test_most_of_the_list_is_deleted_at_once():
+def test_no_row_is_lost_if_most_of_the_list_is_deleted_while_reading():
     def delete(rows: list[Any]) -> None:
         del rows[:150]
 
-    rows = Rows(400, [*[lambda rows: None] * 10, delete])
-    assert sorted(all_ids(rows), key=int) == [str(number) for number in range(1, 401)]
+    session = ListSession(400, [*[lambda rows: None] * 10, delete])
+    assert sorted(all_ids(session), key=int) == [str(number) for number in range(1, 401)]
 
 
 @pytest.mark.parametrize("position", [18, 19, 20, 37, 38, 57])
-def test_a_row_that_cannot_be_read_where_two_pages_meet(position):
-    rows = Rows(60)
-    rows.rows[position] = {"id": None}
-    assert len(all_ids(rows)) == 59
-    assert len(rows.asked) < 20
+def test_an_unreadable_row_where_two_pages_meet_loses_no_other(position):
+    session = ListSession(60)
+    session.rows[position] = {"id": None}
+    assert len(all_ids(session)) == 59
+    assert len(session.patiences) < 20
 
 
-class Repeating(Rows):
-    """A server that does not know `from`, or whose list never ends."""
+class EndlessListSession(ListSession):
+    """A session with a server that ignores `from`, or whose list never ends."""
 
     def __init__(self, rows: int) -> None:
         super().__init__(rows)
 
     def repeat(self, request: Request, *, patience: float = 0.0) -> Answer:
-        self.asked.append(patience)
+        self.patiences.append(patience)
         return Answer(data={"deployments": self.rows, "hasNextPage": True})
 
 
 @pytest.mark.parametrize("rows", [0, 1, 20])
-def test_a_list_without_end_is_an_error(rows):
-    server = Repeating(rows)
+def test_a_list_that_never_ends_is_an_error(rows):
+    server = EndlessListSession(rows)
     with pytest.raises(ServerFault, match="has no end"):
         all_ids(server)
-    assert len(server.asked) < 5 * MAX_PAGES_WITHOUT_NEWS
+    assert len(server.patiences) < 5 * MAX_PAGES_WITHOUT_NEWS
 
 
 @st.composite
@@ -323,8 +323,8 @@ def _moves(draw: st.DrawFn) -> list[tuple[str, int]]:
 
 
 @given(count=st.integers(0, 120), moves=_moves())
-def test_rows_that_move_while_they_are_paged(count, moves):
-    """Each once, and none is lost that was there all the time."""
+def test_no_row_is_lost_or_repeated_however_rows_move(count, moves):
+    """Every row that is in the list all the time is found exactly once."""
     gone: set[str] = set()
 
     def move(kind: str, where: int) -> Callable[[list[Any]], None]:
@@ -332,7 +332,7 @@ def test_rows_that_move_while_they_are_paged(count, moves):
             if kind == "new":
                 rows[:0] = [{"id": f"new-{len(gone)}-{len(rows)}-{i}", "status": "running"} for i in range(where % 5)]
             elif kind == "delete":
-                # Up to a whole page at once, as a cleanup beside this one does.
+                # Up to a whole page at once, as a simultaneous cleanup deletes.
                 begin = where % (len(rows) + 1)
                 gone.update(row["id"] for row in rows[begin : begin + where % 25])
                 del rows[begin : begin + where % 25]
@@ -341,36 +341,36 @@ def test_rows_that_move_while_they_are_paged(count, moves):
 
         return change
 
-    session = Rows(count, (move(kind, where) for kind, where in moves))
+    session = ListSession(count, (move(kind, where) for kind, where in moves))
     found = all_ids(session)
     assert len(found) == len(set(found))
     there_all_the_time = {str(number) for number in range(1, count + 1)} - gone
     assert there_all_the_time <= set(found)
 
 
-class Growing(Rows):
-    """A list to whose top a page of new rows comes with every request."""
+class GrowingListSession(ListSession):
+    """A session with a list that grows by a page of new rows with every request."""
 
     def repeat(self, request: Request, *, patience: float = 0.0) -> Answer:
         self.clock.sleep(0.5)
-        number = len(self.asked)
+        number = len(self.patiences)
         self.rows[:0] = [{"id": f"new-{number}-{place}", "status": "running"} for place in range(PAGE_SIZE)]
         return super().repeat(request, patience=patience)
 
 
-def test_a_list_that_grows_at_its_top_for_ever_has_a_budget_of_requests():
-    session = Growing(40)
+def test_a_list_that_keeps_growing_is_read_within_a_budget():
+    session = GrowingListSession(40)
     with pytest.raises(ServerFault, match="has no end"):
         all_ids(session)
-    assert len(session.asked) == MAX_PAGES
+    assert len(session.patiences) == MAX_PAGES
 
 
-def test_the_deadline_is_looked_at_before_every_page():
+def test_the_deadline_is_checked_before_every_page():
     clock = FakeClock()
-    session = Growing(40, clock=clock).within(Deadline.after(clock, 2))
+    session = GrowingListSession(40, clock=clock).within(Deadline.after(clock, 2))
     with pytest.raises(NoAnswer, match="Ran out of time"):
         all_ids(session)
-    assert len(session.asked) == 4
+    assert len(session.patiences) == 4
 
 
 RECORDED = [
@@ -384,7 +384,7 @@ RECORDED = [
 @pytest.mark.parametrize(
     "exchange", RECORDED, ids=lambda exchange: f"{exchange['request']['method']} {exchange['request']['path']}"
 )
-def test_a_recorded_answer_is_understood(api, exchange):
+def test_recorded_answers_are_read_correctly(api, exchange):
     recorded.register(api, ORIGIN, exchange)
     stormkit, request, data = client(ORIGIN), exchange["request"], exchange["response"]["json"]
     path, _, query = request["path"].partition("?")
@@ -412,7 +412,7 @@ def test_a_recorded_answer_is_understood(api, exchange):
             getattr(stormkit, verb)(deployment_id)
 
 
-def test_a_deployment_is_gone_when_it_is_not_found_twice_with_a_pause_between(api):
+def test_a_deployment_not_found_twice_with_a_pause_between_is_gone(api):
     clock = FakeClock()
     for _ in range(2):
         register(api, "GET", ONE, status=404, content_type="application/json")
@@ -420,20 +420,20 @@ def test_a_deployment_is_gone_when_it_is_not_found_twice_with_a_pause_between(ap
     assert clock.passed == GONE_PAUSE_S
 
 
-def test_a_deployment_that_one_replica_does_not_find_is_not_gone(api):
+def test_a_deployment_not_found_only_once_is_not_gone(api):
     register(api, "GET", ONE, status=404, content_type="application/json")
     register(api, "GET", ONE, json={"deployment": ROW})
     assert not client(ORIGIN, FakeClock()).is_gone("8241")
 
 
-def test_a_404_of_an_ingress_is_no_proof_that_a_deployment_is_gone(api):
+def test_an_ingress_s_404_does_not_prove_that_a_deployment_is_gone(api):
     register(api, "GET", ONE, status=404, body="404 page not found", content_type="text/plain")
     register(api, "GET", ONE, json={"deployment": ROW})
     assert not client(ORIGIN, FakeClock()).is_gone("8241")
 
 
 @pytest.mark.parametrize("call", [lambda c, i: c.deployment(i), lambda c, i: c.poll(i)])
-def test_an_id_that_no_server_has_is_not_found_at_once(api, call):
+def test_an_id_beyond_the_server_s_range_is_not_found_at_once(api, call):
     api.get(re.compile(f"{ORIGIN}/v1/deployments/2147483648.*"), status=500, json=OWN_FAULT)
     clock = FakeClock()
     with pytest.raises(NotFound, match="Stormkit has no deployment 2147483648: its ids end at 2147483647"):
@@ -441,7 +441,7 @@ def test_an_id_that_no_server_has_is_not_found_at_once(api, call):
     assert clock.slept == []
 
 
-def test_a_log_is_asked_for_once_however_much_patience_there_is(api):
+def test_a_log_is_requested_only_once(api):
     register(api, "GET", ONE, query={"logs": "true"}, status=503, body="timeout")
     clock = FakeClock()
     with pytest.raises(ServerFault, match="while reading deployment 8241 with its log"):

@@ -1,4 +1,4 @@
-"""What Stormkit tells, from both generations of servers and from nobody's."""
+"""Deployments read from JSON: of older and newer servers, and of any other shape."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ from stormkit_action.stormkit.models import (
 )
 from tests.stormkit import recorded
 
-# As the documentation shows one; older servers answer so.
+# The documentation's example, which is what older servers answer.
 OLDER: dict[str, Any] = {
     "id": "8241",
     "appId": "1510",
@@ -71,7 +71,7 @@ def parsed(**fields: Any) -> Deployment:
     return Deployment.from_api({"id": "8241", "status": "running", **fields})
 
 
-def test_an_older_servers_deployment():
+def test_a_deployment_of_an_older_server_is_read():
     assert Deployment.from_api(OLDER) == Deployment(
         id="8241",
         status=Status.SUCCESS,
@@ -93,7 +93,7 @@ def test_an_older_servers_deployment():
     )
 
 
-def test_a_newer_servers_deployment():
+def test_a_deployment_of_a_newer_server_is_read():
     deployment = Deployment.from_api(NEWER)
     assert (deployment.published, deployment.warming_up) == (True, False)
     assert deployment.failure_summary == "npm ERR!"
@@ -102,7 +102,7 @@ def test_a_newer_servers_deployment():
     assert deployment.name == "my-app / production"
 
 
-def test_nothing_but_id_and_status_is_needed():
+def test_only_id_and_status_are_needed():
     assert parsed() == Deployment(id="8241", status=Status.RUNNING)
     assert parsed().running
     assert parsed().name == ""
@@ -125,26 +125,26 @@ def test_nothing_but_id_and_status_is_needed():
         ({"status": "SUCCESS"}, Status.RUNNING, "SUCCESS"),
     ],
 )
-def test_status(fields, status, unknown):
+def test_status_and_stopped_manually_give_the_status(fields, status, unknown):
     deployment = parsed(**fields)
     assert (deployment.status, deployment.unknown_status) == (status, unknown)
 
 
 @pytest.mark.parametrize("fields", [{"status": ""}, {"status": None}, {"status": 1}, {"status": ["running"]}])
-def test_without_a_status_it_is_none(fields):
+def test_a_deployment_without_a_status_is_an_error(fields):
     with pytest.raises(ValueError, match="no status"):
         parsed(**fields)
 
 
 @pytest.mark.parametrize(("value", "text"), [("8241", "8241"), (8241, "8241"), ("a-b_c", "a-b_c"), (0, "0")])
-def test_ids(value, text):
+def test_ids_are_strings_or_numbers(value, text):
     assert parse_id(value) == text
 
 
 @pytest.mark.parametrize(
     "value", [None, "", " ", True, 1.5, "1/2", "../..", "8241?x", "8241\n", "x" * 65, ["1"], 10**70]
 )
-def test_what_is_no_id(value):
+def test_an_unusable_id_is_an_error(value):
     with pytest.raises(ValueError, match="usable id"):
         parsed(id=value)
 
@@ -160,7 +160,7 @@ def test_what_is_no_id(value):
         ([{"envId": "305", "percentage": 1}], True),
         ([{"envId": "305", "percentage": 0}], False),
         ([{"envId": "305", "percentage": 0.0}, {"envId": "305", "percentage": 50}], True),
-        # Never take a site down because of a shape that nobody knows.
+        # An unknown shape counts as published, so that a live site is never deleted.
         ([{"envId": "305"}], True),
         ([{"percentage": None}], True),
         (["305"], True),
@@ -169,7 +169,7 @@ def test_what_is_no_id(value):
         (1, None),
     ],
 )
-def test_published(value, published):
+def test_published_is_read_from_a_flag_or_a_list_of_percentages(value, published):
     assert parsed(published=value).published is published
 
 
@@ -186,7 +186,7 @@ def test_published(value, published):
         ("2025-03-18T12:20:00Z", None),
     ],
 )
-def test_times(value, time):
+def test_times_are_unix_seconds_or_unknown(value, time):
     assert parsed(createdAt=value).created_at == time
 
 
@@ -197,7 +197,7 @@ def test_times(value, time):
         *[(value, 0.0) for value in (None, -1, "x", True, math.nan, math.inf, 10**400, "9" * 5000, [], {})],
     ],
 )
-def test_durations(value, seconds):
+def test_durations_are_seconds_or_zero(value, seconds):
     assert parsed(duration=value).duration == seconds
 
 
@@ -218,12 +218,12 @@ def test_durations(value, seconds):
         ("16ab41e8", "", None),
     ],
 )
-def test_whether_the_expected_commit_was_built(built, expected, matches):
+def test_commits_match_by_their_common_prefix_or_are_unknown(built, expected, matches):
     assert commits_match(built, expected) is matches
 
 
 @pytest.mark.parametrize("commit", [None, {}, [], "16ab41e8", {"sha": None}, {"sha": ""}, {"sha": 5, "author": []}])
-def test_a_commit_that_is_not_known_yet(commit):
+def test_a_commit_without_data_is_empty(commit):
     assert parsed(commit=commit).commit == Commit()
 
 
@@ -239,26 +239,33 @@ def test_a_commit_that_is_not_known_yet(commit):
         *[
             (value, "")
             for value in (
-                *(None, "", 5, [], "example.com", "/path", "//example.com", "javascript:alert(1)", "ftp://example.com"),
-                *(
-                    "https://",
-                    "https:///x",
-                    "https://user:word@example.com",
-                    "https://exa mple.com",
-                    "https://exämple.com",
-                ),
-                *("https://[::1", "https://example.com:x", "https://example.com:99999", "https://exa\nmple.com/"),
-                *(
-                    "https://example.com/\n::error::x",
-                    "https://example.com/\x1b[31m",
-                    "https://example.com/" + "x" * 2000,
-                ),
+                None,
+                "",
+                5,
+                [],
+                "example.com",
+                "/path",
+                "//example.com",
+                "javascript:alert(1)",
+                "ftp://example.com",
+                "https://",
+                "https:///x",
+                "https://user:word@example.com",
+                "https://exa mple.com",
+                "https://exämple.com",
+                "https://[::1",
+                "https://example.com:x",
+                "https://example.com:99999",
+                "https://exa\nmple.com/",
+                "https://example.com/\n::error::x",
+                "https://example.com/\x1b[31m",
+                "https://example.com/" + "x" * 2000,
                 "https://<b>",
             )
         ],
     ],
 )
-def test_urls_that_may_be_printed_and_linked(value, url):
+def test_only_safe_web_urls_are_kept(value, url):
     assert web_url(value) == url
 
 
@@ -282,11 +289,11 @@ def test_urls_that_may_be_printed_and_linked(value, url):
         ],
     ],
 )
-def test_the_details_are_a_path_on_the_dashboard(value, path):
+def test_the_details_url_is_a_path_on_the_dashboard(value, path):
     assert parsed(detailsUrl=value).details_path == path
 
 
-def test_steps_that_are_none():
+def test_malformed_steps_are_skipped_or_empty():
     for value in (None, [], {}, "x", 5, [None, 5, "x", []]):
         assert parsed(logs=value).logs == ()
     (step,) = parsed(logs=[{}]).logs
@@ -295,7 +302,7 @@ def test_steps_that_are_none():
     assert step == LogStep(title="", message="", ok=True, duration=0.0)
 
 
-def test_the_failing_step_is_the_last_that_failed_checks_included():
+def test_the_failing_step_is_the_last_failed_step_or_status_check():
     logs = [{"title": "a", "status": False}, {"title": "b", "status": True}]
     step = parsed(status="failed", logs=logs).failing_step
     assert step is not None
@@ -306,7 +313,7 @@ def test_the_failing_step_is_the_last_that_failed_checks_included():
 
 
 @pytest.mark.parametrize("value", [None, [], "x", 5])
-def test_no_upload(value):
+def test_a_malformed_upload_result_is_none(value):
     assert parsed(uploadResult=value).upload is None
 
 
@@ -324,7 +331,7 @@ FIELDS = st.sampled_from(sorted(NEWER))
 
 
 @given(st.dictionaries(FIELDS, JSON, max_size=4), st.booleans())
-def test_nothing_but_a_value_error(fields, whole):
+def test_reading_any_fields_raises_nothing_but_a_value_error(fields, whole):
     data = {**NEWER, **fields} if whole else fields
     with contextlib.suppress(ValueError):
         deployment = Deployment.from_api(data)
@@ -332,12 +339,12 @@ def test_nothing_but_a_value_error(fields, whole):
 
 
 @given(st.dictionaries(FIELDS.filter(lambda name: name not in ("id", "status")), JSON))
-def test_whatever_the_other_fields_hold_it_is_a_deployment(fields):
+def test_any_other_fields_can_be_read(fields):
     deployment = parsed(**fields)
     json.dumps([deployment.preview_url, deployment.details_path]).encode("ascii")
 
 
-def test_a_number_too_long_to_write_is_no_id():
+def test_a_number_with_too_many_digits_is_not_an_id():
     with pytest.raises(ValueError, match="digits"):
         parse_id(10**5000)
 
@@ -349,12 +356,12 @@ SECRETS = ("p4ss", "hunter2", "s3cr3t")
 @pytest.mark.parametrize(
     "scenario", ["deploy-failed", "deploy-slow-live-log", "restart-after-failure", "status-checks"]
 )
-def test_no_value_of_the_environments_variables_enters_a_deployment(scenario):
+def test_no_value_of_an_environment_variable_is_kept(scenario):
     for deployment in recorded.deployments(scenario):
         assert not any(secret in repr(deployment) for secret in SECRETS)
 
 
-def test_the_step_of_the_variables_shows_their_names_alone():
+def test_the_step_of_the_variables_shows_only_their_names():
     ended = recorded.deployments("deploy-failed")[-1]
     (step,) = [step for step in ended.logs if step.title == "environment variables"]
     names = ["API_SECRET", "GREETING", "MISE_NODE_PATH", "NODE_ENV", "REDIS_URL", "SK_APP_ID", "SK_BRANCH_NAME"]
@@ -365,7 +372,7 @@ def test_the_step_of_the_variables_shows_their_names_alone():
 @pytest.mark.parametrize("title", ["environment variables", "Environment Variables "])
 @pytest.mark.parametrize("status", [True, False])
 @pytest.mark.parametrize("snapshot", [{"build": {"vars": {"PEM": "x"}}}, {"build": {"vars": None}}, None, [], {}])
-def test_a_value_of_several_lines_is_no_name(title, status, snapshot):
+def test_lines_of_a_multiline_value_are_not_taken_for_names(title, status, snapshot):
     message = "PEM=-----BEGIN KEY-----\nMIIEvQ==\nSECRET=inside\nQUJD=\n-----END KEY-----\nSK_ENV=staging\n"
     step = {"title": title, "message": message, "status": status}
     (shown,) = parsed(status="failed", snapshot=snapshot, logs=[step]).logs
@@ -373,14 +380,14 @@ def test_a_value_of_several_lines_is_no_name(title, status, snapshot):
     assert shown.message == ("PEM\nSK_ENV\n" if known else "SK_ENV\n")
 
 
-def test_a_failure_summary_shows_no_value_either():
+def test_a_failure_summary_shows_no_value_of_a_variable():
     snapshot = {"build": {"vars": {"SMTP_PASS": "x"}}}
     assert parsed(snapshot=snapshot, failureSummary="a\nSMTP_PASS=hunter2\nB=c").failure_summary == "a\nSMTP_PASS\nB=c"
 
 
 @pytest.mark.parametrize("line", ["\n", "=\n", "A=\n", "SK_A=1\n"])
 @pytest.mark.parametrize("place", ["step", "summary"])
-def test_a_list_of_variables_without_end_takes_less_memory_than_its_text(line, place):
+def test_a_huge_list_of_variables_takes_less_memory_than_its_text(line, place):
     text = line * (20_000_000 // len(line))
     step = {"title": "environment variables", "message": text, "status": True, "duration": 1}
     more = {"logs": [step]} if place == "step" else {"failureSummary": text}
@@ -394,7 +401,7 @@ def test_a_list_of_variables_without_end_takes_less_memory_than_its_text(line, p
     assert peak < len(text)
 
 
-def test_a_line_that_is_cut_in_a_long_summary_is_left_out():
+def test_a_cut_line_of_a_long_summary_is_left_out():
     summary = "SMTP_PASS=" + "hunter2 " * 100_000 + "\nError: no\n"
     data = {"id": "8241", "status": "failed", "snapshot": {"build": {"vars": {"SMTP_PASS": "x"}}}}
     assert Deployment.from_api({**data, "failureSummary": summary}).failure_summary == "Error: no\n"
@@ -411,11 +418,11 @@ def test_a_line_that_is_cut_in_a_long_summary_is_left_out():
         ("Mona", "Mona"),
     ],
 )
-def test_the_author_of_a_commit_has_no_mail_address(author, name):
+def test_the_author_of_a_commit_is_kept_without_the_mail_address(author, name):
     assert parsed(commit={"author": author}).commit.author == name
 
 
-def test_a_restart_that_lost_its_configuration_is_told_from_a_server_that_does_not_report_it():
+def test_configuration_lost_is_unknown_if_the_server_does_not_report_it():
     assert parsed(snapshot=None).configuration_lost is True
     assert parsed(snapshot={"build": {}}).configuration_lost is False
     assert parsed().configuration_lost is None
@@ -428,13 +435,13 @@ def test_a_recorded_restart_has_lost_its_configuration(scenario):
     assert states[0].configuration_lost is False
 
 
-def test_the_step_that_runs_has_no_duration_no_failure_and_no_blank_line_at_its_end():
+def test_a_running_step_has_no_duration_failure_or_trailing_blank_line():
     running = recorded.deployments("deploy-slow-live-log")
     steps = [step for deployment in running if deployment.running for step in deployment.logs]
     assert {step.ok for step in steps} == {True}
     assert max(step.duration for step in steps) < 60
     assert not any(deployment.failing_step for deployment in running)
-    # What a step has printed so far is how its final text begins.
+    # A running step's text is the beginning of its final text.
     final = {step.title: step.message for step in running[-1].logs}
     for step in steps:
         assert final[step.title].startswith(step.message)
@@ -463,7 +470,7 @@ def test_the_step_that_runs_has_no_duration_no_failure_and_no_blank_line_at_its_
         ),
     ],
 )
-def test_why_a_recorded_deployment_failed(scenario, reason):
+def test_recorded_failures_have_a_reason(scenario, reason):
     assert failure_reason(recorded.deployments(scenario)[-1]) == reason
 
 
@@ -479,5 +486,5 @@ def test_why_a_recorded_deployment_failed(scenario, reason):
         ),
     ],
 )
-def test_why_a_deployment_failed(fields, reason):
+def test_a_failure_reason_names_step_or_error(fields, reason):
     assert failure_reason(parsed(status="failed", **fields)) == reason

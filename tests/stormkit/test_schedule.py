@@ -1,3 +1,5 @@
+"""When to poll next, and what the earlier builds say about the usual duration."""
+
 import math
 from datetime import timedelta
 
@@ -38,7 +40,7 @@ def build(seconds: float, status: Status = Status.SUCCESS) -> Deployment:
 @pytest.mark.parametrize(
     ("usual", "elapsed", "at_least", "at_most"),
     [
-        (None, 0, 0.2, 0.2),  # nothing known: it may end in a moment
+        (None, 0, 0.2, 0.2),  # nothing known: the build may end at any moment
         (None, 1.4, 0.2, 0.2),
         (None, 1.5, 2, 8),  # then like the first minutes of any build
         (None, 5, 2, 6),
@@ -49,13 +51,13 @@ def build(seconds: float, status: Status = Status.SUCCESS) -> Deployment:
         (None, -3, 0.2, 0.2),
         (None, math.nan, 0.2, 0.2),
         (None, math.inf, MAX_PAUSE_S, MAX_PAUSE_S),
-        (USUAL, 0, 3, 8),  # sparse while only a failure could end it
+        (USUAL, 0, 3, 8),  # sparse while only a failure can end the build
         (USUAL, 30, 3, 8),
         (USUAL, 60, 3, 8),
         (USUAL, 90, 0.3, 1.3),  # dense around the usual end
         (USUAL, 100, 0.3, 1.0),
         (USUAL, 110, 0.3, 1.0),
-        (USUAL, 160, 2, 8),  # overdue: any moment is as likely
+        (USUAL, 160, 2, 8),  # overdue: any moment is equally likely
         (USUAL, 1e4, MAX_PAUSE_S, MAX_PAUSE_S),
     ],
 )
@@ -63,39 +65,39 @@ def test_polls_are_sparse_then_dense_then_back_off(usual, elapsed, at_least, at_
     assert at_least <= pause(elapsed, shortest=0.2, usual=usual) <= at_most
 
 
-def test_a_sparse_pause_ends_where_the_dense_part_begins():
-    """A pause is not taken from the moment alone: it would lead over the usual end."""
-    now, looks = 0.0, []
+def test_a_sparse_pause_ends_where_dense_polling_begins():
+    """A pause chosen by the current moment alone would skip the usual end."""
+    now, polls = 0.0, []
     while now < 130:
         now += pause(now, shortest=0.2, usual=USUAL)
-        looks.append(now)
-    assert len([look for look in looks if look < 70]) <= 17
-    assert len([look for look in looks if 80 <= look < 120]) >= 15
+        polls.append(now)
+    assert len([poll for poll in polls if poll < 70]) <= 17
+    assert len([poll for poll in polls if 80 <= poll < 120]) >= 15
 
 
 @pytest.mark.parametrize("earlier", [10, 30, 50])
-def test_an_early_end_is_noticed_before_it_is_twice_as_old(earlier):
+def test_an_early_end_is_noticed_within_twice_its_duration(earlier):
     now = 0.0
     while now < earlier:
         now += pause(now, shortest=0.2, usual=USUAL)
     assert now < 2 * earlier
 
 
-def test_the_wider_the_spread_the_longer_the_pauses_at_the_usual_end():
+def test_a_wider_spread_means_longer_pauses_at_the_usual_end():
     spreads = (0.03, 0.05, 0.1, 0.2, 0.4)
     pauses = [pause(100, shortest=0, usual=UsualDuration(seconds=100, builds=10, spread=spread)) for spread in spreads]
     assert pauses == sorted(pauses)
 
 
-def test_long_builds_are_polled_less_densely_but_more_often_than_short_ones():
-    def looks(usual: float) -> int:
+def test_long_builds_are_polled_more_often_in_total_but_less_densely():
+    def polls(usual: float) -> int:
         now, count = 0.0, 0
         while now < usual:
             now += pause(now, shortest=0.2, usual=UsualDuration(seconds=usual, builds=10, spread=0.1))
             count += 1
         return count
 
-    counts = [looks(usual) for usual in (15, 60, 240, 960)]
+    counts = [polls(usual) for usual in (15, 60, 240, 960)]
     assert counts == sorted(counts)
     assert counts[3] < 8 * counts[0]  # 64 times as long
 
@@ -108,7 +110,7 @@ def test_with_history_a_pause_is_finite_and_bounded(elapsed, shortest, usual):
 
 
 @given(usual=usuals, share=st.floats(min_value=1e-6, max_value=1e6))
-def test_the_chance_to_run_longer_only_falls_and_falls_by_the_density(usual, share):
+def test_the_survival_function_decreases_by_the_density(usual, share):
     elapsed, step = usual.seconds * share, usual.seconds * share * 1e-4
     (density, survival), (later_density, later) = (
         density_and_survival(elapsed, usual),
@@ -122,7 +124,7 @@ def test_the_chance_to_run_longer_only_falls_and_falls_by_the_density(usual, sha
 
 @pytest.mark.parametrize("failures", [0.05, 0.15, 0.5])
 @pytest.mark.parametrize("seconds", [15, 100, 600])
-def test_a_build_gets_polls_by_the_root_of_its_usual_duration_however_often_builds_fail(seconds, failures):
+def test_the_number_of_polls_grows_with_the_root_of_the_usual_duration(seconds, failures):
     usual = UsualDuration(seconds=seconds, builds=10, spread=0.1, failures=failures)
     now, polls, running = 0.0, 0.0, 1.0
     while now < 5 * seconds:
@@ -132,7 +134,7 @@ def test_a_build_gets_polls_by_the_root_of_its_usual_duration_however_often_buil
 
 
 @given(elapsed=st.floats(allow_nan=True, allow_infinity=True), usual=usuals)
-def test_no_time_is_too_odd(elapsed, usual):
+def test_any_elapsed_time_gives_a_bounded_pause(elapsed, usual):
     assert 0.2 <= pause(elapsed, shortest=0.2, usual=usual) <= MAX_PAUSE_S
 
 
@@ -146,7 +148,7 @@ def test_no_time_is_too_odd(elapsed, usual):
         ([0.2], 1, 1),
     ],
 )
-def test_what_is_usual_is_the_median_of_the_newest(durations, seconds, count):
+def test_the_usual_duration_is_the_median_of_the_newest_builds(durations, seconds, count):
     usual = UsualDuration.of(build(seconds) for seconds in durations)
     assert usual is not None
     assert (usual.seconds, usual.builds) == (seconds, count)
@@ -161,12 +163,12 @@ def test_what_is_usual_is_the_median_of_the_newest(durations, seconds, count):
         [build(timedelta(days=30).total_seconds()), build(1e300)],
     ],
 )
-def test_only_successful_builds_with_a_plausible_duration_tell_what_is_usual(deployments):
+def test_only_successful_builds_with_a_plausible_duration_count(deployments):
     assert UsualDuration.of(deployments) is None
 
 
 @pytest.mark.parametrize(("failed", "at_least", "at_most"), [(0, 0.05, 0.1), (2, 0.1, 0.2), (20, 0.4, 0.6)])
-def test_the_share_of_failures_is_learnt_from_the_builds_that_failed(failed, at_least, at_most):
+def test_the_share_of_failures_is_learnt_from_failed_builds(failed, at_least, at_most):
     usual = UsualDuration.of([*[build(20, Status.FAILED)] * failed, *[build(60)] * 10, build(5, Status.STOPPED)])
     assert usual is not None
     assert at_least <= usual.failures <= at_most
@@ -188,7 +190,7 @@ def test_one_odd_build_does_not_decide_the_spread():
     assert spread_of(30, 60, 120, 45, 90, 25, 140, 60, 70, 50) > 0.4
 
 
-def test_builds_of_seconds_are_no_narrower_than_their_rounding():
+def test_the_spread_of_short_builds_includes_their_rounding():
     assert spread_of(*[1] * 10) >= 0.4
 
 
@@ -202,7 +204,7 @@ def test_any_history_gives_a_usable_spread(durations):
 
 
 @pytest.mark.parametrize("usual", [None, UsualDuration(seconds=60, builds=10), UsualDuration(seconds=5000, builds=10)])
-def test_polls_meet_the_time_limit_of_stormkit_and_are_dense_after_it(usual):
+def test_polls_meet_stormkit_s_time_limit_and_are_dense_after_it(usual):
     elapsed, polls = 600.0, list[float]()
     while elapsed < 1200:
         polls.append(elapsed)
