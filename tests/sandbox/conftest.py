@@ -1,4 +1,4 @@
-"""A local Stormkit of each generation, on a clock that nobody waits for, and the sandbox as a process."""
+"""Local Stormkits of each generation on a fake clock, and the sandbox as a process."""
 
 import subprocess
 import sys
@@ -41,7 +41,7 @@ def april(clock):
 
 @pytest.fixture
 def serve():
-    """Start `python -m sandbox` with those arguments."""
+    """Start `python -m sandbox` with the given arguments; it is killed after the test."""
     started = []
 
     def start(*arguments: str) -> subprocess.Popen[str]:

@@ -1,4 +1,4 @@
-"""Requests of Stormkit's API, as the tests of the local one send them."""
+"""Requests that the tests send to the local Stormkit."""
 
 import requests
 

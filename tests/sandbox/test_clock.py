@@ -1,4 +1,4 @@
-"""The fake clock behaves as the real one does, without the waiting."""
+"""FakeClock behaves like SystemClock, without waiting."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from stormkit_action.clock import Clock, Deadline, SystemClock
 from stormkit_action.errors import Cancelled
 
 
-def test_sleeping_moves_both_clocks():
+def test_sleeping_advances_the_monotonic_clock_and_the_date():
     clock: Clock = FakeClock()
     began = clock.monotonic()
     clock.sleep(1.5)
@@ -19,7 +19,7 @@ def test_sleeping_moves_both_clocks():
     assert clock.now() - TODAY == timedelta(seconds=1.5)
 
 
-def test_the_cancel_comes_in_the_middle_of_a_sleep_and_stays():
+def test_a_cancel_interrupts_a_sleep_and_everything_after_it():
     clock = FakeClock(cancel_after=10)
     clock.sleep(9)
     with pytest.raises(Cancelled):
@@ -32,16 +32,16 @@ def test_the_cancel_comes_in_the_middle_of_a_sleep_and_stays():
     assert clock.passed == 10
 
 
-def test_what_must_be_done_because_of_the_cancel_shares_the_time():
+def test_an_uncancelled_clock_shares_the_time_of_the_cancelled_one():
     clock = FakeClock()
     clock.cancel()
-    other = clock.uncancelled()
-    other.sleep(2)
-    assert clock.passed == other.passed == 2
-    assert other.start(lambda: "done").wait(1) == "done"
+    uncancelled = clock.uncancelled()
+    uncancelled.sleep(2)
+    assert clock.passed == uncancelled.passed == 2
+    assert uncancelled.start(lambda: "done").wait(1) == "done"
 
 
-def test_a_call_that_takes_too_long():
+def test_a_call_that_takes_too_long_times_out():
     clock = FakeClock()
     with pytest.raises(TimeoutError):
         clock.start(lambda: clock.advance(40)).wait(30)
@@ -50,20 +50,20 @@ def test_a_call_that_takes_too_long():
     assert clock.passed == 60
 
 
-def test_a_call_that_the_cancel_interrupts():
+def test_a_cancel_interrupts_a_call():
     clock = FakeClock(cancel_after=10)
     with pytest.raises(Cancelled):
         clock.start(lambda: clock.advance(20)).wait(30)
     assert clock.passed == 10
 
 
-def test_a_call_hands_on_what_the_function_raises():
+def test_a_call_raises_what_its_function_raises():
     with pytest.raises(ZeroDivisionError):
         FakeClock().start(lambda: 1 // 0).wait(1)
 
 
 @pytest.mark.parametrize("kind", ["fake", "system"])
-def test_both_clocks_agree(kind):
+def test_the_fake_and_the_system_clock_behave_alike(kind):
     cancellation = Cancellation()
     fake = FakeClock()
     clock: Clock = fake if kind == "fake" else SystemClock(cancellation)
@@ -72,7 +72,10 @@ def test_both_clocks_agree(kind):
     assert 99 < deadline.remaining <= 100
     assert deadline.within(10).remaining <= 10
     assert deadline.within(1000).remaining <= 100
-    (fake.cancel if kind == "fake" else cancellation.request)()
+    if kind == "fake":
+        fake.cancel()
+    else:
+        cancellation.request()
     with pytest.raises(Cancelled):
         clock.sleep(0)
     with pytest.raises(Cancelled):

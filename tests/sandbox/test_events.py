@@ -1,4 +1,4 @@
-"""The payloads agree with one another, and the variables with GitHub's table of events."""
+"""The sandbox's payloads are consistent, and the variables match GitHub's table of events."""
 
 import json
 from typing import Any
@@ -37,12 +37,12 @@ TABLE = {
 PULL_REQUESTS = [name for name in TABLE if name.startswith("pull_request")]
 
 
-def test_every_payload_is_in_the_table():
+def test_every_payload_has_its_expected_variables_in_the_table():
     assert events.names() == sorted(TABLE)
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_variables(name):
+def test_the_variables_of_each_payload_match_github_s_table(name):
     event, ref, ref_name, sha, actor = TABLE[name]
     variables = environment_for(name, load(name))
 
@@ -58,7 +58,7 @@ def test_variables(name):
     assert ("GITHUB_HEAD_REF" in variables) is (name in PULL_REQUESTS)
     assert ("GITHUB_BASE_REF" in variables) is (name in PULL_REQUESTS)
     assert all(isinstance(value, str) for value in variables.values())
-    # As a run of the event's own name it is the same.
+    # The event's own name gives the same variables as the payload's name.
     assert environment_for(event, load(name)) == variables
 
 
@@ -73,7 +73,7 @@ def test_variables(name):
         ("delete", {"ref": HEAD_BRANCH, "ref_type": "branch"}, "refs/heads/main", BASE_SHA),
     ],
 )
-def test_variables_of_events_without_a_payload_of_their_own(event, changes, ref, sha):
+def test_events_without_their_own_payload_have_variables_too(event, changes, ref, sha):
     variables = environment_for(event, {**load("pull_request_opened"), **changes})
     assert (variables["GITHUB_EVENT_NAME"], variables["GITHUB_REF"], variables["GITHUB_SHA"]) == (event, ref, sha)
     assert variables["GITHUB_REF_TYPE"] == ("tag" if "/tags/" in ref else "branch")
@@ -81,7 +81,7 @@ def test_variables_of_events_without_a_payload_of_their_own(event, changes, ref,
 
 
 @pytest.mark.parametrize("name", PULL_REQUESTS)
-def test_pull_requests_are_the_same_one(name):
+def test_all_pull_request_payloads_are_about_the_same_pull_request(name):
     payload = load(name)
     pull_request = payload["pull_request"]
 
@@ -95,7 +95,7 @@ def test_pull_requests_are_the_same_one(name):
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_every_payload_is_of_one_repository_and_says_nothing_contradictory(name):
+def test_all_payloads_are_about_one_repository_and_consistent(name):
     payload = load(name)
     text = json.dumps(payload)
 
@@ -108,7 +108,7 @@ def test_every_payload_is_of_one_repository_and_says_nothing_contradictory(name)
     assert "{number}" not in payload["repository"]["url"]
 
 
-def test_forks():
+def test_fork_payloads_name_the_fork_as_their_head():
     assert load("pull_request_fork")["pull_request"]["head"]["repo"]["full_name"] == events.FORK
     assert load("pull_request_fork")["pull_request"]["head"]["repo"]["fork"] is True
     assert load("pull_request_fork_deleted")["pull_request"]["head"]["repo"] is None
@@ -117,7 +117,7 @@ def test_forks():
     assert load("workflow_run_completed")["workflow_run"]["pull_requests"][0]["number"] == events.PULL_REQUEST
 
 
-def test_comments_on_pull_requests_and_on_issues():
+def test_only_a_comment_on_a_pull_request_names_one():
     assert "pull_request" in load("issue_comment_created")["issue"]
     assert "pull_request" not in load("issue_comment_on_issue")["issue"]
 
@@ -134,12 +134,12 @@ def test_comments_on_pull_requests_and_on_issues():
         ("release", {"repository": {"default_branch": "trunk"}}, "refs/heads/trunk", BASE_SHA),
     ],
 )
-def test_payloads_of_ones_own(event: str, payload: dict[str, Any], ref: str, sha: str):
+def test_variables_follow_a_custom_payload(event: str, payload: dict[str, Any], ref: str, sha: str):
     variables = environment_for(event, payload)
     assert (variables["GITHUB_EVENT_NAME"], variables["GITHUB_REF"], variables["GITHUB_SHA"]) == (event, ref, sha)
 
 
-def test_a_name_that_is_not_there():
+def test_an_unknown_payload_name_is_an_error_that_lists_the_names():
     with pytest.raises(KeyError, match="pull_request_opened"):
         load("../events/push")
 

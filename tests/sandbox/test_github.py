@@ -1,7 +1,6 @@
-"""The local GitHub over real HTTP: who may do what, pages, limits and faults."""
+"""The local GitHub over real HTTP: permissions, pages, limits and faults."""
 
 import time
-from collections.abc import Iterator
 
 import pytest
 import requests
@@ -13,15 +12,9 @@ REPOSITORY = "/repos/octocat/hello-world"
 COMMENTS = f"{REPOSITORY}/issues/42/comments"
 
 
-@pytest.fixture
-def github() -> Iterator[GitHub]:
-    with GitHub() as server:
-        yield server
-
-
 @pytest.fixture(autouse=True)
 def documented_requests() -> None:
-    """The requests here are the tests' own, and many are wrong on purpose."""
+    """Turn the comparison with OpenAPI off: these tests send wrong requests on purpose."""
 
 
 def call(github: GitHub, method: str, path: str, body: object = None, *, token: str = TOKEN) -> requests.Response:
@@ -34,10 +27,13 @@ def call(github: GitHub, method: str, path: str, body: object = None, *, token: 
     ("authorization", "status"),
     [("Bearer ghs_sandbox", 200), ("token ghs_sandbox", 200), ("token wrong", 401), ("Basic ghs_sandbox", 401)],
 )
-def test_both_ways_to_send_a_token(github, authorization, status):
+def test_a_token_is_accepted_as_bearer_or_token(github, authorization, status):
     answer = requests.get(f"{github.url}{COMMENTS}", headers={"Authorization": authorization}, timeout=5)
     assert answer.status_code == status
-    assert answer.json() == [] if status == 200 else answer.json()["message"] == "Bad credentials"
+    if status == 200:
+        assert answer.json() == []
+    else:
+        assert answer.json()["message"] == "Bad credentials"
 
 
 def test_comments_are_created_edited_and_deleted(github):
@@ -53,7 +49,7 @@ def test_comments_are_created_edited_and_deleted(github):
 
 
 @pytest.mark.parametrize(("body", "status"), [("", 422), (" ", 422), ("x" * 65_536, 201), ("x" * 65_537, 422)])
-def test_what_a_comment_may_say(github, body, status):
+def test_a_comment_that_is_empty_or_too_long_is_refused(github, body, status):
     assert call(github, "POST", COMMENTS, {"body": body}).status_code == status
 
 
@@ -77,27 +73,27 @@ def test_a_missing_permission_is_named(github):
     assert call(github, "GET", COMMENTS, token="ghs_reader").status_code == 200, "it is public"
 
 
-def test_nobody_in_particular_may_read_what_is_public(github):
+def test_without_a_token_only_public_reads_are_allowed(github):
     assert call(github, "GET", COMMENTS, token="").status_code == 200
     assert call(github, "POST", COMMENTS, {"body": "hello"}, token="").status_code == 401
     github.state.repository().private = True
     assert call(github, "GET", COMMENTS, token="").status_code == 404
 
 
-def test_only_graphql_tells_an_installation_its_login(github):
+def test_only_graphql_returns_the_login_of_an_installation(github):
     assert call(github, "GET", "/user").status_code == 403
-    told = call(github, "POST", "/graphql", {"query": "query { viewer { login } }"}).json()
-    assert told == {"data": {"viewer": {"login": "github-actions[bot]"}}}
+    answer = call(github, "POST", "/graphql", {"query": "query { viewer { login } }"}).json()
+    assert answer == {"data": {"viewer": {"login": "github-actions[bot]"}}}
 
 
-def test_enterprise_server_has_its_api_beneath_its_own_address(github):
+def test_enterprise_server_has_its_api_below_its_own_url(github):
     created = call(github, "POST", f"{ENTERPRISE}{COMMENTS}", {"body": "one"}).json()
     assert created["url"].startswith(f"{github.url}{ENTERPRISE}/repos/")
     assert created["html_url"].startswith(f"{github.url}/octocat/hello-world/pull/42")
     assert "data" in call(github, "POST", "/api/graphql", {"query": "{ viewer { login } }"}).json()
 
 
-def test_look_ups(github):
+def test_branches_and_pull_requests_can_be_looked_up(github):
     assert call(github, "GET", f"{REPOSITORY}/branches/{HEAD_BRANCH}").json()["commit"]["sha"] == HEAD_SHA
     assert call(github, "GET", f"{REPOSITORY}/branches/gone").status_code == 404
     pull = call(github, "GET", f"{REPOSITORY}/pulls/42").json()
@@ -111,7 +107,7 @@ def test_look_ups(github):
     ] == [42]
 
 
-def test_a_deployment_needs_its_checks_unless_they_are_waived(github):
+def test_a_deployment_needs_passing_checks_unless_none_are_required(github):
     wanted = {"ref": HEAD_SHA, "environment": "Preview", "auto_merge": False, "transient_environment": True}
     assert call(github, "POST", f"{REPOSITORY}/deployments", wanted).status_code == 409
     created = call(github, "POST", f"{REPOSITORY}/deployments", wanted | {"required_contexts": []})
@@ -124,18 +120,18 @@ def test_a_deployment_needs_its_checks_unless_they_are_waived(github):
     assert call(github, "GET", f"{REPOSITORY}/deployments?environment=Other").json() == []
 
 
-def test_the_hours_requests_run_out(github):
-    github.state.add_token("ghs_poor", limit=2)
-    answers = [call(github, "GET", COMMENTS, token="ghs_poor") for _ in range(3)]
+def test_the_hourly_rate_limit_runs_out(github):
+    github.state.add_token("ghs_limited", limit=2)
+    answers = [call(github, "GET", COMMENTS, token="ghs_limited") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 403]
     assert [answer.headers["x-ratelimit-remaining"] for answer in answers] == ["1", "0", "0"]
     assert int(answers[2].headers["x-ratelimit-reset"]) > time.time()
     assert "API rate limit exceeded" in answers[2].json()["message"]
-    assert call(github, "GET", "/rate_limit", token="ghs_poor").json()["rate"]["remaining"] == 0
+    assert call(github, "GET", "/rate_limit", token="ghs_limited").json()["rate"]["remaining"] == 0
 
 
 @pytest.mark.parametrize(
-    ("kind", "status", "done"),
+    ("kind", "status", "is_carried_out"),
     [
         ("answer-lost", None, True),
         ("never-arrived", None, False),
@@ -150,28 +146,28 @@ def test_the_hours_requests_run_out(github):
         ("garbage", 200, False),
     ],
 )
-def test_faults_to_order(github, kind, status, done):
+def test_each_fault_strikes_once_and_some_after_the_request_was_carried_out(github, kind, status, is_carried_out):
     github.fault("POST .*/comments", kind, seconds=1 if "limit" in kind else 0)
     if status is None:
         with pytest.raises(requests.ConnectionError):
             call(github, "POST", COMMENTS, {"body": "one"})
     else:
         assert call(github, "POST", COMMENTS, {"body": "one"}).status_code == status
-    assert bool(github.state.comments()) is done
+    assert bool(github.state.comments()) is is_carried_out
     assert call(github, "POST", COMMENTS, {"body": "two"}).status_code == 201, "it strikes once"
 
 
-def test_a_fault_spares_the_first_requests(github):
+def test_a_fault_can_spare_the_first_requests(github):
     github.fault("GET", "500", times=2, after=1)
     assert [call(github, "GET", COMMENTS).status_code for _ in range(4)] == [200, 500, 500, 200]
 
 
-def test_a_limit_says_how_long_to_wait(github):
+def test_a_secondary_limit_says_how_long_to_wait(github):
     github.fault("GET", "secondary-limit", seconds=7)
     assert call(github, "GET", COMMENTS).headers["retry-after"] == "7"
 
 
-def test_answers_take_the_latency_that_is_asked_for(github):
+def test_answers_take_the_given_latency(github):
     github.latency = 0.1
     began = time.monotonic()
     call(github, "GET", COMMENTS)

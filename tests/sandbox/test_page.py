@@ -1,4 +1,4 @@
-"""The page to try the action on, in a real browser."""
+"""The sandbox's page for trying the action, in a real browser and over HTTP."""
 
 import json
 import re
@@ -16,6 +16,8 @@ from sandbox.page.server import PageServer
 from sandbox.stormkit.builds import Build, Step
 from sandbox.stormkit.server import Stormkit
 from tools.pictures.browser import CHROMIUM, Browser
+
+_ATTRIBUTE = re.compile(r'[\w-]+="[^"]*"')
 
 in_a_browser = pytest.mark.skipif(not CHROMIUM, reason="Chromium is needed: apt-get install chromium")
 
@@ -39,8 +41,8 @@ def press(browser, button):
     browser.press(f"[data-press={button}]")
 
 
-def ended(browser, run):
-    """How that run ended, the first being 1."""
+def conclusion(browser, run):
+    """Wait until a run (the first is 1) has ended, and return its conclusion."""
     browser.wait_for(
         "!document.querySelector('[data-press=rerun]').disabled"
         f" && document.getElementById('run').textContent.includes('run {run}')"
@@ -53,11 +55,11 @@ def comment(browser):
 
 
 @in_a_browser
-def test_a_pull_request_gets_a_comment_whose_preview_link_leads_to_the_site(browser):
+def test_a_pull_request_gets_a_comment_with_a_working_preview_link(browser):
     press(browser, "open")
     browser.wait_for("document.getElementById('log').textContent.includes('Started deployment')")
     browser.wait_for("document.getElementById('comments').innerText.includes('Building')")
-    assert ended(browser, "1") == "success"
+    assert conclusion(browser, "1") == "success"
     assert "Ready" in comment(browser)
     assert "View deployment" in browser.text()
     assert "preview-url" in browser.evaluate("document.getElementById('outputs').innerText")
@@ -68,16 +70,16 @@ def test_a_pull_request_gets_a_comment_whose_preview_link_leads_to_the_site(brow
 
 
 @in_a_browser
-def test_a_link_to_a_log_leads_to_the_log_on_the_page(page, browser):
+def test_a_job_log_link_leads_to_the_log_on_the_page(page, browser):
     press(browser, "open")
-    assert ended(browser, "1") == "success"
+    assert conclusion(browser, "1") == "success"
     browser.evaluate("[...document.querySelectorAll('#comments a')].find(a => a.innerText === 'Job log').click()")
     assert browser.evaluate("document.activeElement.id") == "log"
     assert browser.evaluate("location.href") == f"{page.url}/"
 
 
 @in_a_browser
-def test_a_page_whose_sandbox_has_ended_says_so_and_offers_nothing(serve):
+def test_a_page_whose_sandbox_has_ended_says_so_and_disables_its_buttons(serve):
     server = serve("--stormkit-port", "0", "--github-port", "0", "--page-port", "0")
     address = re.match(r"Open (\S+) ", server.stdout.readline())[1]
     with Browser() as browser:
@@ -89,21 +91,21 @@ def test_a_page_whose_sandbox_has_ended_says_so_and_offers_nothing(serve):
 
 
 @in_a_browser
-def test_one_comment_follows_a_failing_commit_a_cancel_and_the_end(browser):
+def test_one_comment_shows_a_failure_a_cancel_and_the_removal(browser):
     press(browser, "open")
-    assert ended(browser, "1") == "success"
+    assert conclusion(browser, "1") == "success"
     press(browser, "push-failing")
-    assert ended(browser, "2") == "failure"
+    assert conclusion(browser, "2") == "failure"
     assert "Failed" in comment(browser)
     assert "Last good preview" in comment(browser)
     press(browser, "push-slow")
     browser.wait_for("document.getElementById('run').textContent.includes('run 3')")
     browser.wait_for("document.getElementById('log').textContent.includes('Started deployment')")
     press(browser, "cancel")
-    assert ended(browser, "3") == "cancelled"
+    assert conclusion(browser, "3") == "cancelled"
     assert "Cancelled" in comment(browser)
     press(browser, "close")
-    assert ended(browser, "4") == "success"
+    assert conclusion(browser, "4") == "success"
     assert "Removed" in comment(browser)
     assert browser.evaluate("document.querySelectorAll('#comments article').length") == 1
     assert "View deployment" not in browser.text()
@@ -113,8 +115,8 @@ def test_one_comment_follows_a_failing_commit_a_cancel_and_the_end(browser):
 def test_a_preview_is_published_and_rolled_back(browser):
     for run, button in enumerate(("open", "publish", "push", "publish", "rollback"), start=1):
         press(browser, button)
-        assert ended(browser, run) == "success"
-        # Only what was rolled back to is not the branch's newest commit.
+        assert conclusion(browser, run) == "success"
+        # A rollback makes an older commit live, which is not the branch's newest.
         matches = re.search(r"commit-matches\s+(\w+)", browser.text())[1]
         assert matches == ("false" if button == "rollback" else "true")
     assert "Live" in comment(browser)
@@ -123,11 +125,11 @@ def test_a_preview_is_published_and_rolled_back(browser):
 
 
 @in_a_browser
-def test_a_rerun_is_another_attempt_of_the_same_run(browser):
+def test_a_rerun_is_a_second_attempt_of_the_same_run(browser):
     press(browser, "open")
-    assert ended(browser, "1") == "success"
+    assert conclusion(browser, "1") == "success"
     press(browser, "rerun")
-    assert ended(browser, "1, attempt 2") == "success"
+    assert conclusion(browser, "1, attempt 2") == "success"
 
 
 def send(page, path, *, method="GET", **headers):
@@ -139,25 +141,25 @@ def send(page, path, *, method="GET", **headers):
         return error.code, error.read()
 
 
-def test_no_other_website_can_press_a_button_or_read_the_page(page):
+def test_other_websites_can_neither_press_buttons_nor_read_the_page(page):
     assert send(page, "/press/open", method="POST", Origin="https://evil.example")[0] == 403
     assert send(page, "/press/open", method="POST", Host="evil.example")[0] == 403
     assert send(page, "/state", Host="evil.example")[0] == 403
     assert "not opened" in json.loads(send(page, "/state")[1])["parts"]["about"]
 
 
-def test_the_page_is_also_called_localhost(page):
+def test_the_page_can_be_opened_as_localhost(page):
     localhost = page.url.replace("127.0.0.1", "localhost").removeprefix("http://")
     assert send(page, "/press/open", method="POST", Host=localhost, Origin=page.url)[0] == 403
     assert send(page, "/press/open", method="POST", Host=localhost, Origin=f"http://{localhost}")[0] == 204
 
 
-def test_a_button_that_makes_no_sense_now_is_refused(page):
+def test_a_button_that_is_not_available_is_refused(page):
     assert send(page, "/press/close", method="POST")[0] == 409
     assert send(page, "/press/nothing", method="POST")[0] == 409
 
 
-def test_nothing_foreign_becomes_an_element_of_the_page(page, monkeypatch):
+def test_hostile_text_does_not_become_html_on_the_page(page, monkeypatch):
     hostile = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
     steps = (Step(title=hostile, message=f"{hostile}\n##[error]{hostile}\n"),)
     monkeypatch.setitem(PUSHES, "push", Build(seconds=0.2, steps=steps))
@@ -179,7 +181,7 @@ def test_the_page_shows_no_secret(page):
     assert "ghs_sandbox" not in shown
 
 
-def test_a_run_that_never_ended_is_ended_with_the_page():
+def test_a_running_workflow_is_cancelled_when_the_page_is_closed():
     with Stormkit() as stormkit, GitHub() as github:
         with PageServer(stormkit, github) as page:
             page.pull_request.press("open")
@@ -196,6 +198,15 @@ def test_a_run_that_never_ended_is_ended_with_the_page():
         ("<style>p {}</style>", "&lt;style&gt;p {}&lt;/style&gt;"),
     ],
 )
-def test_of_a_comments_html_the_page_shows_what_github_keeps(markdown, html):
+def test_the_page_keeps_only_the_html_that_github_keeps(markdown, html):
     shown = as_github_shows(markdown)
-    assert sorted(shown.strip()) == sorted(html)
+    assert _with_sorted_attributes(shown.strip()) == _with_sorted_attributes(html)
+
+
+def _with_sorted_attributes(html):
+    """The HTML with each element's attributes in alphabetical order, which is not defined otherwise."""
+
+    def sort_attributes(tag):
+        return f"<{tag[1]} {' '.join(sorted(_ATTRIBUTE.findall(tag[2])))}>"
+
+    return re.sub(r'<(\w+)((?: [\w-]+="[^"]*")+)>', sort_attributes, html)

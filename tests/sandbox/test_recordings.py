@@ -1,8 +1,8 @@
-"""The local Stormkit of the generation `april` answers as the recorded server did, scenario by scenario.
+"""The local Stormkit of the generation `april` answers like the recorded server, scenario by scenario.
 
-Each recorded request is sent again, at the same second, to a server in the same state. Compared are the status, the
-content type, the set of fields and their types, and what tells how a deployment stands: so the order of states, and
-what a stop, a restart or a deletion leaves. Commits, times and the messages in logs are not compared.
+Each recorded request is sent again, at the same second, to a server in the same state. The status, the content type,
+the fields and their types, and the fields that describe a deployment's state are compared: so are the order of states
+and the effects of a stop, a restart and a deletion. Commits, times and the messages in logs are not compared.
 """
 
 import json
@@ -31,17 +31,17 @@ CHECK_S = 8.0
 QUEUED_S = 0.2
 LONG_S = 10_000.0
 
-# By how much a build ends before the request that first saw it ended.
+# A build ends this long before the first recorded request that saw it ended.
 MARGIN_S = 0.02
 
-# Seconds by which a duration or a time may differ: the server cuts them to whole seconds.
+# Durations and times may differ by this, because the server truncates them to whole seconds.
 TOLERANCE_S = 1.0
 # The server ends builds that take too long, and looks for them once a minute.
 LIMIT_S = 900
 LIMIT_TOLERANCE_S = 60.0
 
-# Fields of a deployment whose values have to be the same, not only their types.
-SAME = (
+# Fields of a deployment whose values are compared, not only their types.
+COMPARED_FIELDS = (
     "status",
     "error",
     "branch",
@@ -62,7 +62,7 @@ def exchanges(scenario: str) -> list[Json]:
 
 
 def server(clock: FakeClock) -> Stormkit:
-    """The recorded server's apps, environments and keys."""
+    """A local Stormkit with the recorded server's apps, environments and keys."""
     stormkit = Stormkit(generation=Generation.APRIL, clock=clock.monotonic)
     stormkit.answers.domain = DOMAIN
     for env_id, name in (("305", "production"), ("306", "staging"), ("307", "checks"), ("308", "autopub")):
@@ -85,7 +85,7 @@ def server(clock: FakeClock) -> Stormkit:
 
 @dataclass
 class Replay:
-    """A scenario that is sent again. `ids` are the local deployments by their recorded ids."""
+    """Sends a scenario's requests again. `ids` maps recorded deployment ids to local ones."""
 
     stormkit: Stormkit
     clock: FakeClock
@@ -104,7 +104,7 @@ class Replay:
             yield exchange, answer
 
     def local(self, text: str) -> str:
-        """`text` with the local deployments' ids."""
+        """`text` with recorded deployment ids replaced by local ones."""
         return re.sub(r"\d{4,}", lambda match: self.ids.get(match[0], match[0]), text)
 
     def _send(self, request: Json) -> requests.Response:
@@ -126,7 +126,7 @@ class Replay:
         )
 
     def _order_build(self, position: int, exchange: Json) -> None:
-        """Let the build that this request starts take as long as the recorded one."""
+        """Configure the build that this request starts to take as long as the recorded one."""
         request, response = exchange["request"], exchange["response"]
         if response["status"] == 201:
             deployment_id, branch = response["json"]["id"], response["json"]["branch"]
@@ -196,24 +196,25 @@ class Replay:
 
 
 def prepare(replay: Replay) -> None:
-    """What the recorded server already had."""
+    """Add the deployments that the recorded server had before the scenario."""
     stormkit = replay.stormkit
-    history: dict[str, Callable[[], object]] = {
-        "delete": lambda: add_history(stormkit, "306", 30),
-        "deploy-success": lambda: add_history(stormkit, "306", 30),
-        "paging": lambda: add_history(stormkit, "306", 61),
-        "publish": lambda: add_history(stormkit, "306", 30),
-        "refusals": lambda: add_history(stormkit, "305", 30),
-        "repository-inaccessible": lambda: add_history(stormkit, "311", 1, status="failed"),
-        "ended-after-15-minutes": lambda: run_for_ever(replay),
-    }
-    history.get(replay.scenario, lambda: None)()
+    match replay.scenario:
+        case "delete" | "deploy-success" | "publish":
+            add_history(stormkit, "306", 30)
+        case "paging":
+            add_history(stormkit, "306", 61)
+        case "refusals":
+            add_history(stormkit, "305", 30)
+        case "repository-inaccessible":
+            add_history(stormkit, "311", 1, status="failed")
+        case "ended-after-15-minutes":
+            run_for_ever(replay)
 
 
 def add_history(stormkit: Stormkit, env_id: str, number: int, *, status: str = "success") -> None:
     for _ in range(number):
         stormkit.add_deployment(
-            "main", status, 1.0, env_id=env_id, error="Error: exit status 128" * (status == "failed")
+            "main", status, 1.0, env_id=env_id, error="Error: exit status 128" if status == "failed" else ""
         )
 
 
@@ -240,7 +241,7 @@ def shape(value: object, path: str = "") -> dict[str, str]:
     return {path: kind(value)}
 
 
-# Variables are each environment's own.
+# An environment's own variables, which differ between the servers.
 OWN_FIELDS = re.compile(r"\.snapshot\.build\.vars\.")
 
 
@@ -249,16 +250,16 @@ def comparable(value: object) -> dict[str, str]:
 
 
 def log_of(entries: list[Json] | None) -> list[tuple[str, bool, str]] | None:
-    """Titles, statuses, and the kind of duration: seconds, or minus the Unix time of a step that runs."""
+    """Titles, statuses, and the kind of duration: seconds, or minus the Unix time for a running step."""
     if entries is None:
         return None
     return [(entry["title"], entry["status"], "since" if entry["duration"] < 0 else "seconds") for entry in entries]
 
 
-def standing(deployment: Json) -> Json:
-    """What tells how a deployment stands."""
+def state_of(deployment: Json) -> Json:
+    """The fields that describe a deployment's state."""
     return {
-        **{name: deployment[name] for name in SAME},
+        **{name: deployment[name] for name in COMPARED_FIELDS},
         "published": [part["percentage"] for part in deployment["published"]],
         "configured": deployment["snapshot"] is not None,
         "stopped": deployment["stoppedAt"] is not None,
@@ -277,7 +278,7 @@ def body_of(answer: requests.Response) -> Any:
 
 
 def deployments_of(body: Any) -> list[Json]:
-    """Every deployment in a body."""
+    """The deployments in a body."""
     if not isinstance(body, dict):
         return []
     if "deployments" in body:
@@ -326,7 +327,7 @@ def compare_lists(here: Json, there: Json, rows: int) -> list[str]:
 
 
 def compare_deployments(here: Json, there: Json) -> list[str]:
-    ours, theirs = standing(here), standing(there)
+    ours, theirs = state_of(here), state_of(there)
     found = [difference for name in ours for difference in differ(name, ours[name], theirs[name])]
     tolerance = LIMIT_TOLERANCE_S if there["duration"] > LIMIT_S else TOLERANCE_S
     if abs(int(here["duration"]) - there["duration"]) > tolerance:
@@ -352,7 +353,7 @@ def test_the_local_server_answers_as_the_recorded_one(scenario: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("disturb", "noticed"),
+    ("disturb", "expected"),
     [
         (lambda stormkit: stormkit.fault("poll", FaultKind.ERROR_500), "status: 500, not 200"),
         (lambda stormkit: stormkit.fault("read", FaultKind.HTML_502), "content type: text/html, not application/json"),
@@ -363,7 +364,7 @@ def test_the_local_server_answers_as_the_recorded_one(scenario: str) -> None:
         (lambda stormkit: stormkit.next_build(seconds=9.0), "status: running, not success"),
     ],
 )
-def test_the_comparison_notices_what_differs(disturb: Callable[[Stormkit], object], noticed: str) -> None:
+def test_the_comparison_finds_each_kind_of_difference(disturb: Callable[[Stormkit], object], expected: str) -> None:
     clock = FakeClock()
     with server(clock) as stormkit:
         replay = Replay(stormkit, clock, "deploy-success")
@@ -372,4 +373,4 @@ def test_the_comparison_notices_what_differs(disturb: Callable[[Stormkit], objec
         differences = [
             difference for exchange, answer in replay.run() for difference in compare(exchange, answer, replay)
         ]
-    assert any(noticed in difference for difference in differences), differences
+    assert any(expected in difference for difference in differences), differences

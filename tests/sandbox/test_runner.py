@@ -1,4 +1,4 @@
-"""Steps are started, watched, cancelled and judged as GitHub's runner does it."""
+"""The sandbox starts, watches, cancels and judges steps like GitHub's runner."""
 
 import json
 import signal
@@ -17,7 +17,7 @@ DEFAULTS = {"who-to-greet": "", "how often": "1", "token": "${{ github.token }}"
 
 @pytest.fixture
 def runner(tmp_path):
-    """Makes a runner for a script."""
+    """Create a Runner of a Python script."""
 
     def make(script: str = "", *, post: str = "", defaults=DEFAULTS, **options) -> Runner:
         for name, text in (("entrypoint.py", script), ("post.py", post)):
@@ -41,12 +41,12 @@ DUMP = """
 """
 
 
-def test_the_environment_is_bare_and_complete(runner, monkeypatch):
+def test_a_step_gets_github_s_variables_and_nothing_of_the_host_s(runner, monkeypatch):
     monkeypatch.setenv("STORMKIT_API_KEY", "inherited")
-    made = runner(DUMP, github_url="http://127.0.0.1:1234", env={"EXTRA": "1", "GITHUB_RUN_ID": "5"})
-    seen = json.loads(made.run().log)
+    job_runner = runner(DUMP, github_url="http://127.0.0.1:1234", env={"EXTRA": "1", "GITHUB_RUN_ID": "5"})
+    seen = json.loads(job_runner.run().log)
     environ = seen["environ"]
-    job = made.directory
+    job = job_runner.directory
 
     github = {name for name in environ if name.startswith("GITHUB_")}
     assert github == {
@@ -59,7 +59,7 @@ def test_the_environment_is_bare_and_complete(runner, monkeypatch):
         ).split()
     }
     others = {name for name in environ if not name.startswith(("GITHUB_", "RUNNER_", "INPUT_"))}
-    # Python sets LC_CTYPE itself where there is no locale at all.
+    # Python sets LC_CTYPE itself if there is no locale.
     assert others - {"LC_CTYPE"} == {"CI", "EXTRA", "HOME", "PATH"}
     assert {name: environ[name] for name in environ if name.startswith("INPUT_")} == {
         "INPUT_WHO-TO-GREET": "Mona",
@@ -73,21 +73,21 @@ def test_the_environment_is_bare_and_complete(runner, monkeypatch):
     assert environ["HOME"] == str(job.home)
     assert seen["cwd"] == environ["GITHUB_WORKSPACE"] == str(job.workspace)
     assert seen["stdin"] == ""
-    assert json.loads(Path(environ["GITHUB_EVENT_PATH"]).read_text()) == made.payload
+    assert json.loads(Path(environ["GITHUB_EVENT_PATH"]).read_text()) == job_runner.payload
 
 
-def test_without_a_server_nothing_is_reached(runner):
+def test_without_a_server_the_api_url_leads_nowhere(runner):
     assert runner(DUMP).prepare()[0]["GITHUB_API_URL"] == NOWHERE
 
 
-def test_github_enterprise_server(runner):
+def test_the_variables_of_enterprise_server_are_derived_from_its_api_url(runner):
     environment, _ = runner(DUMP, github_url="http://127.0.0.1:1/api/v3").prepare()
     assert environment["GITHUB_API_URL"] == "http://127.0.0.1:1/api/v3"
     assert environment["GITHUB_GRAPHQL_URL"] == "http://127.0.0.1:1/api/graphql"
     assert environment["GITHUB_SERVER_URL"] == "http://127.0.0.1:1"
 
 
-def test_the_checkout_shadows_what_is_imported_from_it(runner):
+def test_the_checkout_shadows_modules_of_code_that_imports_from_it(runner):
     checkout = "import sys; sys.path.insert(0, ''); import requests"
     assert runner("import json, requests").run().exit_code == 0
     finished = runner(checkout).run()
@@ -95,7 +95,7 @@ def test_the_checkout_shadows_what_is_imported_from_it(runner):
     assert "of the checkout was imported" in finished.log
 
 
-def test_results(runner):
+def test_a_finished_step_has_outputs_state_summary_masks_and_annotations(runner):
     finished = runner(
         """
         import os
@@ -134,7 +134,7 @@ def test_results(runner):
         ("print('::stop-commands::')", "Invalid stop-commands token"),
     ],
 )
-def test_what_the_runner_cannot_carry_out_fails_the_step(runner, script, problem):
+def test_a_command_that_the_runner_refuses_fails_the_step(runner, script, problem):
     finished = runner(f"import os\n{script}\n").run()
     assert finished.exit_code == 0
     assert finished.failed
@@ -142,7 +142,7 @@ def test_what_the_runner_cannot_carry_out_fails_the_step(runner, script, problem
     assert finished.annotated(Level.ERROR)
 
 
-def test_a_summary_that_is_too_large_is_an_error_but_no_failure(runner):
+def test_a_summary_that_is_too_large_is_an_error_but_does_not_fail_the_step(runner):
     finished = runner("import os\nopen(os.environ['GITHUB_STEP_SUMMARY'], 'w').write('x' * 1048577)\n").run()
     assert not finished.failed
     assert finished.summary == ""
@@ -150,7 +150,7 @@ def test_a_summary_that_is_too_large_is_an_error_but_no_failure(runner):
     assert finished.annotated(Level.ERROR) == finished.problems
 
 
-def test_secrets(runner):
+def test_secrets_are_masked_and_late_masks_are_problems(runner):
     finished = runner(
         "print('ghs_sandbox given plain'); print('plain'); print('::add-mask::plain')", secrets=["given"]
     ).run()
@@ -158,7 +158,7 @@ def test_secrets(runner):
     assert len(finished.problems) == 2
 
 
-def test_both_streams_are_read_and_broken_text_is_replaced(runner):
+def test_both_streams_are_read_and_invalid_utf8_is_replaced(runner):
     finished = runner(
         """
         import sys
@@ -172,7 +172,7 @@ def test_both_streams_are_read_and_broken_text_is_replaced(runner):
     assert "no end of line" in finished.shown
 
 
-def test_unknown_inputs_are_a_warning_and_are_passed_on(runner):
+def test_unknown_inputs_are_passed_on_with_a_warning(runner):
     finished = runner("import os; print(os.environ['INPUT_LOUDER'])", inputs={"louder": "yes"}).run()
     assert finished.log == "yes\n"
     assert finished.annotated("warning") == [
@@ -180,26 +180,26 @@ def test_unknown_inputs_are_a_warning_and_are_passed_on(runner):
     ]
 
 
-def test_defaults_that_are_other_expressions_are_refused(runner):
-    made = runner(defaults={"b": "${{ github.sha }}"})
+def test_unsupported_expressions_in_defaults_are_refused(runner):
+    job_runner = runner(defaults={"b": "${{ github.sha }}"})
     with pytest.raises(ValueError, match=r"github\.sha"):
-        input_variables(made.defaults, {}, "token")
+        input_variables(job_runner.defaults, {}, "token")
 
 
-def test_the_post_step_gets_the_state_and_files_of_its_own(runner):
-    made = runner(
+def test_the_post_step_gets_the_step_s_state_and_its_own_files(runner):
+    job_runner = runner(
         "import os; open(os.environ['GITHUB_STATE'], 'w').write('Deployment-Id=7\\n')",
         post="import os; print(os.environ['STATE_Deployment-Id'], os.environ['GITHUB_STATE'])",
     )
-    main = made.run()
-    post = made.post()
+    main = job_runner.run()
+    post = job_runner.post()
     assert main.state == {"Deployment-Id": "7"}
     assert post.log.startswith("7 ")
     assert Path(post.log.split()[1]).read_text() == ""
-    assert made.post(state={"Deployment-Id": "8"}).log.startswith("8 ")
+    assert job_runner.post(state={"Deployment-Id": "8"}).log.startswith("8 ")
 
 
-STUBBORN = """
+SIGNAL_LOGGER = """
     import signal, sys, threading
     def react(number, frame):
         print("got", signal.Signals(number).name)
@@ -228,18 +228,18 @@ def cancel_when_ready(runner: Runner, **patience: float) -> Finished:
         (0, "ready\ngot SIGINT\ngot SIGTERM\n", 137, True),
     ],
 )
-def test_cancelling_is_an_interrupt_a_termination_and_a_kill(runner, last, log, exit_code, killed):
-    made = runner(STUBBORN.format(last=int(last)))
-    # Patience only where the script is known to be stubborn.
+def test_a_cancel_sends_sigint_then_sigterm_then_sigkill(runner, last, log, exit_code, killed):
+    job_runner = runner(SIGNAL_LOGGER.format(last=int(last)))
+    # Wait long for the signal that ends the script, and briefly for those that it ignores.
     finished = cancel_when_ready(
-        made, interrupt=30 if last == signal.SIGINT else 0.2, terminate=30 if last == signal.SIGTERM else 0.2
+        job_runner, interrupt=30 if last == signal.SIGINT else 0.2, terminate=30 if last == signal.SIGTERM else 0.2
     )
     assert (finished.log, finished.exit_code, finished.killed) == (log, exit_code, killed)
     assert finished.failed
 
 
-def test_a_signal_of_ones_own(runner):
-    step = runner(STUBBORN.format(last=int(signal.SIGTERM))).start()
+def test_a_single_signal_can_be_sent(runner):
+    step = runner(SIGNAL_LOGGER.format(last=int(signal.SIGTERM))).start()
     lines = step.lines()
     assert next(lines) == "ready"
     step.send_signal(signal.SIGTERM)
@@ -250,12 +250,12 @@ def test_a_signal_of_ones_own(runner):
     assert finished is step.wait()
 
 
-def test_a_process_that_a_signal_ends_has_dockers_exit_code(runner):
+def test_a_process_ended_by_a_signal_has_docker_s_exit_code(runner):
     finished = runner("import os, signal; os.kill(os.getpid(), signal.SIGTERM)").run()
     assert finished.exit_code == 143
 
 
-def test_lines_come_while_the_step_runs(runner, tmp_path):
+def test_lines_can_be_read_while_the_step_runs(runner, tmp_path):
     step = runner(
         f"""
         import pathlib, time
@@ -270,19 +270,19 @@ def test_lines_come_while_the_step_runs(runner, tmp_path):
     (tmp_path / "go").touch()
     assert list(lines) == ["second"]
     assert step.wait().log == "first\nsecond\n"
-    # From its beginning, for whoever comes late.
+    # A later reader gets the lines from the beginning.
     assert list(step.lines()) == ["first", "second"]
 
 
-def test_a_step_that_does_not_end_is_killed_and_its_log_told(runner):
-    step = runner(STUBBORN.format(last=0)).start()
+def test_a_step_that_does_not_end_is_killed_and_its_log_is_in_the_error(runner):
+    step = runner(SIGNAL_LOGGER.format(last=0)).start()
     assert next(step.lines()) == "ready"
     with pytest.raises(TimeoutError, match="ready"):
         step.wait(timeout=0.05)
     assert not step.running
 
 
-def test_children_end_with_the_step(runner):
+def test_child_processes_end_with_the_step(runner):
     finished = runner(
         """
         import os, time
@@ -294,12 +294,12 @@ def test_children_end_with_the_step(runner):
         os.read(reading, 1)
         """
     ).run(timeout=30)
-    # The child held the output open, so the step had no end before the child's.
+    # The child keeps the output open for 60 seconds, so the step ends only because the child is killed.
     assert finished.log == "child\n"
     assert finished.seconds < 30
 
 
-def test_paths_in_a_container():
+def test_host_paths_become_container_paths():
     job = JobDirectory(root=Path("/srv/job"))
     environment = {
         "HOME": str(job.home),

@@ -1,4 +1,4 @@
-"""File commands are read as GitHub's runner reads them."""
+"""The sandbox reads file commands like GitHub's runner."""
 
 import pytest
 
@@ -21,8 +21,8 @@ from sandbox.runner.files import SUMMARY_LIMIT, FileCommand, MalformedFileError,
         ("a<<EOF\nb\rc\x0bd\u2028e\nEOF\n", [("a", "b\rc\x0bd\u2028e")]),
     ],
 )
-def test_pairs(text, expected):
-    # The runner on Linux knows no \r\n: the delimiter that has one ends only at one that has it too.
+def test_names_and_values_are_read_as_the_runner_reads_them(text, expected):
+    # The runner on Linux splits lines at \n only, so a delimiter read with \r needs \r at its end too.
     assert list(pairs(text)) == expected
 
 
@@ -39,12 +39,12 @@ def test_pairs(text, expected):
         ("a<<EOF\nb\nEOF \n", "Matching delimiter not found 'EOF'"),
     ],
 )
-def test_malformed_files(text, error):
+def test_a_malformed_file_is_an_error(text, error):
     with pytest.raises(MalformedFileError, match=error):
         list(pairs(text))
 
 
-def test_files_of_a_step(tmp_path):
+def test_all_file_commands_of_a_step_are_read(tmp_path):
     files = create_files(tmp_path, "suffix")
     assert {path.name for path in files.values()} == {
         "set_output_suffix",
@@ -73,7 +73,7 @@ def test_files_of_a_step(tmp_path):
 
 
 @pytest.mark.parametrize("size", [SUMMARY_LIMIT, SUMMARY_LIMIT + 1])
-def test_the_summary_has_a_limit(tmp_path, size):
+def test_a_summary_beyond_the_limit_is_dropped_with_a_warning(tmp_path, size):
     files = create_files(tmp_path, "suffix")
     files[FileCommand.STEP_SUMMARY].write_text("x" * size)
     results = read_files(files)

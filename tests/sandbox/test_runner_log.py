@@ -1,4 +1,4 @@
-"""Commands, annotations and masks are found in a log as GitHub's runner finds them."""
+"""The sandbox finds commands, annotations and masks in a log like GitHub's runner."""
 
 import base64
 
@@ -50,11 +50,11 @@ def log_of(*lines: str, secrets: tuple[str, ...] = (), debug: bool = False) -> S
         ("::unknown::##[error]no", Command(name="error", value="no")),
     ],
 )
-def test_commands(line, command):
+def test_a_line_is_parsed_as_a_command_by_the_runner_s_rules(line, command):
     assert parse(line) == command
 
 
-def test_what_people_see():
+def test_the_shown_log_has_groups_and_annotations_instead_of_commands():
     log = log_of(
         "plain",
         "::group::Build",
@@ -84,7 +84,7 @@ def test_debug_logging_shows_debug_messages_and_echoes_commands():
     assert log.shown == ["##[debug]hello", "::group::a", "##[group]a", "::add-mask::***"]
 
 
-def test_echo():
+def test_echo_commands_turn_the_echo_on_and_off():
     log = log_of("::group::a", "::echo::on", "::group::b", "::echo::off", "::group::c", "::echo::loud")
     assert log.shown == [
         "##[group]a",
@@ -105,7 +105,7 @@ def test_annotations_are_limited_per_level():
     assert len(log.shown) == 13
 
 
-def test_stopped_commands():
+def test_commands_are_ignored_between_stop_commands_and_its_token():
     log = log_of(
         "::stop-commands::f00dcafe",
         "::error::one",
@@ -116,21 +116,21 @@ def test_stopped_commands():
     )
     assert [annotation.message for annotation in log.annotations] == ["two"]
     assert [command.name for command in log.commands] == ["stop-commands", "error"]
-    # The token is a secret from then on, as written.
+    # The runner masks the token from then on, in the spelling of the command.
     assert log.shown[0] == "::stop-commands::***"
     assert log.shown[1:4] == ["::error::one", "##[set-output name=a]b", "::stop-commands::other"]
     assert not log.outputs
 
 
 @pytest.mark.parametrize("token", ["", "pause-logging", "error"])
-def test_stop_tokens_that_anybody_knows_are_refused(token):
+def test_stop_tokens_that_can_be_guessed_are_refused(token):
     log = log_of(f"::stop-commands::{token}", "::notice::still here")
     assert log.command_failed
     assert "Invalid stop-commands token" in log.problems[0]
     assert log.annotations[-1].message == "still here"
 
 
-def test_commands_that_set_things():
+def test_set_output_and_save_state_need_a_name():
     log = log_of("::set-output name=url::https://example.com", "::save-state name=id::7", "::set-output::lost")
     assert log.outputs == {"url": "https://example.com"}
     assert log.state == {"id": "7"}
@@ -138,13 +138,13 @@ def test_commands_that_set_things():
 
 
 @pytest.mark.parametrize("line", ["::set-env name=PATH::/evil", "::add-path::/evil", "text ##[set-env name=a]b"])
-def test_commands_that_are_disabled_fail_the_step(line):
+def test_disabled_commands_fail_the_step(line):
     log = log_of(line)
     assert log.command_failed
     assert "is disabled" in log.problems[0]
 
 
-def test_masks():
+def test_masked_text_is_replaced_everywhere():
     log = log_of("::add-mask::hunter2", "It is hunter2, and hunter2hunter2.", "::error title=hunter2::hunter2")
     assert log.masks == ["hunter2"]
     assert log.shown == ["It is ***, and ***.", "##[error]***"]
@@ -152,7 +152,7 @@ def test_masks():
     assert not log.leaks()
 
 
-def test_masks_of_several_lines():
+def test_each_line_of_a_mask_is_masked():
     log = log_of("::add-mask::first%0A  second%0D%0A", "second", "first")
     assert log.shown == ["***", "***"]
 
@@ -183,12 +183,12 @@ def test_empty_masks_are_only_a_warning():
     assert log.shown == ["##[warning]Can't add secret mask for empty string in ##[add-mask] command."]
 
 
-def test_a_secret_that_was_shown_before_its_mask():
+def test_a_secret_shown_before_its_mask_is_a_leak():
     log = log_of("key hunter2 found", "fine", "::add-mask::hunter2", "hunter2")
     assert log.leaks() == ["line 1 of the log shows a secret before its add-mask: 'key hunter2 found'"]
 
 
-def test_secrets_that_were_known_before_cannot_leak():
+def test_secrets_known_to_the_runner_cannot_leak():
     assert not log_of("hunter2", "::add-mask::hunter2", secrets=("hunter2",)).leaks()
 
 

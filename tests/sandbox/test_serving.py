@@ -1,4 +1,4 @@
-"""`python -m sandbox`, as somebody uses it who tries the action."""
+"""`python -m sandbox`, which serves the sandbox until it is interrupted."""
 
 import re
 import signal
@@ -9,10 +9,10 @@ import sys
 from sandbox.runner.runner import ACTION
 
 
-def test_what_it_says_to_run_works_until_it_is_interrupted(serve):
+def test_the_printed_command_deploys_to_the_sandbox(serve):
     server = serve("--stormkit-port", "0", "--github-port", "0", "--page-port", "0")
-    said = "".join(iter(server.stdout.readline, "Ctrl+C ends it.\n"))
-    key, arguments = re.search(r"STORMKIT_API_KEY=(\S+) \.venv/bin/python (.+)", said).groups()
+    printed = "".join(iter(server.stdout.readline, "Ctrl+C ends it.\n"))
+    key, arguments = re.search(r"STORMKIT_API_KEY=(\S+) \.venv/bin/python (.+)", printed).groups()
     deployed = subprocess.run(
         [sys.executable, *arguments.split(), "--no-wait"],
         cwd=ACTION,
@@ -27,9 +27,9 @@ def test_what_it_says_to_run_works_until_it_is_interrupted(serve):
     assert server.wait(30) == 0
 
 
-def test_a_port_that_is_taken_is_named_as_the_problem(serve):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = serve("--github-port", "0", "--stormkit-port", str(taken.getsockname()[1]))
+def test_a_port_in_use_is_an_error_that_names_the_options(serve):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        server = serve("--github-port", "0", "--stormkit-port", str(other.getsockname()[1]))
         out, err = server.communicate(timeout=10)
     assert server.returncode == 2
     assert (out, "Traceback" in err) == ("", False)

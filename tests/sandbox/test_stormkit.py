@@ -1,4 +1,4 @@
-"""The local Stormkit answers as each generation of real servers does."""
+"""The local Stormkit's API in each generation: triggers, keys, lists and errors."""
 
 import time
 from email.utils import parsedate_to_datetime
@@ -10,10 +10,10 @@ from sandbox.events import BASE_SHA, HEAD_BRANCH, HEAD_SHA
 from sandbox.stormkit.server import ENV_ID, Generation, KeyScope, Stormkit
 from tests.sandbox.stormkit_requests import call, read, trigger
 
-PUSHED = "0123456789abcdef0123456789abcdef01234567"
+PUSHED_SHA = "0123456789abcdef0123456789abcdef01234567"
 
 
-def test_a_build_from_trigger_to_success(stormkit, clock):
+def test_a_build_goes_from_the_queue_to_success(stormkit, clock):
     stormkit.next_build(seconds=10, queued=2)
     answer = call(stormkit, "POST", "/deploy", branch=HEAD_BRANCH)
     assert answer.status_code == 201
@@ -38,23 +38,23 @@ def test_a_build_from_trigger_to_success(stormkit, clock):
     assert stormkit.builds == 1
 
 
-def test_ids_are_growing_decimal_strings_and_the_default_branch_is_the_default(stormkit):
+def test_ids_grow_and_a_trigger_without_a_branch_builds_the_default_branch(stormkit):
     first, second = trigger(stormkit), call(stormkit, "POST", "/deploy").json()
     assert int(first) < int(second["id"])
     assert second["branch"] == "main"
 
 
-def test_the_tip_is_built_that_is_there_at_the_checkout(stormkit, clock):
+def test_the_build_takes_the_branch_s_tip_at_the_checkout(stormkit, clock):
     stormkit.next_build(seconds=10, queued=2)
     deployment_id = trigger(stormkit)
     clock.advance(1)
-    stormkit.push(HEAD_BRANCH, PUSHED, author="monalisa", message="Late")
+    stormkit.push(HEAD_BRANCH, PUSHED_SHA, author="monalisa", message="Late")
     clock.advance(2)
     stormkit.push(HEAD_BRANCH, BASE_SHA)
-    assert read(stormkit, deployment_id)["commit"] == {"author": "monalisa", "message": "Late", "sha": PUSHED}
+    assert read(stormkit, deployment_id)["commit"] == {"author": "monalisa", "message": "Late", "sha": PUSHED_SHA}
 
 
-def test_a_branch_that_is_gone_by_then_fails_the_build(stormkit, clock):
+def test_a_branch_deleted_before_the_checkout_fails_the_build(stormkit, clock):
     stormkit.next_build(seconds=10, queued=2)
     deployment_id = trigger(stormkit)
     stormkit.delete_branch(HEAD_BRANCH)
@@ -71,7 +71,7 @@ def test_a_branch_that_is_gone_by_then_fails_the_build(stormkit, clock):
         ("", "", 403),
         ("SK_wrong", "", 403),
         ("Bearer SK_sandbox", "", 200),
-        ("SK_sandbox", "306", 200),  # an environment's key knows its own
+        ("SK_sandbox", "306", 200),  # an environment's key ignores envId
         ("SK_user", "", 404),
         ("SK_user", "305", 200),
         ("SK_user", "306", 200),
@@ -84,7 +84,7 @@ def test_a_branch_that_is_gone_by_then_fails_the_build(stormkit, clock):
         ("SK_member", "306", 403),
     ],
 )
-def test_keys_and_environments(stormkit, key, env_id, status):
+def test_a_key_reaches_the_environments_of_its_scope(stormkit, key, env_id, status):
     stormkit.add_environment("306", name="docs", app_id="1511", team_id="78")
     stormkit.add_key("SK_app", scope=KeyScope.APP)
     stormkit.add_key("SK_team", scope="team")
@@ -97,7 +97,7 @@ def test_keys_and_environments(stormkit, key, env_id, status):
         assert started.json()["envId"] == ("305" if "sandbox" in key else env_id)
 
 
-def test_where_servers_look_for_the_environment(stormkit):
+def test_env_id_is_read_from_the_body_of_a_post_and_the_query_of_a_delete(stormkit):
     deployment_id = trigger(stormkit)
     path = f"/deployments/{deployment_id}"
     query = {"envId": ENV_ID}
@@ -144,7 +144,7 @@ def test_a_branch_that_does_not_exist_is_accepted_and_fails_the_build(stormkit, 
     assert "Remote branch gone not found" in failed["logs"][-1]["message"]
 
 
-def test_a_repository_without_access_refuses_the_trigger_but_on_the_recorded_server(stormkit, clock):
+def test_without_access_to_the_repository_the_trigger_is_refused_or_the_build_fails(stormkit, clock):
     stormkit.state.repository.accessible = False
     answer = call(stormkit, "POST", "/deploy")
     if stormkit.state.generation is not Generation.APRIL:
@@ -172,7 +172,7 @@ def test_an_env_id_that_is_a_number_is_not_found(stormkit):
         ("GET", "/deployments/2147483648", 500, None),
     ],
 )
-def test_what_no_handler_is_for(stormkit, method, path, status, text):
+def test_unknown_paths_methods_and_ids_are_errors(stormkit, method, path, status, text):
     answer = call(stormkit, method, path)
     assert answer.status_code == status
     if text is None:
@@ -181,7 +181,7 @@ def test_what_no_handler_is_for(stormkit, method, path, status, text):
         assert answer.text == text
 
 
-def test_a_server_without_polling(stormkit):
+def test_a_server_can_lack_the_poll_endpoint(stormkit):
     deployment_id = stormkit.add_deployment().id
     stormkit.state.missing_routes = {"poll"}
     polled = call(stormkit, "GET", f"/deployments/{deployment_id}/poll")
@@ -189,7 +189,7 @@ def test_a_server_without_polling(stormkit):
     assert read(stormkit, deployment_id)["status"] == "success"
 
 
-def test_error_bodies(clock):
+def test_each_generation_has_its_own_error_bodies(clock):
     for generation in Generation:
         with Stormkit(generation=generation, clock=clock.monotonic) as server:
             forbidden = call(server, "GET", "/deployments", "SK_wrong")
@@ -210,7 +210,7 @@ def test_error_bodies(clock):
         assert paying.json()["error"].startswith("You have exceeded your build minutes limit")
 
 
-def test_a_failure_on_newer_servers_says_more(newer):
+def test_newer_servers_add_a_summary_and_a_log_url_to_a_failure(newer):
     failed = read(newer, newer.add_deployment(status="failed").id)
     assert failed["failureSummary"].endswith("\nexit status 2\n")
     assert failed["logsUrl"].startswith("https://app.stormkit.io/apps/1510/")
@@ -218,7 +218,7 @@ def test_a_failure_on_newer_servers_says_more(newer):
     assert (timed_out["status"], timed_out["error"]) == ("failed", "")
 
 
-def test_the_list(stormkit):
+def test_the_list_has_pages_of_20_newest_first(stormkit):
     for number in range(45):
         stormkit.add_deployment("main" if number % 3 else HEAD_BRANCH, created_at=1_742_300_000 + number)
     pages = [
@@ -234,7 +234,7 @@ def test_the_list(stormkit):
     assert (len(of_branch["deployments"]), of_branch["hasNextPage"]) == (15, False)
 
 
-def test_rows_move_while_they_are_paged(stormkit):
+def test_a_new_deployment_moves_rows_to_the_next_page(stormkit):
     for _ in range(30):
         stormkit.add_deployment()
     stormkit.meanwhile("list", stormkit.add_deployment)
@@ -243,7 +243,7 @@ def test_rows_move_while_they_are_paged(stormkit):
     assert first[-1]["id"] == second[0]["id"]
 
 
-def test_answers_to_order(newer, clock):
+def test_fields_of_answers_can_be_changed_or_left_out(newer, clock):
     newer.answers.without = {"branch", "commit"}
     newer.answers.overrides = {"futureField": 1, "displayName": "<b>"}
     newer.answers.previews = False
@@ -259,7 +259,7 @@ def test_answers_to_order(newer, clock):
     assert "status" not in answer
 
 
-def test_the_servers_clock_may_be_wrong(clock):
+def test_the_server_s_clock_can_be_wrong(clock):
     with Stormkit(clock=clock.monotonic, skew=-7200) as server:
         answer = call(server, "POST", "/deploy")
     date = parsedate_to_datetime(answer.headers["Date"]).timestamp()

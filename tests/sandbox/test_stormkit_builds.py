@@ -1,4 +1,4 @@
-"""How a build's log grows, and what a build costs the server."""
+"""Builds of the local Stormkit: their logs, durations, status checks and failures."""
 
 import math
 import threading
@@ -20,11 +20,11 @@ def course(queue=None, **fields):
     return Course(build=build, branch="main", queue=build.queue if queue is None else queue)
 
 
-def seen(entries):
+def summarized(entries):
     return [(entry.title, entry.message, entry.status) for entry in entries]
 
 
-# Ten seconds of work after two in the queue; the last of them are the upload's, so steps get 2.25 s and 6.75 s.
+# Two seconds in the queue, then ten of work: 2.25 s and 6.75 s for the steps, and the rest for the upload.
 @pytest.mark.parametrize(
     ("moment", "log"),
     [
@@ -45,8 +45,8 @@ def seen(entries):
         ),
     ],
 )
-def test_a_log_grows(moment, log):
-    assert seen(course().logs(moment)) == log
+def test_a_log_grows_with_the_time_of_the_build(moment, log):
+    assert summarized(course().logs(moment)) == log
 
 
 @pytest.mark.parametrize(
@@ -58,11 +58,11 @@ def test_a_log_grows(moment, log):
         ({"seconds": math.inf}, ("two", "0123456789", False)),
     ],
 )
-def test_a_log_ends(fields, last):
-    assert seen(course(**fields).logs(99))[-1] == last
+def test_the_last_step_of_a_log_shows_the_outcome(fields, last):
+    assert summarized(course(**fields).logs(99))[-1] == last
 
 
-def test_default_steps_fail_in_the_build():
+def test_the_default_steps_fail_in_the_build_command():
     for outcome in (Outcome.FAILED, Outcome.TIMEOUT):
         failing = course(outcome=outcome, steps=()).logs(12)[-1]
         assert (failing.title, failing.status) == ("{build}", False)
@@ -77,13 +77,13 @@ def test_durations_grow_with_the_reported_one():
     assert [entry.duration for entry in course().logs(5.25)] == pytest.approx([2.25, 1])
 
 
-def test_the_queue_may_end_early():
+def test_the_queue_can_end_early():
     hurried = course(queue=0.5)
     assert (hurried.built, hurried.end) == (10.5, 10.5)
-    assert seen(hurried.logs(0.5)) == [("one", "", False)]
+    assert summarized(hurried.logs(0.5)) == [("one", "", False)]
 
 
-def test_nothing_takes_no_time():
+def test_a_build_can_take_no_time():
     instant = course(seconds=0)
     assert instant.end == 0
     assert [entry.title for entry in instant.logs(0)] == ["one", "two", "deploy"]
@@ -112,7 +112,7 @@ def test_status_checks_run_after_the_build(passes):
     assert ("1 failed" in over.get("failureSummary", "")) is not passes
 
 
-def test_a_log_that_is_not_utf_8_and_one_of_megabytes():
+def test_a_log_can_contain_invalid_utf8_and_megabytes():
     with Stormkit() as server:
         steps = [Step(title="npm install", message=b"caf\xe9 \xff\n"), Step(title="huge", message="x" * 5_000_000)]
         path = f"/deployments/{server.add_deployment(steps=steps).id}"
@@ -121,7 +121,7 @@ def test_a_log_that_is_not_utf_8_and_one_of_megabytes():
     assert len(answer.content) > 5_000_000
 
 
-def test_logs_that_do_not_exist_yet():
+def test_a_log_that_does_not_exist_yet_is_null_or_empty():
     for generation, logs in ((Generation.OLDER, None), (Generation.NEWER, [])):
         with Stormkit(generation=generation, clock=FakeClock().monotonic) as server:
             deployment_id = trigger(server)
@@ -129,7 +129,7 @@ def test_logs_that_do_not_exist_yet():
             assert read(server, deployment_id)["logs"] is None
 
 
-def test_many_at_once_cost_no_threads():
+def test_simultaneous_triggers_get_their_own_deployments():
     with Stormkit() as server:
         ids = []
         callers = [threading.Thread(target=lambda: ids.extend(trigger(server) for _ in range(5))) for _ in range(8)]
@@ -141,7 +141,7 @@ def test_many_at_once_cost_no_threads():
         assert {deployment.status for deployment in server.deployments} == {"running"}
 
 
-def test_a_real_clock():
+def test_builds_run_on_a_real_clock_too():
     with Stormkit() as server:
         server.next_build(seconds=0.2, reported=42)
         deployment_id = trigger(server)
@@ -152,7 +152,7 @@ def test_a_real_clock():
         assert read(server, deployment_id, logs="true")["duration"] == 42
 
 
-def test_a_runner_that_dies_is_replaced_and_the_log_starts_over(stormkit, clock):
+def test_the_log_starts_over_when_a_dead_runner_is_replaced(stormkit, clock):
     stormkit.next_build(seconds=20, queued=0, dies_after=15, replaced_after=40)
     deployment_id = trigger(stormkit)
     titles = []
@@ -170,31 +170,31 @@ def test_a_runner_that_dies_is_replaced_and_the_log_starts_over(stormkit, clock)
     assert stormkit.builds == 1
 
 
-def test_a_runner_that_dies_during_the_status_checks_is_replaced_and_everything_starts_over(stormkit, clock):
+def test_everything_starts_over_when_a_runner_dies_during_the_status_checks(stormkit, clock):
     checks = [Step(title="e2e", message="1 passed\n")]
     stormkit.next_build(seconds=20, queued=0, checks=checks, check_seconds=20, dies_after=30, replaced_after=40)
     deployment_id = trigger(stormkit)
-    seen = []
+    observed = []
     for seconds in (25, 30, 20, 20, 10):
         clock.advance(seconds)
         deployment = read(stormkit, deployment_id, logs="true")
         titles = [step["title"] for step in deployment["logs"] or ()]
-        seen.append((deployment["status"], "deploy" in titles, len(deployment["statusChecks"] or ())))
+        observed.append((deployment["status"], "deploy" in titles, len(deployment["statusChecks"] or ())))
     checking = ("running", True, 1)
-    assert seen == [checking, checking, ("running", False, 0), checking, checking]
+    assert observed == [checking, checking, ("running", False, 0), checking, checking]
     clock.advance(6)
     ended = read(stormkit, deployment_id, logs="true")
     assert (ended["status"], ended["id"], ended["statusChecks"][0]["status"]) == ("success", deployment_id, True)
     assert stormkit.builds == 1
 
 
-def test_a_success_may_have_an_error(stormkit):
+def test_a_success_can_have_an_error(stormkit):
     deployment_id = stormkit.add_deployment(error="migration 003_users failed").id
     deployment = read(stormkit, deployment_id)
     assert (deployment["status"], deployment["error"]) == ("success", "migration 003_users failed")
 
 
-def test_the_recorded_server_logs_the_steps_that_it_really_has(april, clock):
+def test_the_april_generation_logs_the_recorded_steps(april, clock):
     april.next_build(seconds=20, queued=0)
     deployment_id = trigger(april)
     april.state.environments["305"].variables.update(SMTP_PASS="hunter2", API_SECRET="s3cr3t")

@@ -1,15 +1,15 @@
-"""Publishing, restarting, stopping and deleting on each generation of servers."""
+"""Publishing, restarting, stopping and deleting on the local Stormkit, in each generation."""
 
 import pytest
 
 from sandbox.stormkit.server import Generation
 from tests.sandbox.stormkit_requests import call, read, trigger
 
-PUSHED = "0123456789abcdef0123456789abcdef01234567"
+PUSHED_SHA = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.mark.parametrize("generation", [Generation.OLDER, Generation.APRIL])
-def test_publishing_on_older_servers(request, generation, clock):
+def test_older_servers_publish_at_once_and_even_a_running_build(request, generation, clock):
     older = request.getfixturevalue(str(generation))
     before = older.add_deployment(published=True).id
     running = older.add_deployment(status="running").id
@@ -23,7 +23,7 @@ def test_publishing_on_older_servers(request, generation, clock):
 
 
 @pytest.mark.parametrize("comes_up", [True, False])
-def test_publishing_on_newer_servers(newer, clock, comes_up):
+def test_newer_servers_publish_a_success_after_its_warm_up(newer, clock, comes_up):
     before = newer.add_deployment(published=True).id
     wanted = newer.add_deployment(warm_up=3.0, warm_up_after=1.0, comes_up=comes_up).id
     running = newer.add_deployment(status="running").id
@@ -38,7 +38,7 @@ def test_publishing_on_newer_servers(newer, clock, comes_up):
     assert newer.live() == (wanted if comes_up else before)
 
 
-def test_a_trigger_that_asks_for_publishing_gets_it(stormkit, clock):
+def test_a_trigger_with_publish_makes_a_success_live(stormkit, clock):
     stormkit.next_build(seconds=1)
     asked, failing, silent = trigger(stormkit, publish=True), None, None
     clock.advance(1)
@@ -57,9 +57,9 @@ def test_a_trigger_that_asks_for_publishing_gets_it(stormkit, clock):
     ]
 
 
-def test_auto_deployments_follow_the_environment(stormkit, clock):
+def test_a_push_deploys_and_publishes_by_the_environment_s_settings(stormkit, clock):
     stormkit.add_environment("306", name="docs", auto_publish=True)
-    stormkit.push("main", PUSHED, deploy=True)
+    stormkit.push("main", PUSHED_SHA, deploy=True)
     clock.advance(9)
     by_push = stormkit.deployments
     assert [(deployment.env.id, deployment.auto, deployment.published) for deployment in by_push] == [
@@ -81,13 +81,13 @@ def test_deleting_a_published_deployment_takes_the_site_down(stormkit):
     assert [deployment.deleted for deployment in stormkit.deployments] == [True, True]
 
 
-def test_deleted_while_running(stormkit):
+def test_a_running_deployment_can_be_deleted(stormkit):
     deployment_id = trigger(stormkit)
     assert call(stormkit, "DELETE", f"/deployments/{deployment_id}").status_code == 200
     assert call(stormkit, "GET", f"/deployments/{deployment_id}/poll").status_code == 404
 
 
-def test_restarting(stormkit, clock):
+def test_a_failed_deployment_can_be_restarted(stormkit, clock):
     stormkit.next_build(seconds=2, outcome="failed")
     deployment_id = trigger(stormkit)
     assert call(stormkit, "POST", f"/deployments/{deployment_id}/restart").status_code == 400
@@ -110,7 +110,7 @@ def test_restarting(stormkit, clock):
     assert stormkit.builds == 2
 
 
-def test_no_restart_without_the_repository(stormkit):
+def test_a_restart_needs_the_repository_but_on_the_april_generation(stormkit):
     deployment_id = stormkit.add_deployment(status="failed").id
     stormkit.state.repository.accessible = False
     recorded = stormkit.state.generation is Generation.APRIL
@@ -118,7 +118,7 @@ def test_no_restart_without_the_repository(stormkit):
     assert stormkit.builds == int(recorded)
 
 
-def test_a_restart_right_after_a_stop_is_a_500_and_builds_all_the_same(april, clock):
+def test_a_restart_right_after_a_stop_answers_500_but_builds(april, clock):
     deployment_id = trigger(april)
     clock.advance(2)
     call(april, "POST", f"/deployments/{deployment_id}/stop")
@@ -132,7 +132,7 @@ def test_a_restart_right_after_a_stop_is_a_500_and_builds_all_the_same(april, cl
     assert call(april, "POST", f"/deployments/{deployment_id}/restart").status_code == 200
 
 
-def test_a_publish_that_a_newer_one_overtakes_is_dropped_without_a_word(newer, clock):
+def test_an_overtaken_publish_is_dropped_silently(newer, clock):
     first, second = (newer.add_deployment(warm_up=60.0).id for _ in range(2))
     call(newer, "POST", f"/deployments/{first}/publish")
     clock.advance(10)
@@ -143,7 +143,7 @@ def test_a_publish_that_a_newer_one_overtakes_is_dropped_without_a_word(newer, c
     assert newer.live() == second
 
 
-def test_a_build_ends_after_15_minutes_the_queue_included(april, clock):
+def test_a_build_ends_15_minutes_after_its_trigger(april, clock):
     april.next_build(seconds=3600, queued=600)
     deployment_id = trigger(april)
     clock.advance(900 - 60)
@@ -156,7 +156,7 @@ def test_a_build_ends_after_15_minutes_the_queue_included(april, clock):
 
 
 @pytest.mark.parametrize("word", ["failed", "stopped"])
-def test_stopping(stormkit, clock, word):
+def test_a_stop_ends_a_running_build_and_leaves_a_finished_one(stormkit, clock, word):
     stormkit.answers.stopped_status = word
     deployment_id = trigger(stormkit)
     clock.advance(2)
@@ -170,7 +170,7 @@ def test_stopping(stormkit, clock, word):
     assert read(stormkit, finished)["status"] == "success"
 
 
-def test_prioritizing_and_runtime_logs(stormkit, clock):
+def test_only_newer_servers_have_prioritize_and_runtime_logs(stormkit, clock):
     stormkit.next_build(seconds=110, queued=100)
     deployment_id = trigger(stormkit)
     path = f"/deployments/{deployment_id}"

@@ -1,4 +1,4 @@
-"""Faults come when they were ordered, and only those that say so have the request carried out."""
+"""The local Stormkit's faults: when they strike, what they answer, and whether the request is carried out."""
 
 import socket
 from email.utils import parsedate_to_datetime
@@ -9,7 +9,7 @@ import requests
 from sandbox.clock import FakeClock
 from sandbox.stormkit.server import FaultKind, Generation, Stormkit
 
-STATUS = {
+STATUS_OF = {
     FaultKind.ERROR_500: 500,
     FaultKind.HTML_502: 502,
     FaultKind.UNAVAILABLE_503: 503,
@@ -53,7 +53,7 @@ def stormkit(request):
         yield server
 
 
-# Where an operation has a method and a path of its own; the others are a POST to the deployment's.
+# Method and path of the operations that are not a POST to the deployment's path.
 PATHS = {
     "trigger": ("POST", "/v1/deploy"),
     "list": ("GET", "/v1/deployments"),
@@ -71,7 +71,7 @@ def send(server, operation, deployment_id=""):
     return requests.request(method, server.url + path.format(deployment_id), json=body, headers=headers, timeout=5)
 
 
-# For each operation that changes something: the deployment to try it on, and what shows that it was carried out.
+# For each operation with an effect: the status of the deployment to try it on, and how its effect shows.
 EFFECTS = {
     "trigger": ("success", lambda server, deployment: server.deployments[-1].id != deployment.id),
     "publish": ("success", lambda server, deployment: deployment.published or deployment.warming_up),
@@ -82,7 +82,7 @@ EFFECTS = {
 
 
 @pytest.mark.parametrize("operation", EFFECTS)
-def test_what_is_carried_out(stormkit, operation):
+def test_only_some_faults_carry_the_request_out(stormkit, operation):
     status, done = EFFECTS[operation]
     for kind in set(FaultKind) - ONLY_FOR_TRIGGERS:
         deployment_id = stormkit.add_deployment(status=status, warm_up=60.0).id
@@ -91,16 +91,16 @@ def test_what_is_carried_out(stormkit, operation):
             with pytest.raises(requests.ConnectionError):
                 send(stormkit, operation, deployment_id)
         else:
-            statuses = (103,) if kind is FaultKind.EARLY_HINTS else (STATUS.get(kind), 200, 201)
+            statuses = (103,) if kind is FaultKind.EARLY_HINTS else (STATUS_OF.get(kind), 200, 201)
             assert send(stormkit, operation, deployment_id).status_code in statuses
         effect = done(stormkit, stormkit.deployment(deployment_id))
         assert (kind, bool(effect)) == (kind, kind in CARRIED_OUT)
 
 
 @pytest.mark.parametrize("operation", ["trigger", "poll", "read", "list", "preview"])
-def test_statuses(stormkit, operation):
+def test_each_fault_has_its_status(stormkit, operation):
     deployment_id = stormkit.add_deployment().id
-    for kind, status in STATUS.items():
+    for kind, status in STATUS_OF.items():
         if kind in ONLY_FOR_TRIGGERS and operation != "trigger":
             with pytest.raises(ValueError, match="ghost"):
                 stormkit.fault(operation, kind)
@@ -130,14 +130,14 @@ def test_a_ghost_never_builds(stormkit):
         (FaultKind.BUSY_BODY, None, {"error": "too-many-requests", "retry": 3}),
     ],
 )
-def test_how_long_to_wait(stormkit, kind, header, body):
+def test_a_busy_server_says_how_long_to_wait_in_header_or_body(stormkit, kind, header, body):
     stormkit.fault("list", kind, seconds=2.5)
     answer = send(stormkit, "list", "")
     assert answer.headers.get("Retry-After") == header
     assert answer.json() == body
 
 
-def test_spoiled_answers(stormkit):
+def test_answers_can_be_garbage_empty_or_of_an_unknown_status(stormkit):
     deployment_id = stormkit.add_deployment().id
     stormkit.fault("read", FaultKind.GARBAGE)
     with pytest.raises(requests.JSONDecodeError):
@@ -155,7 +155,7 @@ def test_spoiled_answers(stormkit):
         assert status(send(stormkit, operation, deployment_id).json()) == "verifying"
 
 
-def test_a_build_that_shows_late(stormkit):
+def test_a_build_can_appear_late_after_a_lost_answer(stormkit):
     stormkit.fault("trigger", FaultKind.LATE, seconds=0.1)
     with pytest.raises(requests.ConnectionError):
         send(stormkit, "trigger")
@@ -164,25 +164,25 @@ def test_a_build_that_shows_late(stormkit):
     assert len(send(stormkit, "list").json()["deployments"]) == stormkit.builds == 1
 
 
-def test_a_build_behind_an_error(stormkit):
+def test_a_build_can_be_hidden_behind_an_error(stormkit):
     for kind in (FaultKind.HTML_502, FaultKind.ERROR_500):
         stormkit.fault("trigger", kind, hidden=True)
-        assert send(stormkit, "trigger").status_code == STATUS[kind]
+        assert send(stormkit, "trigger").status_code == STATUS_OF[kind]
     assert stormkit.builds == 2
 
 
-def test_slow_answers_and_latency(stormkit):
+def test_answers_can_be_slow_once_or_always(stormkit):
     stormkit.fault("list", FaultKind.SLOW, seconds=0.1)
     assert send(stormkit, "list").elapsed.total_seconds() >= 0.1
     stormkit.latency = 0.1
     assert send(stormkit, "list").elapsed.total_seconds() >= 0.1
 
 
-def test_times_and_after(stormkit):
+def test_a_fault_strikes_a_number_of_times_after_a_number_of_requests(stormkit):
     stormkit.fault("list", "500", times=2, after=1)
     stormkit.fault("list", "503", after=1)
     statuses = [send(stormkit, "list").status_code for _ in range(5)]
-    # A fault that waits counts its requests only when no other one was due.
+    # A waiting fault counts only requests that no other fault answered.
     assert statuses == [200, 500, 500, 503, 200]
 
 
@@ -194,7 +194,7 @@ def test_only_known_faults_can_be_ordered(stormkit):
 
 
 @pytest.mark.parametrize(
-    ("kind", "status", "content_type", "words"),
+    ("kind", "status", "content_type", "text"),
     [
         (FaultKind.GATEWAY_JSON, 502, "application/json", "Bad gateway"),
         (FaultKind.TIMEOUT_503, 503, "text/plain", "timeout"),
@@ -208,16 +208,16 @@ def test_only_known_faults_can_be_ordered(stormkit):
         (FaultKind.TOO_EARLY_425, 425, "text/html", "Too Early"),
     ],
 )
-def test_what_somebody_in_between_answers(stormkit, kind, status, content_type, words):
+def test_gateways_and_proxies_answer_in_their_own_formats(stormkit, kind, status, content_type, text):
     stormkit.fault("trigger", kind)
     answer = send(stormkit, "trigger")
     assert answer.status_code == status
     assert answer.headers["Content-Type"].partition(";")[0] == content_type
-    assert words in answer.text
+    assert text in answer.text
     assert stormkit.deployments == []
 
 
-def test_a_gateways_error_whose_request_is_carried_out_later():
+def test_a_gateway_can_carry_the_request_out_after_its_error():
     clock = FakeClock()
     with Stormkit(clock=clock.monotonic) as stormkit:
         stormkit.fault("trigger", FaultKind.GATEWAY_LATE, seconds=20)
@@ -228,7 +228,7 @@ def test_a_gateways_error_whose_request_is_carried_out_later():
         assert len(send(stormkit, "list").json()["deployments"]) == stormkit.builds == 1
 
 
-def test_a_500_whose_deployment_begins_to_build_later():
+def test_a_deployment_can_be_queued_after_a_500():
     clock = FakeClock()
     with Stormkit(clock=clock.monotonic) as stormkit:
         stormkit.next_build(seconds=10, queued=1)
@@ -244,7 +244,7 @@ def test_a_500_whose_deployment_begins_to_build_later():
         assert stormkit.deployment(row["id"]).status == "success"
 
 
-def test_a_500_whose_deployment_is_stopped_before_it_builds():
+def test_a_deployment_queued_late_can_be_stopped_before_it_builds():
     clock = FakeClock()
     with Stormkit(clock=clock.monotonic) as stormkit:
         stormkit.fault("trigger", FaultKind.QUEUED_LATE, seconds=30.0)
@@ -254,7 +254,7 @@ def test_a_500_whose_deployment_is_stopped_before_it_builds():
         assert (stormkit.builds, stormkit.deployment("8241").status) == (0, "failed")
 
 
-def test_a_404_about_the_repository_that_leaves_a_deployment(stormkit):
+def test_a_404_about_the_repository_can_leave_a_deployment(stormkit):
     stormkit.fault("trigger", FaultKind.GHOST_404)
     answer = send(stormkit, "trigger")
     assert answer.status_code == 404
@@ -263,7 +263,7 @@ def test_a_404_about_the_repository_that_leaves_a_deployment(stormkit):
     assert (ghost.ghost, ghost.status) == (True, "running")
 
 
-def test_a_date_to_wait_for_is_of_the_servers_own_clock():
+def test_a_retry_after_date_is_by_the_server_s_own_clock():
     with Stormkit(skew=-7200) as stormkit:
         stormkit.fault("list", FaultKind.BUSY_DATE, seconds=3600)
         answer = send(stormkit, "list")
@@ -292,6 +292,6 @@ def test_only_reads_with_the_log_are_slow(stormkit):
 
 
 @pytest.mark.parametrize("kind", [FaultKind.GHOST_404, FaultKind.QUEUED_LATE])
-def test_faults_of_the_trigger_alone(stormkit, kind):
+def test_some_faults_are_for_triggers_only(stormkit, kind):
     with pytest.raises(ValueError, match="only a trigger"):
         stormkit.fault("read", kind)
