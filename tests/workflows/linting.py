@@ -1,4 +1,4 @@
-"""Every workflow file of the repository, and the tools that read them offline."""
+"""The repository's workflow files, their parts, and the offline linters."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ EXAMPLES = [path for path in sorted((ACTION / "examples").glob("*.yml")) if path
 WORKFLOWS = [*OWN, *TEMPLATES, *EXAMPLES]
 
 STAND_IN = "octocat/stormkit_action"
-"""What the documentation calls the action's repository, until the owner's own name replaces it."""
+"""The name of the action's repository in the documentation, until the owner's own name replaces it."""
 
 _OWN_ACTION = re.compile(rf"{STAND_IN}@v\d+(\.\d+\.\d+)?")
 _OWN_WORKFLOW = re.compile(rf"{STAND_IN}(?P<path>/\.github/workflows/\w+\.yml)@v\d+(\.\d+\.\d+)?")
@@ -35,12 +35,12 @@ def own_workflow(used: str) -> Path | None:
 
 
 def name_of(path: Path) -> str:
-    """Its path in the repository."""
+    """A file's path in the repository."""
     return str(path.relative_to(ACTION))
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The file as YAML 1.1 has it, but with `on` as a text and not as a boolean."""
+    """Load a workflow, with the key `on` as text: YAML 1.1 reads it as a boolean."""
     return _loaded(path.read_text(encoding="utf-8"))
 
 
@@ -49,32 +49,32 @@ def _loaded(text: str) -> dict[str, Any]:
 
 
 def steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
-    """The steps of all its jobs."""
+    """The steps of all jobs of a workflow."""
     return [step for job in workflow["jobs"].values() for step in job.get("steps", [])]
 
 
 def uses(workflow: dict[str, Any]) -> list[str]:
-    """What it uses: actions and reusable workflows."""
+    """The actions and reusable workflows that a workflow uses."""
     return [part["uses"] for part in (*workflow["jobs"].values(), *steps(workflow)) if "uses" in part]
 
 
 def scripts(workflow: dict[str, Any]) -> list[str]:
-    """What its steps run in a shell."""
+    """The shell scripts of a workflow's steps."""
     return [step["run"] for step in steps(workflow) if "run" in step]
 
 
 def comments(path: Path) -> dict[str, str]:
-    """What is said beside each `uses`."""
+    """The comments beside each `uses`."""
     return dict(re.findall(r"uses: (\S+)(?: +# (.*))?$", path.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def quick_starts() -> dict[str, dict[str, Any]]:
-    """The workflows that are shown elsewhere: README's, and the callers above the reusable workflows."""
+    """The workflows shown in README.md and in the comments above the reusable workflows."""
     return {name: _loaded(text) for name, text in quick_start_texts().items()}
 
 
 def quick_start_texts() -> dict[str, str]:
-    """The text of these workflows, by where they are shown."""
+    """The text of these workflows, by the place where they are shown."""
     readme = re.findall(r"^```yaml\n(.*?)^```$", (ACTION / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.M)
     shown = {f"README.md {index}": text for index, text in enumerate(readme, start=1)}
     for path in OWN:
@@ -84,7 +84,7 @@ def quick_start_texts() -> dict[str, str]:
 
 
 def tool(name: str, *arguments: str) -> str:
-    """What a tool of the virtual environment says, empty when it has nothing against it."""
+    """Run a tool of the virtual environment and return its complaints; empty if it has none."""
     command = [str(Path(sys.executable).with_name(name)), *arguments]
     done = subprocess.run(command, cwd=ACTION, capture_output=True, text=True, timeout=120, check=False)
     return "" if done.returncode == 0 else f"{done.stdout}{done.stderr}".strip() or f"exit code {done.returncode}"

@@ -1,4 +1,4 @@
-"""Concurrency groups: runs about one thing share a group, others don't. And what a preview leaves behind is removed."""
+"""Concurrency groups: only runs that deploy to the same place share one. Previews are removed in the end."""
 
 import itertools
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ from tests.recipes.expressions import condition, filled
 from tests.workflows.linting import EXAMPLES, OWN, TEMPLATES, load, name_of, quick_starts, steps
 
 BRANCH = "patch-1"
-"""What GitHub's editor calls the first branch of every fork, so that forks share it."""
+"""The name that GitHub's editor gives the first branch of every fork, so forks share it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run that an event starts. Runs with one `subject` deploy to the same place, and must not do so at once."""
+    """A workflow run. Runs with the same `subject` deploy to the same place and must not run at the same time."""
 
     subject: str
     name: str
@@ -25,8 +25,8 @@ class Run:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     number: int = 1000
 
-    def known(self, workflow: str = "Preview") -> dict[str, Any]:
-        """The contexts that its expressions may use."""
+    def contexts(self, workflow: str = "Preview") -> dict[str, Any]:
+        """The contexts for the workflow's expressions."""
         github = {
             "event": self.event,
             "event_name": self.name,
@@ -98,7 +98,7 @@ RUNS = {
         Run(subject="run 3", name="schedule", number=3),
     ],
 }
-"""Of the workflows that start on other events than pull_request, or are not about previews."""
+"""Runs of the workflows that start on other events than pull_request or are not about previews."""
 
 PREVIEWS = [path for path in (*EXAMPLES, *TEMPLATES) if "pull_request" in load(path)["on"]]
 FOR_ONE_SUBJECT = [
@@ -112,20 +112,20 @@ PRODUCTION = [
 ]
 
 
-def concurrency(workflow: Mapping[str, Any], known: Mapping[str, Any]) -> list[tuple[str, bool]]:
-    """The groups that a run enters, and whether it cancels what runs there. A job that is skipped enters none."""
-    jobs = [job for job in workflow["jobs"].values() if condition(job.get("if", "true"), known)]
-    given = [part["concurrency"] for part in (workflow, *jobs) if "concurrency" in part]
-    return [(filled(entry["group"], known), entry["cancel-in-progress"]) for entry in given]
+def concurrency(workflow: Mapping[str, Any], contexts: Mapping[str, Any]) -> list[tuple[str, bool]]:
+    """The groups that a run enters, and whether it cancels runs in them; skipped jobs enter none."""
+    jobs = [job for job in workflow["jobs"].values() if condition(job.get("if", "true"), contexts)]
+    declared = [part["concurrency"] for part in (workflow, *jobs) if "concurrency" in part]
+    return [(filled(entry["group"], contexts), entry["cancel-in-progress"]) for entry in declared]
 
 
 def groups(path, run: Run, workflow: str = "Preview") -> set[str]:
     """The names of the groups, which GitHub compares without regard to case."""
-    return {group.lower() for group, _ in concurrency(load(path), run.known(workflow))}
+    return {group.lower() for group, _ in concurrency(load(path), run.contexts(workflow))}
 
 
 @pytest.mark.parametrize("path", FOR_ONE_SUBJECT, ids=name_of)
-def test_two_runs_share_a_group_when_they_are_about_one_thing_and_only_then(path):
+def test_two_runs_share_a_group_only_if_they_deploy_to_the_same_place(path):
     for one, other in itertools.combinations_with_replacement(RUNS.get(path.stem, PULL_REQUESTS), 2):
         assert groups(path, one), one
         if one.subject == other.subject:
@@ -159,31 +159,31 @@ def test_an_event_that_deploys_nothing_enters_no_group(name, run):
     assert groups(ACTION / f"examples/{name}.yml", run) == set()
 
 
-def test_what_publishes_waits_for_what_publishes():
+def test_workflows_that_publish_wait_for_each_other():
     runs = [
         Run(subject="main", name=name, inputs={"rollback": name == "workflow_dispatch"})
         for name in ("push", "workflow_dispatch")
     ]
-    entered = [concurrency(load(path), run.known(path.stem)) for path in PRODUCTION for run in runs]
+    entered = [concurrency(load(path), run.contexts(path.stem)) for path in PRODUCTION for run in runs]
     assert len(PRODUCTION) == 5
     assert entered == [[("production", False)]] * 10
 
 
-def test_a_reusable_workflow_leaves_the_group_to_its_caller_who_knows_its_sites():
+def test_a_reusable_workflow_leaves_the_group_to_its_caller():
     for path in OWN:
         loaded = load(path)
         if "workflow_call" in loaded["on"]:
-            assert concurrency(loaded, Run(subject="", name="push").known()) == []
+            assert concurrency(loaded, Run(subject="", name="push").contexts()) == []
     callers = [path for path in EXAMPLES if any("uses" in job for job in load(path)["jobs"].values())]
     assert len(callers) == 2
     assert all("concurrency" in load(path) for path in callers)
 
 
 @pytest.mark.parametrize("name", quick_starts())
-def test_a_quick_start_s_group_is_that_of_its_example(name):
+def test_a_quick_start_has_the_group_of_its_example(name):
     run = pull_request(42)
     example = load(ACTION / f"examples/{'production' if 'production' in name else 'preview'}.yml")
-    assert concurrency(quick_starts()[name], run.known()) == concurrency(example, run.known())
+    assert concurrency(quick_starts()[name], run.contexts()) == concurrency(example, run.contexts())
 
 
 @pytest.mark.parametrize("path", PREVIEWS, ids=name_of)
@@ -192,10 +192,11 @@ def test_every_preview_is_removed_when_its_pull_request_closes(path):
 
 
 @pytest.mark.parametrize("path", [path for path in (*EXAMPLES, *TEMPLATES) if path not in PREVIEWS], ids=name_of)
-def test_what_leaves_deployments_behind_says_so_in_its_first_comment(path):
+def test_only_a_workflow_that_leaves_deployments_says_so_in_its_first_comment(path):
+    workflow = load(path)
     deploys = {"deploy", "auto", "${{ inputs.command }}"}
-    made = [step for step in steps(load(path)) if step.get("with", {}).get("command", "auto") in deploys]
-    first = path.read_text(encoding="utf-8").partition("\n\n")[2].partition("\non:")[0]
-    calls = any("uses" in job for job in load(path)["jobs"].values())
-    if calls or any("api-key" in step.get("with", {}) for step in made):
-        assert "stay" in first
+    deploy_steps = [step for step in steps(workflow) if step.get("with", {}).get("command", "auto") in deploys]
+    calls_reusable_workflow = any("uses" in job for job in workflow["jobs"].values())
+    leaves_deployments = calls_reusable_workflow or any("api-key" in step.get("with", {}) for step in deploy_steps)
+    first_comment = path.read_text(encoding="utf-8").partition("\n\n")[2].partition("\non:")[0]
+    assert ("stay" in first_comment) is leaves_deployments

@@ -1,4 +1,4 @@
-"""Workflows, templates and examples by GitHub's schemas, zizmor, actionlint's rules and those of the house."""
+"""Workflows, templates and examples: GitHub's schemas, zizmor, actionlint and our own rules."""
 
 import json
 import re
@@ -39,7 +39,7 @@ SCHEMAS = {
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
-def test_schema(schema):
+def test_files_match_their_schemas(schema):
     assert tool("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *map(str, SCHEMAS[schema])) == ""
 
 
@@ -47,20 +47,20 @@ def test_schema(schema):
     ("persona", "paths"),
     [("pedantic", [".github", "action.yml"]), ("regular", [*map(name_of, (*EXAMPLES, *TEMPLATES))])],
 )
-def test_zizmor(persona, paths):
+def test_zizmor_finds_nothing(persona, paths):
     options = ("--offline", "--quiet", "--strict-collection", "--config=.github/zizmor.yml", f"--persona={persona}")
     assert tool("zizmor", *options, *paths) == ""
 
 
-def test_zizmor_would_say_something(tmp_path):
+def test_zizmor_finds_a_template_injection(tmp_path):
     bad = tmp_path / "bad.yml"
     bad.write_text("on: pull_request_target\njobs: {a: {runs-on: x, steps: [{run: 'echo ${{ github.head_ref }}'}]}}\n")
     assert "template-injection" in tool("zizmor", "--offline", "--quiet", str(bad))
 
 
-def test_actionlint():
-    """Without shellcheck and pyflakes, which are no part of this environment."""
-    # It takes a post-entrypoint for a path in the repository, but it is one in the image.
+def test_actionlint_finds_nothing():
+    """Without shellcheck and pyflakes, which are not installed in this environment."""
+    # actionlint looks for the post-entrypoint in the repository, but it is a path in the image.
     options = ("-shellcheck=", "-pyflakes=", "-ignore", "post_entrypoint")
     assert tool("actionlint", *options, *map(str, WORKFLOWS)) == ""
 
@@ -80,16 +80,16 @@ def test_actionlint_rejects_the_root_of_the_repository_as_an_action(tmp_path):
     assert "$/" in tool("actionlint", str(bad))
 
 
-def test_jactionlint():
+def test_jactionlint_finds_nothing():
     # The post-entrypoint is a path in the image; the linter looks for it in the repository.
     options = ("--profile=correctness", "--strict-exit", "--ignore=/app/post_entrypoint.py", "--no-online")
-    # Shell scripts are checked where shellcheck is installed, which is no part of this environment.
+    # shellcheck is not installed in this environment.
     assert tool("jactionlint", *options, "--shellcheck=", "--pyflakes=", *map(str, WORKFLOWS)) == ""
 
 
 @pytest.mark.threat("The supply chain")
 @every_workflow
-def test_permissions_are_given_to_jobs_one_by_one(path):
+def test_permissions_are_granted_per_job(path):
     workflow = load(path)
     assert workflow["permissions"] == {}
     for name, job in workflow["jobs"].items():
@@ -99,22 +99,22 @@ def test_permissions_are_given_to_jobs_one_by_one(path):
 
 @pytest.mark.threat("The supply chain")
 @every_workflow
-def test_no_expression_in_a_shell_script(path):
+def test_no_shell_script_contains_an_expression(path):
     assert [script for script in scripts(load(path)) if "${{" in script] == []
 
 
 @pytest.mark.threat("The supply chain")
 @every_workflow
-def test_actions_are_pinned_by_their_whole_sha_with_the_version_beside_it(path):
-    beside = comments(path)
+def test_actions_are_pinned_by_full_sha_with_the_version_in_a_comment(path):
+    version_comments = comments(path)
     for used in uses(load(path)):
         if is_own_action(used) or own_workflow(used):
             continue
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", used)
-        assert re.fullmatch(r"v\d+\.\d+\.\d+", beside[used])
+        assert re.fullmatch(r"v\d+\.\d+\.\d+", version_comments[used])
 
 
-def test_one_version_of_each_action():
+def test_each_action_is_used_in_one_version():
     versions = {}
     for path in WORKFLOWS:
         for used in uses(load(path)):
@@ -132,7 +132,7 @@ def test_checkouts_keep_no_credentials(path):
 
 
 @every_workflow
-def test_only_inputs_and_outputs_that_exist_are_used(path):
+def test_only_existing_inputs_and_outputs_are_used(path):
     workflow = load(path)
     ours = [step for step in steps(workflow) if is_own_action(step.get("uses", ""))]
     for step in ours:
@@ -144,14 +144,14 @@ def test_only_inputs_and_outputs_that_exist_are_used(path):
             assert output in OUTPUTS
 
 
-def test_own_jobs_end_by_themselves():
+def test_our_own_jobs_have_a_timeout():
     for path in OWN:
         for name, job in load(path)["jobs"].items():
             assert "timeout-minutes" in job, f"{path.name}: {name}"
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=name_of)
-def test_a_template_has_its_properties(path):
+def test_a_template_has_valid_properties(path):
     properties = json.loads(path.with_suffix(".properties.json").read_text(encoding="utf-8"))
     assert {"name", "description"} <= set(properties)
     assert set(properties) <= {"name", "description", "iconName", "categories", "filePatterns"}
@@ -160,13 +160,13 @@ def test_a_template_has_its_properties(path):
         re.compile(pattern)
 
 
-def test_templates_name_the_default_branch_as_github_fills_it_in():
+def test_the_production_template_uses_github_s_default_branch_placeholder():
     branches = {path.stem: load(path)["on"].get("push") for path in TEMPLATES}
     assert branches["stormkit-production"] == {"branches": ["$default-branch"]}
 
 
 @pytest.mark.parametrize("name", ["preview", "production"])
-def test_a_reusable_workflow_passes_all_it_declares(name):
+def test_a_reusable_workflow_passes_on_all_its_inputs_and_outputs(name):
     workflow = load(ACTION / f".github/workflows/{name}.yml")
     called = workflow["on"]["workflow_call"]
     (job,) = workflow["jobs"].values()
@@ -183,21 +183,31 @@ def test_a_reusable_workflow_passes_all_it_declares(name):
         assert input_name in own or spec["default"] == defaults[input_name]
 
 
-# What a reusable workflow does not take, because it decides that itself.
-DECIDED = {"api-key", "github-token", "command", "branch", "sha", "deployment-id", "publish", "wait", "stop-superseded"}
+# The inputs that a reusable workflow sets itself.
+SET_BY_THE_WORKFLOW = {
+    "api-key",
+    "github-token",
+    "command",
+    "branch",
+    "sha",
+    "deployment-id",
+    "publish",
+    "wait",
+    "stop-superseded",
+}
 
 
 @pytest.mark.parametrize(
-    ("name", "decided"),
-    [("preview", DECIDED), ("production", DECIDED | {"comment", "comment-key", "keep-latest"})],
+    ("name", "set_by_the_workflow"),
+    [("preview", SET_BY_THE_WORKFLOW), ("production", SET_BY_THE_WORKFLOW | {"comment", "comment-key", "keep-latest"})],
 )
-def test_a_reusable_workflow_takes_every_input_that_it_does_not_decide_itself(name, decided):
+def test_a_reusable_workflow_accepts_every_input_that_it_does_not_set(name, set_by_the_workflow):
     called = load(ACTION / f".github/workflows/{name}.yml")["on"]["workflow_call"]
     own = {"runs-on", "rollback"}
-    assert set(called["inputs"]) - own == {spec.name for spec in INPUTS} - decided
+    assert set(called["inputs"]) - own == {spec.name for spec in INPUTS} - set_by_the_workflow
 
 
-def test_callers_of_the_reusable_workflows_give_what_these_take():
+def test_callers_match_the_interface_of_the_reusable_workflows():
     for path in EXAMPLES:
         for job in load(path)["jobs"].values():
             if "uses" not in job:
@@ -209,7 +219,7 @@ def test_callers_of_the_reusable_workflows_give_what_these_take():
             assert job["permissions"] == inner["permissions"]
 
 
-def test_one_name_for_the_repository_in_all_that_users_read():
+def test_the_repository_has_one_name_in_everything_users_read():
     files = [*WORKFLOWS, *OTHER_CI, *(ACTION / "docs").glob("*.md"), *ACTION.glob("*.md")]
     found = {
         match
@@ -219,8 +229,8 @@ def test_one_name_for_the_repository_in_all_that_users_read():
     assert found <= {STAND_IN}
 
 
-def test_the_release_builds_what_the_action_is():
-    """The names that only the release's files have: if one moves, so must the other."""
+def test_files_named_in_the_release_workflow_exist():
+    """The release workflow names tests and tools, which must not move without it."""
     release = (ACTION / ".github/workflows/release.yml").read_text(encoding="utf-8")
     for path in re.findall(r"tests/\S+\.py", release):
         assert (ACTION / path).exists()
