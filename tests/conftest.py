@@ -1,4 +1,4 @@
-"""What tests share: a local Stormkit and a local GitHub, and how hypothesis runs."""
+"""Fixtures for all tests: a local Stormkit, a local GitHub, and the settings of hypothesis."""
 
 import pytest
 from hypothesis import is_hypothesis_test, settings
@@ -7,19 +7,19 @@ from sandbox.github.server import GitHub
 from sandbox.stormkit.server import Build, Generation, Stormkit
 from tests.github_api import openapi
 
-# How long an example takes says how busy the machine is, and nothing else.
+# An example's duration depends on how busy the machine is, so it is no reason to fail.
 settings.register_profile("any-machine", deadline=None)
 settings.load_profile("any-machine")
 
 
 def pytest_collection_modifyitems(items):
-    """Start with what hypothesis runs a hundred times: it takes longest, so no worker has it left at the end."""
+    """Run the tests of hypothesis first: they take longest, and no worker should have one left at the end."""
     items.sort(key=lambda item: not is_hypothesis_test(item.obj))
 
 
 @pytest.fixture
 def stormkit(request):
-    """Builds are over in a moment. Parametrize it indirectly with a Generation; it is the newer one otherwise."""
+    """A local Stormkit with builds of 0.3 s; NEWER unless parametrized indirectly with a Generation."""
     with Stormkit(generation=getattr(request, "param", Generation.NEWER)) as server:
         server.default_build = Build(seconds=0.3)
         yield server
@@ -27,14 +27,14 @@ def stormkit(request):
 
 @pytest.fixture
 def github():
-    """It has the pull request of the events."""
+    """A local GitHub with the pull request of the event payloads."""
     with GitHub() as server:
         yield server
 
 
 @pytest.fixture(autouse=True)
 def documented_requests():
-    """Every request to a local GitHub, and its answer, has to be as GitHub's OpenAPI document says."""
+    """Fail the test if a request to a local GitHub, or its answer, does not match GitHub's OpenAPI document."""
     found = []
 
     def observe(request, answer):

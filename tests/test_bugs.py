@@ -1,4 +1,4 @@
-"""A bug in the action: exit code 3, outputs all the same, and a traceback that does nothing but stand there."""
+"""A bug in the action: exit code 3, all outputs, and a traceback that issues no command."""
 
 import json
 
@@ -21,8 +21,8 @@ HOSTILE = f"{KEY}\n::set-output name=status::success\r::add-mask::e\n##[save-sta
 INPUTS = {"INPUT_API-KEY": KEY, "INPUT_BRANCH": HEAD_BRANCH, "INPUT_API-URL": "http://127.0.0.1:9"}
 
 
-class StepFiles:
-    """Remembers the outputs; its summary has a bug if it is told so."""
+class MemoryFiles:
+    """StepFiles that keep the outputs in memory; writing the summary raises `summary`, if given."""
 
     def __init__(self, summary: Exception | None = None) -> None:
         self.texts: dict[str, str] = {}
@@ -40,11 +40,14 @@ class StepFiles:
 
 
 class BrokenClock(FakeClock):
+    """Raises an error with hostile text, as a bug could."""
+
     def monotonic(self):
         raise RuntimeError(HOSTILE)
 
 
-def harmless(printed: str) -> bool:
+def is_harmless(printed: str) -> bool:
+    """Whether the output contains only the action's own commands, and the key only in its mask."""
     lines = [line for line in printed.splitlines() if line.startswith("::")]
     own = [line for line in lines if line.startswith(("::add-mask::SK_", "::error::"))]
     return lines == own and "##[" not in printed and KEY not in printed.replace(f"::add-mask::{KEY}\n", "")
@@ -52,29 +55,29 @@ def harmless(printed: str) -> bool:
 
 @pytest.mark.threat("A hostile build log")
 @pytest.mark.parametrize("console", [GitHubConsole, PlainConsole])
-def test_a_bug_is_told_and_its_text_does_nothing(capfd, console):
-    files = StepFiles()
+def test_a_bug_exits_with_3_and_its_text_issues_no_command(capfd, console):
+    files = MemoryFiles()
     code = main(INPUTS, console=console(), files=files, clock=BrokenClock())
     printed = "".join(capfd.readouterr())
     assert code == 3
     assert "Traceback" in printed
     assert "This is a bug in stormkit_action" in printed
-    assert harmless(printed)
+    assert is_harmless(printed)
     assert files.texts.keys() == OUTPUTS.keys()
     assert files.texts["status"] == "failed"
 
 
-def test_a_bug_in_the_summary_changes_nothing_else(capfd):
+def test_a_bug_in_the_summary_does_not_change_the_exit_code(capfd):
     console = GitHubConsole()
     console.mask(KEY)
-    reporter = StepReporter(step=Step(), console=console, files=StepFiles(ValueError(HOSTILE)), clock=FakeClock())
+    reporter = StepReporter(step=Step(), console=console, files=MemoryFiles(ValueError(HOSTILE)), clock=FakeClock())
     assert reporter.finish(Result(status=Outcome.SUCCESS)) == 0
     printed = "".join(capfd.readouterr())
     assert "Traceback" in printed
-    assert harmless(printed)
+    assert is_harmless(printed)
 
 
-def test_a_post_step_that_is_cancelled_itself_says_what_to_do(capfd):
+def test_a_cancelled_post_step_says_so_in_an_error(capfd):
     cancellation = Cancellation()
     cancellation.request()
     started = [{"env-id": "", "deployment-id": "8241", "branch": HEAD_BRANCH, "sent-at": 1}]

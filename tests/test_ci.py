@@ -1,4 +1,4 @@
-"""What other CIs say in their documented variables."""
+"""Branch, commit and tag from the documented variables of other CIs."""
 
 import pytest
 
@@ -36,7 +36,7 @@ BUILDKITE = {
     "BUILDKITE_REPO": "git@github.com:octocat/hello-world.git",
 }
 
-# variables: CI, branch, commit, tag
+# Variables and the expected CI, branch, commit and tag.
 TABLE = [
     ({**GITLAB, "CI_COMMIT_BRANCH": "main"}, ("GitLab", "main", HEAD_SHA, "")),
     ({**GITLAB, "CI_COMMIT_TAG": "v1"}, ("GitLab", "", "", "v1")),
@@ -78,8 +78,8 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("environ", "expected"), TABLE)
-def test_branch_and_commit_are_those_that_the_ci_documents(environ, expected):
+@pytest.mark.parametrize(("environ", "expected"), TABLE, ids=lambda value: " ".join(value)[:60])
+def test_branch_commit_and_tag_come_from_the_ci_s_documented_variables(environ, expected):
     pipeline = ci.read(environ)
     assert pipeline is not None
     assert (pipeline.name, pipeline.branch, pipeline.sha, pipeline.tag) == expected
@@ -87,7 +87,7 @@ def test_branch_and_commit_are_those_that_the_ci_documents(environ, expected):
     assert (event.branch, event.sha, event.tag, event.on_github) == (*expected[1:], False)
 
 
-def test_nothing_is_known_in_a_terminal():
+def test_generic_variables_outside_a_known_ci_are_ignored():
     assert ci.read({"CI": "true", "BRANCH_NAME": "main"}) is None
 
 
@@ -100,8 +100,9 @@ def test_nothing_is_known_in_a_terminal():
         {**BUILDKITE, "BUILDKITE_PULL_REQUEST_REPO": "https://github.com/monalisa/hello-world.git"},
         {**AZURE_PULL_REQUEST, "SYSTEM_PULLREQUEST_ISFORK": "True"},
     ],
+    ids=["GitLab", "Jenkins", "CircleCI", "Buildkite", "Azure Pipelines"],
 )
-def test_a_fork_is_skipped_in_any_ci(environ):
+def test_a_fork_is_skipped_in_every_ci(environ):
     request = "merge request" if "GITLAB_CI" in environ else "pull request"
     assert f"The {request} comes from a fork" in skip_reason(read_event(environ), has_key=True)
 
@@ -117,7 +118,7 @@ def test_the_log_names_the_variables_that_were_used(commit, text):
     assert ci.read({**BUILDKITE, "BUILDKITE_COMMIT": commit}).text.endswith(text)
 
 
-def test_a_branch_that_is_missing_is_asked_for_by_the_ci_s_variable():
+def test_the_message_for_a_missing_branch_names_the_ci_s_variable():
     with pytest.raises(InputError, match="Bitbucket names none in BITBUCKET_BRANCH"):
         decide(parsed(), read_event({"BITBUCKET_BUILD_NUMBER": "1"}), Names(on_github=False))
 
@@ -129,12 +130,13 @@ def test_a_branch_that_is_missing_is_asked_for_by_the_ci_s_variable():
         AZURE_PULL_REQUEST,
         {**BUILDKITE, "BUILDKITE_PULL_REQUEST_REPO": "https://github.com/octocat/hello-world"},
     ],
+    ids=["GitLab", "Azure Pipelines", "Buildkite"],
 )
-def test_the_repository_s_own_branches_are_no_forks(environ):
+def test_the_repository_s_own_branches_are_not_taken_for_forks(environ):
     assert skip_reason(read_event(environ), has_key=True) == ""
 
 
-def test_the_branch_that_is_checked_out(tmp_path):
+def test_the_checked_out_branch_is_read_from_the_git_directory(tmp_path):
     assert ci.checked_out_branch(tmp_path) == ""
     (tmp_path / ".git").mkdir()
     head = tmp_path / ".git/HEAD"

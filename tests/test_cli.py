@@ -16,11 +16,11 @@ from stormkit_action.main import run_command_line
 from stormkit_action.reporting.outputs import OUTPUTS
 
 KEY = "SK_sandbox"
-# What only a GitHub step has a use for.
+# Inputs that are useful only in a step on GitHub.
 ON_GITHUB_ONLY = {"github-token", "comment", "comment-key", "github-deployment", "environment", "job-summary"}
 
 
-class Ran:
+class CommandLineResult:
     def __init__(self, code: int, out: str, err: str) -> None:
         self.code, self.out, self.err = code, out, err
 
@@ -31,25 +31,27 @@ class Ran:
 
 @pytest.fixture(name="run")
 def _run(capsys, monkeypatch, tmp_path):
-    # Not inside this repository's work tree.
+    """Run the command line with arguments and variables, outside this repository's work tree."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: str, **environ: str) -> Ran:
+    def run(*arguments: str, **environ: str) -> CommandLineResult:
         try:
             code = run_command_line(arguments, environ, Cancellation())
-        except SystemExit as left:
-            code = int(left.code or 0)
+        except SystemExit as exited:
+            code = int(exited.code or 0)
         out, err = capsys.readouterr()
-        return Ran(code, out, err)
+        return CommandLineResult(code, out, err)
 
     return run
 
 
 def inputs(*arguments: str, **environ: str) -> dict[str, str]:
-    """The inputs that were given, by their names."""
-    given = cli.read(arguments, {"STORMKIT_API_KEY": KEY, **environ})
-    assert given.problems == ()
-    return {spec.name: given.environ[spec.variable] for spec in INPUTS if given.environ.get(spec.variable)}
+    """The inputs read from the arguments and variables, by name."""
+    command_line = cli.read(arguments, {"STORMKIT_API_KEY": KEY, **environ})
+    assert command_line.problems == ()
+    return {
+        spec.name: command_line.environ[spec.variable] for spec in INPUTS if command_line.environ.get(spec.variable)
+    }
 
 
 def problem(*arguments: str, **environ: str) -> str:
@@ -62,8 +64,8 @@ def test_help_shows_commands_groups_choices_and_exit_codes_in_80_columns(run, mo
     shown = run("--help")
     assert (shown.code, shown.err) == (0, "")
     assert max(map(len, shown.out.splitlines())) <= 80
-    words = " ".join(shown.out.split())
-    assert "commands (deploy when none is given): deploy, publish, rollback, restart, stop, delete, cleanup" in words
+    text = " ".join(shown.out.split())
+    assert "commands (deploy when none is given): deploy, publish, rollback, restart, stop, delete, cleanup" in text
     for part in (
         "what to act on:",
         "health check:",
@@ -72,19 +74,19 @@ def test_help_shows_commands_groups_choices_and_exit_codes_in_80_columns(run, mo
         "--on-timeout stop|leave",
         "exit codes:",
     ):
-        assert part in words
+        assert part in text
     for part in ("STORMKIT_API_KEY_FILE", "--output FILE", "--dotenv FILE", "2 wrong usage or a wrong value"):
-        assert part in words
+        assert part in text
 
 
-def test_there_is_a_flag_for_every_input_that_has_a_use_outside_github(run):
-    words = run("--help").out
+def test_every_input_that_is_useful_outside_github_has_a_flag(run):
+    text = run("--help").out
     for spec in INPUTS:
         has_flag = spec.name not in {*ON_GITHUB_ONLY, "api-key", "command"}
-        assert (f"--{spec.name} " in words or f"--no-{spec.name}" in words) is has_flag, spec.name
+        assert (f"--{spec.name} " in text or f"--no-{spec.name}" in text) is has_flag, spec.name
 
 
-def test_version(run):
+def test_version_prints_the_version(run):
     assert run("--version").out == f"{__version__}\n"
 
 
@@ -103,12 +105,12 @@ def test_version(run):
         (["cleanup", "--branch", "x", "--json", "--output", "f"], {"command": "cleanup", "branch": "x"}),
     ],
 )
-def test_commands_are_words_and_booleans_are_flags(arguments, expected):
+def test_arguments_become_inputs(arguments, expected):
     assert inputs(*arguments) == {"api-key": KEY, **expected}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "text"),
     [
         (["--brunch", "main"], "There is no flag --brunch. Did you mean --branch? --help lists all flags."),
         (["--bran", "main"], "There is no flag --bran. Did you mean --branch?"),
@@ -130,13 +132,13 @@ def test_commands_are_words_and_booleans_are_flags(arguments, expected):
         (["--wait", "--no-wait"], "--wait is given twice."),
     ],
 )
-def test_wrong_usage_is_named_without_repeating_what_was_typed(arguments, words):
+def test_wrong_usage_is_explained_without_repeating_a_possible_secret(arguments, text):
     found = problem(*arguments)
-    assert words in found
+    assert text in found
     assert "do_not_show" not in found
 
 
-def test_wrong_usage_exits_with_2_and_is_in_the_document(run):
+def test_wrong_usage_exits_with_2_and_is_in_the_json_document(run):
     shown = run("--json", "--brunch", "main", STORMKIT_API_KEY=KEY)
     assert shown.code == 2
     assert shown.err.count("Did you mean --branch?") == 1
@@ -144,15 +146,15 @@ def test_wrong_usage_exits_with_2_and_is_in_the_document(run):
     assert shown.result["reason"].startswith("There is no flag --brunch.")
 
 
-def test_files_are_known_in_spite_of_wrong_usage():
-    given = cli.read(["--output", "a", "--dotenv=b", "--brunch"], {})
-    assert (given.output, given.dotenv, bool(given.problems)) == ("a", "b", True)
-    given = cli.read([], {"STORMKIT_OUTPUT": "a", "STORMKIT_DOTENV": "b", "STORMKIT_JSON": "true"})
-    assert (given.output, given.dotenv, given.json) == ("a", "b", True)
+def test_output_files_are_known_even_with_wrong_usage():
+    command_line = cli.read(["--output", "a", "--dotenv=b", "--brunch"], {})
+    assert (command_line.output, command_line.dotenv, bool(command_line.problems)) == ("a", "b", True)
+    command_line = cli.read([], {"STORMKIT_OUTPUT": "a", "STORMKIT_DOTENV": "b", "STORMKIT_JSON": "true"})
+    assert (command_line.output, command_line.dotenv, command_line.json) == ("a", "b", True)
 
 
 @pytest.mark.parametrize("arguments", [["--brunch"], ["--timeout", "soon"], ["list"]])
-def test_files_are_written_in_every_ending(run, tmp_path, stormkit, arguments):
+def test_output_files_are_written_however_the_command_ends(run, tmp_path, stormkit, arguments):
     stormkit.state.keys.clear()
     files = ["--output", "out.json", "--dotenv", "out.env"]
     shown = run("--json", *arguments, "--api-url", stormkit.url, *files, STORMKIT_API_KEY=KEY)
@@ -165,42 +167,42 @@ def test_files_are_written_in_every_ending(run, tmp_path, stormkit, arguments):
     assert lines[0] == "STORMKIT_STATUS=failed"
 
 
-def test_one_file_for_both_results_is_an_error(run, tmp_path):
+def test_one_file_for_output_and_dotenv_is_an_error(run, tmp_path):
     shown = run("--output", "x", STORMKIT_DOTENV="./x", STORMKIT_API_KEY=KEY)
     assert shown.code == 2
     assert "--output and --dotenv name the same file, x: give each its own." in shown.err
     assert json.loads((tmp_path / "x").read_text(encoding="utf-8"))["status"] == "failed"
 
 
-def test_a_dash_is_standard_output(run, tmp_path):
+def test_a_dash_means_standard_output(run, tmp_path):
     shown = run("--brunch", "--json", "--output", "-")
     assert shown.result["status"] == "failed"
     assert not (tmp_path / "-").exists()
 
 
-def test_a_file_that_cannot_be_written_is_one_error_and_the_other_is_written(run, tmp_path):
+def test_an_unwritable_file_is_one_error_and_the_other_file_is_written(run, tmp_path):
     shown = run("--brunch", "--output", "/nowhere/x", "--dotenv", "out.env")
     assert shown.err.count("/nowhere/x could not be written (No such file or directory).") == 1
     assert (tmp_path / "out.env").exists()
 
 
-def test_wrong_inputs_are_named_as_flags_all_at_once_and_exit_with_2(run):
+def test_wrong_inputs_are_all_reported_as_flags_and_exit_with_2(run):
     shown = run("--json", "--timeout", "soon", "--on-cancel", "kill", STORMKIT_PUBLISH="yse")
     assert shown.code == 2
-    for words in (
+    for text in (
         "STORMKIT_API_KEY is empty: set it",
         '--timeout: "soon" is not valid',
         'STORMKIT_PUBLISH: "yse" is not valid: use true or false.',
         "--branch is needed: no CI names one.",
     ):
-        assert shown.err.count(words) == 1
+        assert shown.err.count(text) == 1
     assert "Input" not in shown.err
     assert shown.result["reason"].startswith("STORMKIT_API_KEY is empty")
     assert "::" not in shown.err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "text"),
     [
         (["--environments", "a: 1", "--env-id", "1"], "--environments and --env-id: only one"),
         (["delete"], "--deployment-id: "),
@@ -208,14 +210,14 @@ def test_wrong_inputs_are_named_as_flags_all_at_once_and_exit_with_2(run):
         (["--no-wait", "--publish"], "--no-wait and --publish: without waiting there is no finished build; drop --no-"),
     ],
 )
-def test_contradictions_name_flags(run, arguments, words):
+def test_contradictions_name_the_flags(run, arguments, text):
     shown = run(*arguments, "--branch", "main", STORMKIT_API_KEY=KEY)
     assert shown.code == 2
-    assert words in shown.err
+    assert text in shown.err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environ", "words"),
+    ("arguments", "environ", "text"),
     [
         (["status", "--deployment-id", "1"], {}, "Check --deployment-id and --env-id: "),
         (
@@ -241,24 +243,24 @@ def test_contradictions_name_flags(run, arguments, words):
         (["list", "--timeout", "5"], {}, "--timeout: 5 is 5 seconds. For minutes, write 5m."),
     ],
 )
-def test_messages_name_flags_and_variables(run, stormkit, arguments, environ, words):
+def test_messages_name_flags_and_variables(run, stormkit, arguments, environ, text):
     known = {"STORMKIT_API_KEY": KEY, "STORMKIT_API_URL": stormkit.url, "STORMKIT_BRANCH": "main", **environ}
     shown = run("--json", *arguments, **known)
-    assert words in shown.err
+    assert text in shown.err
     assert "repository secret" not in shown.err
     if shown.code:
-        assert words in shown.result["reason"]
+        assert text in shown.result["reason"]
 
 
 @pytest.mark.parametrize("separator", ["\\n", "; ", ";", " ", ", "])
-def test_environments_in_one_value_are_an_error_instead_of_the_last_one(run, separator):
+def test_several_environments_in_one_value_are_an_error(run, separator):
     shown = run("--environments", f"website: 305{separator}docs: 306", "--branch", "main", STORMKIT_API_KEY=KEY)
     assert shown.code == 2
     assert "line 1 has more than one environment: begin a new line for each" in shown.err
 
 
-def test_outside_of_github_nothing_of_it_is_used(run):
-    """Another CI may set these too; and a flag is what counts."""
+def test_outside_github_its_variables_are_ignored(run):
+    """Other CIs may set these variables too."""
     shown = run("--json", STORMKIT_API_KEY=KEY, GITHUB_EVENT_NAME="push", GITHUB_REF="refs/heads/x", INPUT_BRANCH="x")
     assert shown.code == 2
     assert shown.result["reason"] == "--branch is needed: no CI names one."
@@ -284,30 +286,30 @@ def test_every_flag_can_come_from_a_variable_and_the_flag_wins():
         ([], {"STORMKIT_COMMAND": " cleanup"}),
     ],
 )
-def test_cleanup_knows_the_default_branch_however_it_is_written(arguments, environ):
+def test_cleanup_recognizes_the_default_branch_despite_whitespace(arguments, environ):
     gitlab = {"GITLAB_CI": "true", "CI_COMMIT_BRANCH": "main", "CI_DEFAULT_BRANCH": "main"}
     assert problem(*arguments, **gitlab, **environ).startswith("main is the default branch")
 
 
-def test_an_empty_key_file_is_said_to_be_one(run, tmp_path):
+def test_an_empty_key_file_is_an_error_that_says_so(run, tmp_path):
     (tmp_path / "key").touch()
     shown = run("list", STORMKIT_API_KEY_FILE=str(tmp_path / "key"))
     assert (shown.code, "STORMKIT_API_KEY_FILE names an empty file" in shown.err) == (2, True)
 
 
-def test_a_flag_s_two_variables_are_not_both_set():
+def test_a_flag_s_two_variables_must_not_both_be_set():
     found = problem(STORMKIT_WAIT="true", STORMKIT_NO_WAIT="true")
     assert found == "STORMKIT_WAIT and STORMKIT_NO_WAIT are both set: drop one of them."
 
 
 @pytest.mark.parametrize("content", [b"\xef\xbb\xbfSK_file\r\n", b"SK_file"])
-def test_the_key_is_read_from_a_file_that_any_editor_wrote(tmp_path, content):
+def test_the_key_is_read_from_a_file_with_a_byte_order_mark_and_line_end(tmp_path, content):
     (tmp_path / "key").write_bytes(content)
     environ = {"STORMKIT_API_KEY": " \n", "STORMKIT_API_KEY_FILE": f" {tmp_path / 'key'} "}
     assert inputs(**environ)["api-key"] == "SK_file"
 
 
-def test_bare_flags_have_variables_too():
+def test_flags_without_a_value_have_variables_too():
     assert inputs(STORMKIT_NO_WAIT="true")["wait"] == "false"
     assert "wait" not in inputs(STORMKIT_NO_WAIT="false")
     assert inputs("--wait", STORMKIT_NO_WAIT="true")["wait"] == "true"
@@ -317,25 +319,25 @@ def test_bare_flags_have_variables_too():
         assert found == f'STORMKIT_{name}: "yes" is not valid: use true or false.'
 
 
-def test_a_flag_is_no_file_s_name():
-    given = cli.read(["--output", "--dotenv", "x"], {})
-    assert (given.output, given.dotenv, given.problems) == ("", "x", ("--output needs a value.",))
+def test_a_flag_is_not_taken_for_a_file_name():
+    command_line = cli.read(["--output", "--dotenv", "x"], {})
+    assert (command_line.output, command_line.dotenv, command_line.problems) == ("", "x", ("--output needs a value.",))
 
 
-def test_the_help_is_about_the_command_line(run):
-    words = " ".join(run("--help").out.split())
+def test_the_help_does_not_mention_steps_or_comments(run):
+    text = " ".join(run("--help").out.split())
     for word in ("comment", "log group", "the step ", "whole step", "api-url is"):
-        assert f" {word}" not in words, word
+        assert f" {word}" not in text, word
 
 
-def test_the_key_may_come_from_a_file(tmp_path):
+def test_the_key_comes_from_a_file_if_its_variable_is_empty(tmp_path):
     path = tmp_path / "key"
     path.write_text(f"{KEY}\n", encoding="utf-8")
     assert inputs(STORMKIT_API_KEY="", STORMKIT_API_KEY_FILE=str(path))["api-key"] == KEY
     assert inputs(STORMKIT_API_KEY="SK_first", STORMKIT_API_KEY_FILE=str(path))["api-key"] == "SK_first"
 
 
-def test_a_key_file_that_cannot_be_read_is_named_unless_it_is_a_key():
+def test_an_unreadable_key_file_is_named_unless_it_looks_like_a_key():
     found = problem(STORMKIT_API_KEY="", STORMKIT_API_KEY_FILE="/nowhere/key")
     assert found == "STORMKIT_API_KEY_FILE: /nowhere/key can't be read (No such file or directory)."
     assert "do_not" not in problem(STORMKIT_API_KEY="", STORMKIT_API_KEY_FILE="SK_do_not_show")
@@ -373,7 +375,7 @@ def test_cleanup_of_the_default_branch_needs_two_flags(arguments, is_refused, by
 
 
 @pytest.mark.parametrize("name", ["origin/main", "PR-12", "HEAD"])
-def test_a_name_that_a_ci_made_up_is_no_branch(run, name):
+def test_a_name_that_the_ci_made_up_is_not_accepted_as_a_branch(run, name):
     jenkins = {"JENKINS_URL": "https://ci.example.com/", "CHANGE_ID": "12", "CHANGE_BRANCH": HEAD_BRANCH}
     shown = run("--branch", name, STORMKIT_API_KEY=KEY, **jenkins)
     assert shown.code == 2
@@ -381,14 +383,14 @@ def test_a_name_that_a_ci_made_up_is_no_branch(run, name):
     assert f" Jenkins has that in CHANGE_BRANCH: {HEAD_BRANCH}. Drop --branch." in shown.err
 
 
-def test_a_plain_jenkins_job_is_told_which_branch_it_has(run):
+def test_the_message_for_a_plain_jenkins_job_suggests_its_branch(run):
     jenkins = {"JENKINS_URL": "https://ci.example.com/", "GIT_BRANCH": "origin/feature/x"}
     shown = run(STORMKIT_API_KEY=KEY, **jenkins)
     assert shown.code == 2
     assert "--branch is needed. GIT_BRANCH is origin/feature/x: give --branch feature/x." in shown.err
 
 
-def test_the_message_for_a_missing_branch_names_the_one_checked_out(run, tmp_path):
+def test_the_message_for_a_missing_branch_names_the_checked_out_one(run, tmp_path):
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git/HEAD").write_text("ref: refs/heads/feature/x\n", encoding="utf-8")
     shown = run(STORMKIT_API_KEY=KEY)
@@ -396,7 +398,7 @@ def test_the_message_for_a_missing_branch_names_the_one_checked_out(run, tmp_pat
     assert "--branch is needed. The branch that is checked out here is feature/x." in shown.err
 
 
-def test_the_branch_of_a_ci_is_deployed_and_said_in_one_line(run):
+def test_the_branch_of_a_ci_is_deployed_and_logged_in_one_line(run):
     with Stormkit() as stormkit:
         stormkit.next_build(seconds=0.1)
         shown = run(*("--json", "--api-url", stormkit.url, "--poll-interval", "0.1s"), STORMKIT_API_KEY=KEY, **GITLAB)
@@ -406,11 +408,11 @@ def test_the_branch_of_a_ci_is_deployed_and_said_in_one_line(run):
     assert f"GitLab: branch main, commit {HEAD_SHA[:7]} (from CI_COMMIT_BRANCH, CI_COMMIT_SHA)" in shown.err
 
 
-def test_no_document_without_json(run):
+def test_without_json_nothing_is_printed_to_standard_output(run):
     assert run("--branch", "main").out == ""
 
 
-def test_a_deploy(run):
+def test_a_deploy_prints_its_result_as_json(run):
     with Stormkit() as stormkit:
         stormkit.next_build(seconds=0.1)
         shown = run(
@@ -427,7 +429,7 @@ def test_a_deploy(run):
     assert "::" not in shown.err.replace("://", "")
 
 
-def test_a_check_says_what_it_could_not_look_at(run):
+def test_check_says_what_it_could_not_look_up(run):
     with Stormkit() as stormkit:
         shown = run("check", "--branch", "no-such-branch", "--api-url", stormkit.url, STORMKIT_API_KEY=KEY)
         assert stormkit.builds == 0
@@ -435,7 +437,7 @@ def test_a_check_says_what_it_could_not_look_at(run):
     assert "? Branch no-such-branch was not looked up" in shown.err
 
 
-def test_the_log_tells_several_sites_apart_and_what_is_live(run):
+def test_the_log_shows_each_site_and_whether_it_is_published(run):
     with Stormkit() as stormkit:
         stormkit.add_environment("306", name="docs")
         for outcome in ("success", "failed"):
@@ -451,7 +453,7 @@ def test_the_log_tells_several_sites_apart_and_what_is_live(run):
     assert sorted("published:  true" in end for end in ends) == [False, True]
 
 
-def test_an_error_that_is_no_deployment_s_is_not_called_one(run):
+def test_an_error_without_a_deployment_names_no_deployment(run):
     with Stormkit() as stormkit:
         shown = run("rollback", "--branch", "main", "--api-url", stormkit.url, STORMKIT_API_KEY=KEY)
     assert shown.code == 1
@@ -459,7 +461,7 @@ def test_an_error_that_is_no_deployment_s_is_not_called_one(run):
 
 
 @pytest.mark.parametrize("build_log", ["failure", "stream"])
-def test_a_failed_build_s_output_is_there_once(run, build_log):
+def test_a_failed_build_s_output_is_printed_once(run, build_log):
     with Stormkit() as stormkit:
         stormkit.next_build(seconds=0.1, outcome="failed")
         shown = run(
@@ -472,7 +474,7 @@ def test_a_failed_build_s_output_is_there_once(run, build_log):
 
 
 @pytest.mark.parametrize("start", [["entrypoint.py"], ["-m", "stormkit_action"]])
-def test_a_program_as_the_first_argument_is_executed_so_that_the_image_serves_jobs(start):
+def test_a_program_as_the_first_argument_is_executed(start):
     done = subprocess.run(
         [
             sys.executable,

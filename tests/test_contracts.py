@@ -1,4 +1,4 @@
-"""What a workflow's author relies on: names and defaults, written down here once more so that they can't drift."""
+"""The names and defaults that users rely on, repeated here so that they can't change unnoticed."""
 
 import dataclasses
 import os
@@ -48,13 +48,25 @@ CONTRACT_INPUTS = {
     "dashboard-url": "",
 }
 CONTRACT_OUTPUTS = [
-    *("status", "reason", "deployment-id", "branch", "commit-sha", "duration", "commit-matches", "preview-url"),
-    *("details-url", "published", "deleted", "comment-url", "github-deployment-id", "result"),
+    "status",
+    "reason",
+    "deployment-id",
+    "branch",
+    "commit-sha",
+    "duration",
+    "commit-matches",
+    "preview-url",
+    "details-url",
+    "published",
+    "deleted",
+    "comment-url",
+    "github-deployment-id",
+    "result",
 ]
 ACTION_YML = yaml.safe_load((ACTION / "action.yml").read_text(encoding="utf-8"))
 
 
-def test_inputs_and_their_defaults():
+def test_inputs_and_their_defaults_do_not_change():
     assert {spec.name: spec.default for spec in INPUTS} == CONTRACT_INPUTS
     assert {name: spec.get("default", "") for name, spec in ACTION_YML["inputs"].items()} == CONTRACT_INPUTS
     assert runner.INPUT_DEFAULTS == CONTRACT_INPUTS
@@ -62,18 +74,18 @@ def test_inputs_and_their_defaults():
     assert [spec.field for spec in INPUTS] == [field.name for field in dataclasses.fields(Inputs)]
 
 
-def test_inputs_are_described_in_action_yml_as_in_the_code():
+def test_action_yml_describes_inputs_like_the_code():
     assert {name: spec["description"] for name, spec in ACTION_YML["inputs"].items()} == {
         spec.name: spec.help for spec in INPUTS
     }
 
 
-def test_outputs():
+def test_outputs_and_their_order_do_not_change():
     assert list(OUTPUTS) == CONTRACT_OUTPUTS
     assert {name: spec["description"] for name, spec in ACTION_YML["outputs"].items()} == dict(OUTPUTS)
 
 
-def test_values():
+def test_commands_statuses_and_choices_do_not_change():
     commands = "auto deploy publish rollback restart stop delete cleanup status list check"
     assert " ".join(Command) == commands
     assert sorted(Outcome) == ["cancelled", "failed", "running", "skipped", "stopped", "success", "timed-out"]
@@ -82,7 +94,7 @@ def test_values():
     assert sorted(Switch) == ["auto", "false", "true"]
 
 
-def test_secrets():
+def test_only_the_key_and_the_token_are_secret():
     assert [spec.name for spec in INPUTS if spec.secret] == ["api-key", "github-token"]
 
 
@@ -95,7 +107,7 @@ def test_the_defaults_of_action_yml_are_accepted():
 
 
 @pytest.mark.parametrize("name", ["entrypoint.py", "post_entrypoint.py"])
-def test_entry_points_can_be_run(name):
+def test_entry_points_are_executable_and_name_their_interpreter(name):
     path = ACTION / name
     assert os.access(path, os.X_OK)
     # GitHub passes no arguments to a post-entrypoint, so the file names its interpreter itself.
@@ -109,14 +121,14 @@ def test_the_post_entry_point_is_where_the_image_has_it():
     assert ACTION_YML["runs"]["post-entrypoint"] == runner.POST_ENTRYPOINT == "/app/post_entrypoint.py"
 
 
-def test_there_is_one_version():
+def test_the_version_is_defined_only_in_the_package():
     project = tomllib.loads((ACTION / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["project"]["dynamic"] == ["version"]
     assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "stormkit_action.__version__"}
     assert re.fullmatch(r"\d+\.\d+\.\d+", stormkit_action.__version__)
 
 
-def test_every_package_is_installed():
+def test_every_package_is_listed_in_pyproject():
     project = tomllib.loads((ACTION / "pyproject.toml").read_text(encoding="utf-8"))
     found = {
         ".".join(path.parent.relative_to(ACTION).parts) for path in (ACTION / "stormkit_action").rglob("__init__.py")

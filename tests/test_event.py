@@ -1,4 +1,4 @@
-"""What value event says, from GitHub's payloads and from broken ones."""
+"""Events read from GitHub's payloads, real ones and broken ones."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ from stormkit_action.event import read as read_event
 QUEUE = f"gh-readonly-queue/main/pr-42-{BASE_SHA}"
 GROUP_SHA = "9049f1265b7d61be4a8904a9a27120d2064dab3b"
 
-# payload: branch, commit, pull request, where the head lives (None: not told), fork
+# By payload: branch, commit, pull request, head repository (None if unknown), and whether it is a fork.
 TABLE: dict[str, tuple[str, str, int | None, str | None, bool]] = {
     "pull_request_opened": (HEAD_BRANCH, HEAD_SHA, 42, REPOSITORY, False),
     "pull_request_synchronize": (HEAD_BRANCH, HEAD_SHA, 42, REPOSITORY, False),
@@ -45,7 +45,7 @@ TABLE: dict[str, tuple[str, str, int | None, str | None, bool]] = {
 
 
 class Reader:
-    """Reads an event the way the program does: variables, and a file."""
+    """Reads an event like the program, from variables and a file."""
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / "event.json"
@@ -53,8 +53,8 @@ class Reader:
     def __call__(self, name: str, payload: Any, **variables: str) -> Event:
         raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         self.path.write_bytes(raw)
-        told = environment_for(name, payload if isinstance(payload, Mapping) else {})
-        return read_event({**told, "GITHUB_EVENT_PATH": str(self.path), **variables})
+        environ = environment_for(name, payload if isinstance(payload, Mapping) else {})
+        return read_event({**environ, "GITHUB_EVENT_PATH": str(self.path), **variables})
 
 
 @pytest.fixture(name="read")
@@ -62,12 +62,12 @@ def _read(tmp_path: Path) -> Reader:
     return Reader(tmp_path)
 
 
-def test_every_payload_is_in_the_table():
+def test_every_payload_has_its_expected_event_in_the_table():
     assert sorted(TABLE) == events.names()
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_branch_commit_and_pull_request(read, name):
+def test_each_payload_gives_its_branch_commit_and_pull_request(read, name):
     branch, sha, number, head_repository, fork = TABLE[name]
     event = read(name, load(name))
 
@@ -86,7 +86,7 @@ def test_branch_commit_and_pull_request(read, name):
     assert (event.pull_request is not None) is (event.name in PULL_REQUEST_EVENTS)
 
 
-def test_the_run(read):
+def test_the_run_has_its_id_attempt_job_and_url(read):
     event = read(
         "push", {"ref": "refs/heads/main"}, GITHUB_RUN_ATTEMPT="3", GITHUB_SERVER_URL="https://ghe.example.com"
     )
@@ -101,7 +101,7 @@ def test_the_run(read):
 
 
 @pytest.mark.parametrize("run_id", ["", "x", "-1", "9" * 5000, "٣"])
-def test_a_run_without_a_usable_id(read, run_id):
+def test_a_run_without_a_usable_id_has_neither_id_nor_url(read, run_id):
     assert read("push", {}, GITHUB_RUN_ID=run_id).run == Run(job="preview")
 
 
@@ -112,21 +112,21 @@ def test_outside_of_github_there_is_no_event(tmp_path, monkeypatch):
     assert event == Event()
 
 
-def test_the_actor_and_the_case_of_repository_names(read):
+def test_repository_names_are_compared_without_regard_to_case(read):
     payload = load("pull_request_opened")
     payload["pull_request"]["head"]["repo"]["full_name"] = "OctoCat/Hello-World"
     event = read("pull_request_opened", payload, GITHUB_ACTOR="dependabot[bot]")
     assert (event.from_fork, event.actor) == (False, "dependabot[bot]")
 
 
-def test_the_repository_is_in_the_payload_too(read):
+def test_the_repository_is_taken_from_the_payload_if_its_variable_is_empty(read):
     event = read("pull_request_opened", load("pull_request_opened"), GITHUB_REPOSITORY="")
     assert (event.repository, event.from_fork) == (REPOSITORY, False)
 
 
 @pytest.mark.parametrize("name", ["pull_request_review", "pull_request_review_comment"])
 @pytest.mark.parametrize(("payload", "fork"), [("pull_request_opened", False), ("pull_request_fork", True)])
-def test_reviews_tell_of_their_pull_request(read, name, payload, fork):
+def test_review_events_have_their_pull_request(read, name, payload, fork):
     event = read(name, {**load(payload), "action": "submitted"}, GITHUB_REF="refs/pull/42/merge")
     assert (event.branch, event.sha, event.pull_request_number) == (HEAD_BRANCH, HEAD_SHA, 42)
     assert event.from_fork is fork
@@ -141,7 +141,7 @@ def test_reviews_tell_of_their_pull_request(read, name, payload, fork):
         ("push", {"ref": "refs/heads/old", "deleted": True}, "old", ""),
     ],
 )
-def test_what_is_deleted_is_never_the_default_branch(read, name, payload, branch, tag):
+def test_a_deletion_is_about_the_deleted_ref_and_not_the_default_branch(read, name, payload, branch, tag):
     event = read(name, payload, GITHUB_REF="refs/heads/main")
     assert (event.branch, event.tag, event.ref_deleted) == (branch, tag, True)
 
@@ -157,7 +157,7 @@ def test_what_is_deleted_is_never_the_default_branch(read, name, payload, branch
         (None, True),
     ],
 )
-def test_ids_decide_whether_a_head_repository_is_a_fork_and_else_full_names(read, repository, fork):
+def test_a_fork_is_recognized_by_id_or_else_by_full_name(read, repository, fork):
     payload = load("pull_request_opened")
     payload["pull_request"]["head"]["repo"] = repository
     assert read("pull_request_opened", payload).from_fork is fork
@@ -166,7 +166,7 @@ def test_ids_decide_whether_a_head_repository_is_a_fork_and_else_full_names(read
     assert read("workflow_run_completed", run).from_fork is fork
 
 
-def test_the_repository_s_id_is_the_runner_s_or_the_payload_s(read):
+def test_the_repository_s_id_comes_from_the_variable_or_the_payload(read):
     payload = load("pull_request_opened")
     assert read("pull_request_opened", payload, GITHUB_REPOSITORY_ID="7").repository_id == 7
     assert read("pull_request_opened", payload, GITHUB_REPOSITORY_ID="").repository_id == 1296269
@@ -202,13 +202,13 @@ def test_a_comment_says_whether_its_pull_request_is_closed(read):
         (None, "v1.2.3", True),
     ],
 )
-def test_the_branch_of_a_workflow_run_may_be_a_tag_unless_a_pull_request_started_it(read, trigger, branch, uncertain):
+def test_a_workflow_run_s_branch_may_be_a_tag_unless_a_pull_request_started_it(read, trigger, branch, uncertain):
     payload = load("workflow_run_completed")
     payload["workflow_run"] |= {"event": trigger, "head_branch": branch}
     assert read("workflow_run_completed", payload).branch_may_be_tag is uncertain
 
 
-def test_a_new_release_is_about_a_tag(read):
+def test_a_release_event_is_about_a_tag(read):
     event = read("release", {"action": "published"}, GITHUB_REF="refs/tags/v2")
     assert (event.branch, event.tag) == ("", "v2")
 
@@ -233,20 +233,20 @@ def test_a_deployment_by_commit_has_no_ref(read):
         ([{"number": 42, "base": None}], 42),
     ],
 )
-def test_the_pull_request_of_a_workflow_run_is_one_of_this_repository(read, pull_requests, number):
+def test_a_workflow_run_s_pull_request_is_one_of_this_repository(read, pull_requests, number):
     payload = load("workflow_run_completed")
     payload["workflow_run"]["pull_requests"] = pull_requests
     assert read("workflow_run_completed", payload).pull_request_number == number
 
 
 @pytest.mark.parametrize("head_repository", [None, {}, {"full_name": None}, "octocat/hello-world"])
-def test_a_workflow_run_of_nobody_knows_where_counts_as_a_forks(read, head_repository):
+def test_a_workflow_run_without_a_known_repository_counts_as_a_fork(read, head_repository):
     payload = load("workflow_run_completed")
     payload["workflow_run"]["head_repository"] = head_repository
     assert read("workflow_run_completed", payload).from_fork
 
 
-def test_a_workflow_run_and_a_merge_group_without_a_branch_leave_it_to_the_input(read):
+def test_an_event_without_a_branch_has_an_empty_branch(read):
     payload = load("workflow_run_completed")
     payload["workflow_run"]["head_branch"] = None
     assert read("workflow_run_completed", payload).branch == ""
@@ -265,7 +265,7 @@ def test_a_workflow_run_and_a_merge_group_without_a_branch_leave_it_to_the_input
         ("refs/heads/main", None),
     ],
 )
-def test_the_pull_request_in_a_merge_queues_ref(read, ref, number):
+def test_a_merge_group_s_pull_request_is_read_from_its_ref(read, ref, number):
     event = read("merge_group", {"merge_group": {"head_ref": ref, "head_sha": GROUP_SHA}})
     assert event.pull_request_number == number
     assert event.branch == ref.removeprefix("refs/heads/")
@@ -295,14 +295,14 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("name", "payload"), BROKEN, ids=lambda value: str(value)[:60])
-def test_broken_payloads_are_input_errors_that_name_what_is_missing(read, name, payload):
+def test_a_broken_payload_is_one_input_error_about_the_event(read, name, payload):
     with pytest.raises(InputError, match="event") as caught:
         read(name, payload)
     (problem,) = caught.value.problems
     assert problem.endswith(".")
 
 
-def test_an_event_file_that_is_not_there(tmp_path):
+def test_a_missing_event_file_is_an_input_error(tmp_path):
     environ = environment_for("push", {})
     for path, words in ((tmp_path / "none", "not visible in containers"), (tmp_path, "directory"), ("a\0b", "JSON")):
         with pytest.raises(InputError, match=words):
@@ -311,20 +311,20 @@ def test_an_event_file_that_is_not_there(tmp_path):
         read_event(environ)
 
 
-def test_a_byte_order_mark_and_bytes_that_are_no_utf8(read):
+def test_a_byte_order_mark_and_invalid_utf8_are_read(read):
     assert read("push", b"\xef\xbb\xbf{}", GITHUB_REF="refs/heads/main").branch == "main"
     raw = json.dumps(load("pull_request_opened")).encode().replace(HEAD_BRANCH.encode(), b"caf\xe9")
     assert read("pull_request", raw).branch == "caf�"
 
 
-def test_half_a_character_in_a_branch_name_can_be_written(read):
+def test_a_lone_surrogate_in_a_branch_name_is_replaced(read):
     payload = load("pull_request_opened")
     payload["pull_request"]["head"]["ref"] = "half-\ud800"
     assert read("pull_request_opened", payload).branch.encode() == b"half-?"
     assert read("push", {}, GITHUB_REF="refs/heads/half-\udcff").branch.encode() == b"half-?"
 
 
-def test_a_pull_request_from_githubs_api():
+def test_a_pull_request_is_read_from_github_s_api():
     data = load("pull_request_fork_deleted")["pull_request"]
     found = pull_request_from(data)
     assert found is not None
@@ -341,15 +341,15 @@ JSON = st.recursive(
 
 
 @st.composite
-def _bent(draw: st.DrawFn) -> tuple[str, Any]:
-    """A real payload in which a few values are something else."""
+def _changed_payloads(draw: st.DrawFn) -> tuple[str, Any]:
+    """A real payload in which a few values were replaced."""
     name = draw(st.sampled_from(events.names()))
     payload = load(name)
     for _ in range(draw(st.integers(1, 3))):
         node: Any = payload
         while isinstance(node, dict) and node:
-            # The fields that are read lie on these ways.
-            keys = [key for key in node if key in WAYS] or sorted(node)
+            # Prefer the keys that lead to the fields that are read.
+            keys = [key for key in node if key in KEYS_TO_READ_FIELDS] or sorted(node)
             key = draw(st.sampled_from(keys))
             if not isinstance(node[key], dict) or draw(st.booleans()):
                 node[key] = draw(JSON)
@@ -358,25 +358,32 @@ def _bent(draw: st.DrawFn) -> tuple[str, Any]:
     return name, payload
 
 
-WAYS = {
-    *(
-        "pull_request",
-        "workflow_run",
-        "issue",
-        "merge_group",
-        "head",
-        "repo",
-        "repository",
-        "head_repository",
-        "number",
-    ),
-    *("ref", "sha", "full_name", "head_ref", "head_branch", "head_sha", "pull_requests", "deleted", "state", "action"),
+KEYS_TO_READ_FIELDS = {
+    "pull_request",
+    "workflow_run",
+    "issue",
+    "merge_group",
+    "head",
+    "repo",
+    "repository",
+    "head_repository",
+    "number",
+    "ref",
+    "sha",
+    "full_name",
+    "head_ref",
+    "head_branch",
+    "head_sha",
+    "pull_requests",
+    "deleted",
+    "state",
+    "action",
 }
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(case=_bent())
-def test_nothing_but_an_input_error(read, case):
+@given(case=_changed_payloads())
+def test_reading_any_payload_raises_nothing_but_an_input_error(read, case):
     name, payload = case
     with contextlib.suppress(InputError):
         event = read(name, payload)

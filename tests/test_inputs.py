@@ -1,4 +1,4 @@
-"""All inputs together: defaults, every error at once, contradictions, and no secret in any of it."""
+"""All inputs together: defaults, all errors at once, contradictions and secrets."""
 
 import contextlib
 from datetime import timedelta
@@ -31,8 +31,8 @@ def parsed(**inputs: str) -> Inputs:
 
 def environment(**inputs: str) -> dict[str, str]:
     """Inputs as GitHub passes them: `env_id` is `INPUT_ENV-ID`."""
-    given_ = {"api_key": KEY, **inputs}
-    variables = {f"INPUT_{name.upper().replace('_', '-')}": value for name, value in given_.items()}
+    values = {"api_key": KEY, **inputs}
+    variables = {f"INPUT_{name.upper().replace('_', '-')}": value for name, value in values.items()}
     return {"GITHUB_ACTIONS": "true", **variables}
 
 
@@ -42,7 +42,7 @@ def problems(**inputs: str) -> tuple[str, ...]:
     return caught.value.problems
 
 
-def test_defaults():
+def test_inputs_have_the_documented_defaults():
     inputs = parsed()
     assert inputs == Inputs(
         api_key=KEY,
@@ -79,14 +79,14 @@ def test_defaults():
     assert 400 not in inputs.health_check_status
 
 
-def test_an_empty_or_blank_value_is_the_default_and_blanks_around_one_do_not_count():
+def test_a_blank_value_is_the_default_and_values_are_stripped():
     inputs = parsed(timeout="", retries="  ", command="\n", build_log=" never ", env_id=" 305\n")
     assert inputs.timeout == timedelta(minutes=30)
     assert (inputs.retries, inputs.command) == (0, Command.AUTO)
     assert (inputs.build_log, inputs.env_id) == (BuildLog.NEVER, "305")
 
 
-def test_every_input_can_be_given():
+def test_given_values_are_parsed():
     inputs = parsed(
         environments="docs: 305\nweb: 306",
         command="restart",
@@ -103,7 +103,7 @@ def test_every_input_can_be_given():
     assert (inputs.github_token, inputs.api_url) == ("ghs_x", "http://localhost:8080")
 
 
-def test_all_errors_come_at_once_with_input_value_and_what_is_accepted():
+def test_all_errors_are_reported_at_once_with_value_and_valid_values():
     found = problems(
         publish="yse", timeout="soon", command="depoly", api_url="example.com", environments="docs", comment_key="-->"
     )
@@ -120,7 +120,7 @@ def test_all_errors_come_at_once_with_input_value_and_what_is_accepted():
 
 
 @pytest.mark.parametrize("spec", INPUTS, ids=lambda spec: spec.name)
-def test_every_input_is_named_in_its_error(spec):
+def test_every_input_s_error_names_the_input(spec):
     found = problems(**{spec.field: "\x00"})
     assert [problem for problem in found if problem.startswith(f"Input {spec.name}: ")]
     assert all(problem.endswith(".") for problem in found)
@@ -128,11 +128,11 @@ def test_every_input_is_named_in_its_error(spec):
 
 
 @pytest.mark.parametrize("spec", INPUTS, ids=lambda spec: spec.name)
-def test_bytes_that_are_no_text_are_an_error_of_that_input(spec):
+def test_invalid_utf8_is_an_error_of_its_input(spec):
     assert any(problem.startswith(f"Input {spec.name}: ") for problem in problems(**{spec.field: "a\udcffb"}))
 
 
-def test_a_missing_key_says_how_to_provide_one():
+def test_the_error_for_a_missing_key_says_how_to_provide_one():
     for value in ("", " ", "Bearer ", "Bearer"):
         (problem,) = problems(api_key=value)
         assert problem.startswith("Input api-key: ")
@@ -142,7 +142,7 @@ def test_a_missing_key_says_how_to_provide_one():
 
 
 @pytest.mark.parametrize(
-    ("inputs", "words"),
+    ("inputs", "text"),
     [
         ({"environments": "docs: 305", "env_id": "305"}, "environments and env-id"),
         ({"environments": "docs: 305", "deployment_id": "8241"}, "environments and deployment-id"),
@@ -154,13 +154,13 @@ def test_a_missing_key_says_how_to_provide_one():
         ({"wait": "false", "retries": "1"}, "wait and retries"),
     ],
 )
-def test_contradictions(inputs, words):
+def test_contradictory_inputs_are_one_error_that_names_them(inputs, text):
     (problem,) = problems(**inputs)
-    assert words in problem
+    assert text in problem
 
 
 @pytest.mark.parametrize(("timeout", "notices"), [("30", 1), ("59", 1), ("60", 0), ("30s", 0), ("30m", 0), ("", 0)])
-def test_a_timeout_in_seconds_that_was_probably_meant_in_minutes_gets_a_notice(timeout, notices):
+def test_a_short_timeout_without_a_unit_gets_a_notice(timeout, notices):
     found = inputs_module.notices(environment(timeout=timeout))
     assert len(found) == notices
     for notice in found:
@@ -170,7 +170,7 @@ def test_a_timeout_in_seconds_that_was_probably_meant_in_minutes_gets_a_notice(t
         )
 
 
-def test_wrong_inputs_leave_the_right_ones_to_look_for_other_problems():
+def test_a_wrong_inputs_error_has_the_other_inputs_if_command_and_branch_are_valid():
     with pytest.raises(WrongInputs) as caught:
         parsed(timeout="soon", command="status", api_key="")
     assert caught.value.inputs is not None
@@ -181,7 +181,7 @@ def test_wrong_inputs_leave_the_right_ones_to_look_for_other_problems():
         assert caught.value.inputs is None
 
 
-def test_contradictions_come_with_the_other_errors():
+def test_contradictions_are_reported_together_with_other_errors():
     found = problems(environments="docs: 305", env_id="305", publish="yse", wait="false", retries="2")
     assert [problem.split(":")[0] for problem in found] == [
         "Input publish",
@@ -191,7 +191,7 @@ def test_contradictions_come_with_the_other_errors():
 
 
 @pytest.mark.parametrize("command", ["publish", "restart", "stop", "delete", "status"])
-def test_commands_that_take_an_id(command):
+def test_commands_that_act_on_one_deployment_accept_an_id(command):
     assert parsed(command=command, deployment_id="8241").deployment_id == "8241"
 
 
@@ -202,14 +202,14 @@ TOKEN = "ghs_abcdefghijklmnop"
 @pytest.mark.parametrize("field", [spec.field for spec in INPUTS if not spec.secret])
 @pytest.mark.parametrize("secret", [KEY, "plain-key-without-prefix", TOKEN])
 def test_a_secret_in_the_wrong_input_is_not_shown(field, secret):
-    """Not even in part, where the value is cut."""
+    """Not even a part of it is shown where a long value is cut."""
     for value in (secret, f"{secret} \x00", f"{'x' * 70}{secret}", f"https://{secret}@x"):
         found = problems(**{field: value, "api_key": f"Bearer {secret}", "github_token": TOKEN})
         assert found[0].startswith(f"Input {field.replace('_', '-')}: ")
         assert secret[:6] not in "".join(found)
 
 
-def test_a_key_in_the_wrong_input_alone_is_not_shown_and_not_used():
+def test_a_key_in_another_input_is_refused_and_not_shown():
     found = problems(api_key="", env_id=KEY, environments=f"docs: {KEY}", deployment_id=KEY)
     assert [problem.split(":")[0] for problem in found] == [
         "Input api-key",
@@ -233,19 +233,19 @@ def test_a_key_in_the_wrong_input_alone_is_not_shown_and_not_used():
         ("http://127.0.0.1:8080", ""),
     ],
 )
-def test_the_dashboard_is_derived_from_the_api_or_not_linked_at_all(api_url, dashboard_url):
+def test_the_dashboard_url_is_derived_from_the_api_url_or_empty(api_url, dashboard_url):
     assert parsed(api_url=api_url).dashboard_url == dashboard_url
     assert parsed(api_url=api_url, dashboard_url="https://x.example.com").dashboard_url == "https://x.example.com"
 
 
-def test_secrets_are_known_in_every_form_they_take():
+def test_secrets_are_found_in_every_form_they_take():
     environ = {"INPUT_API-KEY": "  Bearer SK_abc\n", "INPUT_GITHUB-TOKEN": "ghs_x", "INPUT_LABEL": "x"}
     assert secrets_in(environ) == {"  Bearer SK_abc\n", "Bearer SK_abc", "SK_abc", "ghs_x"}
     assert secrets_in({}) == set()
 
 
 @pytest.mark.threat("A leaked log")
-def test_secrets_are_in_no_representation():
+def test_secrets_are_in_no_repr():
     inputs = parsed(github_token="ghs_x")
     assert KEY not in repr(inputs)
     assert "ghs_x" not in repr(inputs)
@@ -255,6 +255,6 @@ NAMES = st.sampled_from([spec.variable for spec in INPUTS])
 
 
 @given(st.dictionaries(NAMES, st.text()))
-def test_nothing_but_an_input_error(environ):
+def test_reading_any_inputs_raises_nothing_but_an_input_error(environ):
     with contextlib.suppress(InputError):
         read({**environ, "INPUT_API-KEY": KEY})

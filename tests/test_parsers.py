@@ -1,4 +1,4 @@
-"""Single input values: what is accepted, as what, and what is not."""
+"""Parsers of single input values: what they accept, what it becomes, and what they refuse."""
 
 import contextlib
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stormkit_action import parsers
 from stormkit_action.inputs import Command, Switch
 
-# parser: (accepted, what it becomes)..., and refused values.
+# Parser, accepted text, and the value it becomes.
 ACCEPTED: list[tuple[Callable[[str], Any], str, Any]] = [
     (parsers.api_key, "SK_abc", "SK_abc"),
     (parsers.api_key, "Bearer SK_abc", "SK_abc"),
@@ -85,17 +85,20 @@ REFUSED: list[tuple[Callable[[str], Any], list[str]]] = [
     (
         parsers.environments,
         [
-            *[
-                "docs",
-                "docs:",
-                ": 305",
-                "docs: 30 5",
-                'docs: "305"',
-                "docs: 305, web: 306",
-                "docs:305,web:306",
-                "docs: 305\ndocs: 306",
-            ],
-            *["docs: 305\nweb: 305", "#docs: 305", "\u200b: 305", "x" * 101 + ": 305", "docs: SK_secret", "- 305"],
+            "docs",
+            "docs:",
+            ": 305",
+            "docs: 30 5",
+            'docs: "305"',
+            "docs: 305, web: 306",
+            "docs:305,web:306",
+            "docs: 305\ndocs: 306",
+            "docs: 305\nweb: 305",
+            "#docs: 305",
+            "\u200b: 305",
+            "x" * 101 + ": 305",
+            "docs: SK_secret",
+            "- 305",
         ],
     ),
     (parsers.one_of(Command), ["", "Deploy", "redeploy", "deploy "]),
@@ -104,26 +107,33 @@ REFUSED: list[tuple[Callable[[str], Any], list[str]]] = [
     (
         parsers.duration(),
         [
-            *[
-                "",
-                "0",
-                "0s",
-                "0.9",
-                "-5",
-                "+5",
-                "1d",
-                "1 h",
-                "h",
-                "s",
-                "m1",
-                "30m1h",
-                "1h30",
-                "1m30",
-                "1.h",
-                ".5h",
-                "1e3",
-            ],
-            *["169h", "999999h", "9999999", "∞", "٣m", "90S", "1:30", "1h1h", "nan", "1,5h"],
+            "",
+            "0",
+            "0s",
+            "0.9",
+            "-5",
+            "+5",
+            "1d",
+            "1 h",
+            "h",
+            "s",
+            "m1",
+            "30m1h",
+            "1h30",
+            "1m30",
+            "1.h",
+            ".5h",
+            "1e3",
+            "169h",
+            "999999h",
+            "9999999",
+            "∞",
+            "٣m",
+            "90S",
+            "1:30",
+            "1h1h",
+            "nan",
+            "1,5h",
         ],
     ),
     (parsers.duration(least=0.1, most=300), ["0", "0.05s", "301", "6m"]),
@@ -132,24 +142,34 @@ REFUSED: list[tuple[Callable[[str], Any], list[str]]] = [
     (
         parsers.branch,
         [
-            *["refs/heads/", "refs/tags/v1", "refs/pull/1/merge", "a b", "a..b", "a~1", "a^", "a:b", "a?", "a*", "a[b"],
-            *[
-                "a\\b",
-                "/a",
-                "a/",
-                "a//b",
-                "a.",
-                "a.lock",
-                "a.lock/b",
-                ".a",
-                "a/.b",
-                "@",
-                "HEAD",
-                "a@{1}",
-                "-a",
-                "a\x7f",
-            ],
-            *["x" * 251, "a\n", "\x00"],
+            "refs/heads/",
+            "refs/tags/v1",
+            "refs/pull/1/merge",
+            "a b",
+            "a..b",
+            "a~1",
+            "a^",
+            "a:b",
+            "a?",
+            "a*",
+            "a[b",
+            "a\\b",
+            "/a",
+            "a/",
+            "a//b",
+            "a.",
+            "a.lock",
+            "a.lock/b",
+            ".a",
+            "a/.b",
+            "@",
+            "HEAD",
+            "a@{1}",
+            "-a",
+            "a\x7f",
+            "x" * 251,
+            "a\n",
+            "\x00",
         ],
     ),
     (parsers.sha, ["6dcb09", "g" * 40, "a" * 41, "HEAD", "６dcb09b"]),
@@ -161,17 +181,28 @@ REFUSED: list[tuple[Callable[[str], Any], list[str]]] = [
     (
         parsers.origin,
         [
-            *["", "api.stormkit.io", "https://", "https:///x", "ftp://example.com", "https://example.com/v1"],
-            *["https://example.com?x", "https://example.com?", "https://example.com#", "https://user@example.com"],
-            *["https://user:word@example.com", "https://exa mple.com", "https://exa\nmple.com", "https://exämple.com"],
-            *[
-                "https://example.com:0",
-                "https://example.com:99999",
-                "https://example.com:x",
-                "https://[::1",
-                "https://..",
-            ],
-            *["https://good.example.com\\@evil.example.com", "javascript://x", "https://[::1%25eth0]"],
+            "",
+            "api.stormkit.io",
+            "https://",
+            "https:///x",
+            "ftp://example.com",
+            "https://example.com/v1",
+            "https://example.com?x",
+            "https://example.com?",
+            "https://example.com#",
+            "https://user@example.com",
+            "https://user:word@example.com",
+            "https://exa mple.com",
+            "https://exa\nmple.com",
+            "https://exämple.com",
+            "https://example.com:0",
+            "https://example.com:99999",
+            "https://example.com:x",
+            "https://[::1",
+            "https://..",
+            "https://good.example.com\\@evil.example.com",
+            "javascript://x",
+            "https://[::1%25eth0]",
         ],
     ),
     (parsers.status_codes, ["", "99", "600", "200-", "-200", "399-200", "200,,401", "2xx", "200 401", "２００"]),
@@ -179,19 +210,19 @@ REFUSED: list[tuple[Callable[[str], Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("parse", "text", "value"), ACCEPTED)
-def test_accepted(parse, text, value):
+def test_accepted_values_are_parsed(parse, text, value):
     assert parse(text) == value
 
 
 @pytest.mark.parametrize(("parse", "text"), [(parse, text) for parse, texts in REFUSED for text in texts])
-def test_refused_with_what_is_accepted(parse, text):
+def test_a_refused_value_says_what_is_valid(parse, text):
     with pytest.raises(ValueError, match=r"^(use |it is |save )") as caught:
         parse(text)
-    # The end of a sentence: whoever reports it adds the full stop.
+    # The message is the end of a sentence, to which the caller adds the full stop.
     assert not str(caught.value).endswith(".")
 
 
-def test_limits_are_said_in_units_that_people_use():
+def test_limits_of_durations_are_in_readable_units():
     with pytest.raises(ValueError, match=r"from 0\.1s to 5m$"):
         parsers.duration(least=0.1, most=300)("0")
     with pytest.raises(ValueError, match=r"from 1s to 168h$"):
@@ -207,7 +238,7 @@ def test_limits_are_said_in_units_that_people_use():
         (" 200 - 204 , 418 ", [200, 204, 418], [205]),
     ],
 )
-def test_status_codes(text, inside, outside):
+def test_status_codes_contain_their_ranges_only(text, inside, outside):
     codes = parsers.status_codes(text)
     assert all(code in codes for code in inside)
     assert not any(code in codes for code in outside)
@@ -230,7 +261,7 @@ def test_status_codes(text, inside, outside):
         ("http://[::2]", True),
     ],
 )
-def test_where_the_key_would_cross_a_network_unencrypted(text, insecure):
+def test_an_origin_is_insecure_if_http_leaves_the_machine(text, insecure):
     assert parsers.insecure(parsers.origin(text)) is insecure
 
 
@@ -254,12 +285,12 @@ def test_where_the_key_would_cross_a_network_unencrypted(text, insecure):
         ("\x1b[31mred\udc80", "red?"),
     ],
 )
-def test_wrong_values_as_errors_show_them(text, shown):
+def test_wrong_values_are_shown_cut_and_without_secrets(text, shown):
     assert parsers.shown(text) == shown
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("'SK_do_not_show'", "in quotes"),
         ('"SK_do_not_show"', "in quotes"),
@@ -279,20 +310,20 @@ def test_wrong_values_as_errors_show_them(text, shown):
         ("%DO_NOT_SHOW%", "not expanded"),
     ],
 )
-def test_a_key_that_was_not_passed_on_as_it_is_is_refused_by_its_form_without_showing_it(text, words):
-    with pytest.raises(ValueError, match=words) as caught:
+def test_a_mistaken_key_is_refused_with_its_mistake_and_not_shown(text, message):
+    with pytest.raises(ValueError, match=message) as caught:
         parsers.api_key(text)
     assert "do_not_show" not in str(caught.value).lower()
     assert "begin with SK_" in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["SK_a=b", "SK_a/b", "abc=", "a$b"])
-def test_a_key_may_hold_any_punctuation(text):
+def test_a_key_can_contain_any_punctuation(text):
     assert parsers.api_key(text) == text
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("- docs: 305", 'line 1 begins with "-": write "docs: 305"'),
         ("docs: 305\n* web: 306", r'line 2 begins with "\*": write "web: 306"'),
@@ -319,13 +350,13 @@ def test_a_key_may_hold_any_punctuation(text):
         ("docs: 305\nweb: 305", "use a different env-id on every line; 305 is there twice"),
     ],
 )
-def test_near_misses_of_environments_are_told_what_is_wrong_with_the_line(text, words):
-    with pytest.raises(ValueError, match=words):
+def test_a_mistake_in_environments_is_explained_with_its_line(text, message):
+    with pytest.raises(ValueError, match=message):
         parsers.environments(text)
 
 
 PARSERS = list(dict.fromkeys([parse for parse, _, _ in ACCEPTED] + [parse for parse, _ in REFUSED]))
-# Words that get further into a parser than noise does.
+# Text that resembles valid values, so that it gets past the first checks.
 HOSTILE = st.one_of(
     st.text(),
     st.text(alphabet="0123456789.hms:/-,#SK_ \n\\@[]%?"),
@@ -336,13 +367,13 @@ HOSTILE = st.one_of(
 
 @pytest.mark.parametrize("parse", PARSERS)
 @given(text=HOSTILE)
-def test_nothing_but_a_value_error(parse, text):
+def test_parsing_any_text_raises_nothing_but_a_value_error(parse, text):
     with contextlib.suppress(ValueError):
         parse(text)
 
 
 @given(text=HOSTILE)
-def test_an_accepted_origin_is_one(text):
+def test_parsing_an_accepted_origin_again_changes_nothing(text):
     try:
         origin = parsers.origin(text)
     except ValueError:
@@ -352,7 +383,7 @@ def test_an_accepted_origin_is_one(text):
 
 
 @given(text=st.text(alphabet="ab./-@{}~\x00 é", max_size=12))
-def test_an_accepted_branch_stays_one(text):
+def test_parsing_an_accepted_branch_again_changes_nothing(text):
     try:
         branch = parsers.branch(text)
     except ValueError:

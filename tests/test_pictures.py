@@ -1,4 +1,4 @@
-"""The documentation's pictures, as far as can be seen without drawing them."""
+"""The documentation's pictures: what can be checked without drawing them."""
 
 import json
 import re
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 IMAGES = sorted((ROOT / "docs/images").glob("*.png"))
 
 
-def test_the_lock_names_no_registry() -> None:
+def test_the_npm_lock_names_no_registry_and_has_all_hashes() -> None:
     lock = json.loads((ROOT / "tools/pictures/package-lock.json").read_text())
     packages = {name: entry for name, entry in lock["packages"].items() if name}
     assert packages
@@ -19,16 +19,14 @@ def test_the_lock_names_no_registry() -> None:
 
 
 @pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
-def test_a_picture_is_small_and_comes_in_both_schemes(image: Path) -> None:
+def test_a_picture_is_small_and_exists_in_light_and_dark(image: Path) -> None:
     assert image.stat().st_size <= 100_000
-    other = re.sub(
-        r"(light|dark)\.png$", lambda match: {"light": "dark", "dark": "light"}[match[1]] + ".png", image.name
-    )
-    assert other != image.name
-    assert image.with_name(other) in IMAGES
+    name, scheme = re.fullmatch(r"(.*)(light|dark)\.png", image.name).groups()
+    other_scheme = "dark" if scheme == "light" else "light"
+    assert image.with_name(f"{name}{other_scheme}.png") in IMAGES
 
 
-def test_every_picture_that_the_documentation_shows_exists() -> None:
+def test_every_picture_in_the_documentation_exists() -> None:
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         shown = re.findall(r"[\w./-]*images/[\w-]+\.png", page.read_text(encoding="utf-8"))
         assert not [path for path in shown if not (page.parent / path).is_file()], page.name

@@ -1,4 +1,4 @@
-"""The dependencies: named once in two files, and locked completely, with their hashes."""
+"""The dependencies: the same in pyproject.toml and requirements.in, and locked completely with hashes."""
 
 import importlib.metadata
 import itertools
@@ -29,7 +29,7 @@ ENVIRONMENTS = [
         ],
     )
 ]
-"""The Pythons and platforms that a lock is for."""
+"""The Python versions and platforms that a lock must serve."""
 
 
 def read(name: str) -> str:
@@ -37,28 +37,28 @@ def read(name: str) -> str:
 
 
 def locked(name: str) -> dict[str, str]:
-    """What stands after each pinned `name==version`: its marker and its hashes."""
+    """The entries of a lock (pin, marker and hashes) by their pinned `name==version`."""
     entries = re.split(r"^(?=\S)", read(name), flags=re.MULTILINE)
     return {entry.split()[0]: entry for entry in entries if entry.strip()}
 
 
-def test_pyproject_and_requirements_in_name_the_same_dependencies():
+def test_pyproject_and_requirements_in_have_the_same_dependencies():
     dependencies = tomllib.loads(read("pyproject.toml"))["project"]["dependencies"]
     assert read("requirements.in").split() == dependencies
 
 
 @pytest.mark.threat("The supply chain")
 @pytest.mark.parametrize("name", LOCKS)
-def test_everything_locked_is_pinned_and_has_its_hashes_alone(name):
+def test_every_locked_package_is_pinned_and_has_nothing_but_hashes(name):
     for pin, entry in locked(name).items():
         assert re.fullmatch(r"[a-z0-9.-]+(\[[a-z0-9,-]+\])?==[\w.!+]+", pin)
         lines = entry.rstrip().splitlines()
         assert lines[1:], f"{pin} has no hash"
-        # So no address of a registry either.
+        # Nothing but hashes is allowed, so no registry's address either.
         assert all(re.fullmatch(r" {4}--hash=sha256:[0-9a-f]{64}( \\)?", line) for line in lines[1:]), pin
 
 
-def test_development_runs_with_what_is_shipped():
+def test_the_development_lock_contains_the_shipped_lock():
     assert set(locked("requirements.txt")) <= set(locked("requirements-dev.txt"))
 
 
@@ -81,12 +81,12 @@ def parsed(requirement: str) -> Requirement:
 
 @cache
 def dependencies(pin: str) -> list[str]:
-    """What a locked package requires, by the metadata of its installed distribution."""
+    """The requirements of a locked package, from its installed distribution's metadata."""
     package = parsed(pin)
     try:
         distribution = importlib.metadata.distribution(package.name)
     except importlib.metadata.PackageNotFoundError:
-        # A package that is for other platforms only has no metadata here.
+        # A package for other platforms is not installed here.
         assert package.marker, f"{pin} is not installed: run make .venv/ready"
         assert not package.marker.evaluate(), f"{pin} is not installed: run make .venv/ready"
         return []
@@ -108,7 +108,7 @@ def meets(pin: str, requirement: str) -> bool:
 
 
 def unmet(locked_pins: list[str], wanted: list[str]) -> list[str]:
-    """The requirements, those of locked packages included, that no locked package meets in some environment."""
+    """Requirements, also of locked packages, that no locked package meets in one of the environments."""
     found = []
     for environment in range(len(ENVIRONMENTS)):
         installed = {canonicalize_name(parsed(pin).name): pin for pin in locked_pins if applies(pin, environment)}
@@ -124,7 +124,7 @@ def unmet(locked_pins: list[str], wanted: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_holds_all_that_its_packages_require(lock):
+def test_a_lock_contains_everything_its_packages_require(lock):
     assert unmet(pins(lock), direct(lock)) == []
 
 
@@ -139,7 +139,7 @@ def test_a_lock_without_an_extra_is_incomplete(lock, pin):
     assert unmet([without if kept == pin else kept for kept in pins(lock)], direct(lock))
 
 
-def test_the_base_image_is_pinned_by_its_digest_where_dependabot_reads_it():
+def test_the_dockerfile_pins_its_base_image_by_digest():
     images = re.findall(r"^FROM (\S+)", read("Dockerfile"), re.MULTILINE)
     pinned = [image for image in images if not image.startswith("$")]
     assert len(pinned) == 1

@@ -1,10 +1,10 @@
-"""Imports stand at the top of a file, but for the few that cost a step more than all of our own code."""
+"""Imports are at the top of a file, except for the few that cost a step more than all of our own code."""
 
 import ast
 
 from sandbox.runner.runner import ACTION, Runner
 
-# Says what is imported at the moment when the first request would go out, and ends there.
+# Prints the imported modules when the first request would be sent, and exits.
 _PROBE = f"""
 import http.client, os, sys
 
@@ -18,7 +18,7 @@ from stormkit_action.__main__ import run
 run()
 """
 
-# The module, and what it imports inside a function.
+# Modules, and what they import inside a function.
 INSIDE_FUNCTIONS = {
     ("__main__.py", "stormkit_action.main"),  # signal handlers first
     ("__main__.py", "stormkit_action.post"),
@@ -28,7 +28,7 @@ INSIDE_FUNCTIONS = {
 }
 
 
-def test_a_step_on_github_loads_no_library_before_the_trigger_that_it_may_never_need(tmp_path):
+def test_before_the_trigger_no_library_is_loaded_that_a_step_may_not_need(tmp_path):
     entrypoint = tmp_path / "entrypoint.py"
     entrypoint.write_text(_PROBE, encoding="utf-8")
     inputs = {"api-key": "SK_sandbox", "api-url": "http://127.0.0.1:9"}
@@ -41,7 +41,7 @@ def test_a_step_on_github_loads_no_library_before_the_trigger_that_it_may_never_
     assert imported & {"argparse", "asyncio", "backoff", "github"} == set()
 
 
-def test_imports_stand_at_the_top():
+def test_only_the_listed_imports_are_inside_functions():
     found = set()
     for path in (ACTION / "stormkit_action").rglob("*.py"):
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -12,7 +12,7 @@ ACTION = {"GITHUB_ACTION_REPOSITORY": "octocat/stormkit_action", "GITHUB_ACTION_
 PAGE = "https://github.com/octocat/stormkit_action/blob/v1/docs/troubleshooting.md"
 
 
-def test_every_section_has_an_anchor_of_its_own_on_the_page():
+def test_every_section_has_its_own_anchor_on_the_page():
     page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
     assert {anchor(heading) for heading in SECTIONS} <= anchors(page)
     assert len({anchor(heading) for heading in SECTIONS}) == len(SECTIONS)
@@ -27,19 +27,19 @@ def test_an_error_links_to_its_section():
     ]
 
 
-def test_several_problems_link_to_their_sections_once_and_not_to_many():
+def test_several_problems_link_to_each_section_once_up_to_a_limit():
     assert links("is closed\nInput a: x is not valid\nInput b: y is not valid", ACTION) == [
         f"{PAGE}#input---is-not-valid"
     ]
     assert len(links("\n".join(SECTIONS), ACTION)) == troubleshooting.MAX_LINKS
 
 
-def test_an_error_without_a_section_or_outside_an_action_links_to_nothing():
+def test_an_error_without_a_section_or_outside_github_has_no_link():
     assert links("Something else.", ACTION) == []
     assert links(SECTIONS[0].replace("…", "x"), {}) == []
 
 
-def test_the_parts_of_a_heading_stand_in_one_line_in_order(monkeypatch):
+def test_a_heading_s_parts_must_be_in_one_line_in_order(monkeypatch):
     monkeypatch.setattr(troubleshooting, "SECTIONS", ("one … two",))
     assert section("one and two") == "one … two"
     assert section("two and one") == ""
