@@ -86,7 +86,7 @@ def test_a_deletion_without_effect_fails_the_cleanup(stormkit, step):
     assert "still there" in finished.outputs["reason"]
 
 
-def test_a_thousand_deployments_are_deleted_four_at_a_time(stormkit, step):
+def test_a_thousand_deployments_are_deleted_several_at_a_time(stormkit, step):
     """Rows move while the list is read, and one deletion is refused."""
     for number in range(1000):
         stormkit.add_deployment(created_at=stormkit.now() - 5000 + number)

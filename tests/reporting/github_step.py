@@ -24,7 +24,7 @@ URL = "https://docs.example.com"
 
 
 class ReportingStep:
-    """One step that reports to GitHub, on a fake clock unless it is values another."""
+    """One step that reports to GitHub, on a fake clock unless another one is given."""
 
     def __init__(
         self,

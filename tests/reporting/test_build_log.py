@@ -168,7 +168,7 @@ def test_blank_lines_at_the_end_are_held_back_until_text_follows():
 
 
 def test_a_log_of_blank_lines_is_printed_in_few_pieces_and_little_memory():
-    """30 MB of blank lines are 30 million lines, and one string for each would take gigabytes."""
+    """30 MB of blank lines are 30 million lines, so splitting them all at once would make as many strings."""
     size = 30_000_000
     logs = (step("build", "a\n" + "\n" * size + "b\n"),)
     pieces = []

@@ -1,4 +1,4 @@
-"""GitHubReport when GitHub refuses, limits, delays or loses requests, and when writes meet each other."""
+"""GitHubReport when GitHub refuses, limits, delays or loses requests, and when writes overlap."""
 
 import threading
 
