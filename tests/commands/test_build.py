@@ -320,6 +320,25 @@ class TestRetries:
         assert scene.deploy(retries="2").status is Outcome.STOPPED
         assert scene.stormkit.builds == 1
 
+    def test_a_retry_is_no_orphan_of_the_first_trigger(self, scene):
+        scene.stormkit.fault("trigger", "never-arrived")
+        scene.stormkit.next_build(seconds=5, outcome="failed")
+        scene.stormkit.next_build(seconds=600)
+        result = scene.deploy(retries="1", timeout="80s")
+        assert (result.status, result.deployment_id) == (Outcome.TIMED_OUT, "8242")
+        assert scene.stormkit.deployment("8242").status == "running"
+
+    def test_a_cancel_stops_the_retry_and_what_an_earlier_trigger_started_late(self, scene):
+        scene.stormkit.fault("trigger", "502-json-late", seconds=45)
+        scene.stormkit.next_build(seconds=5, outcome="failed")
+        for _ in range(2):
+            scene.stormkit.next_build(seconds=600)
+        scene.clock.cancel_after = 60
+        result = scene.deploy(retries="1")
+        assert result.status is Outcome.CANCELLED
+        assert len(scene.stormkit.deployments) == 3
+        assert [deployment.id for deployment in scene.stormkit.deployments if deployment.status == "running"] == []
+
 
 class TestStream:
     STEPS = (Step(title="npm install", message="one\ntwo\n"), Step(title="build", message="three\nfour"))
