@@ -236,7 +236,7 @@ class Deploy:
         if not stopped:
             reason = "The job was cancelled, but Stormkit did not confirm the stop in time."
             return result._replace(reason=reason, may_still_run=True)
-        if _has_ended(result) and not self._build.is_restarting:
+        if _has_ended(result) and not self._build.restart_unacknowledged:
             return self._cancelled_too_late(result)
         ended = result.deployment and result.deployment._replace(status=Status.STOPPED, preview_url="")
         return result._replace(
@@ -244,7 +244,7 @@ class Deploy:
             deployment_id=result.deployment_id or stopped,
             reason=f"The job was cancelled and deployment {stopped} was stopped.",
             # A restart that nobody has answered may still come.
-            may_still_run=self._build.is_restarting,
+            may_still_run=self._build.restart_unacknowledged,
         )
 
     def _cancelled_too_late(self, result: DeploymentResult) -> DeploymentResult:

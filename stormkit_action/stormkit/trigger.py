@@ -87,7 +87,7 @@ class Trigger:
         return self._unacknowledged > 0
 
     def run(self, *, patience: float = PATIENCE_S) -> str:
-        """Start one build. The id of its deployment; raises StormkitError when there is none after `patience` seconds."""
+        """Start one build and return its deployment's id. Raises StormkitError without one after `patience` seconds."""
         give_up = Deadline.after(self._clock, patience)
         retries = Retries(give_up)
         has_logged = False

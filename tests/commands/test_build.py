@@ -286,6 +286,18 @@ class TestTimeout:
         assert result.status is Outcome.TIMED_OUT
         assert scene.clock.passed <= 60 + building.TIMEOUT_STOP_BUDGET_S
 
+    def test_a_build_that_was_never_read_and_is_gone_when_it_is_stopped_no_longer_runs(self, scene):
+        def delete() -> None:
+            scene.stormkit.mend()
+            scene.context().client.delete("8241")
+
+        scene.stormkit.next_build(seconds=600)
+        scene.stormkit.fault("read", "500", times=1000)
+        scene.stormkit.meanwhile("stop", delete)
+        result = scene.deploy(timeout="60s", on_timeout="stop")
+        assert result.reason.endswith("; it was stopped.")
+        assert not result.may_still_run
+
     def test_of_a_build_that_had_just_ended(self, scene):
         scene.stormkit.next_build(seconds=59)
         scene.stormkit.fault("poll", "500", times=1000)
