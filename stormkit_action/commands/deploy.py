@@ -134,13 +134,13 @@ class Deploy:
         """
         context = self._context
         number = context.plan.pull_request
-        if context.github is None or number is None or context.event.name == "merge_group" or context.inputs.branch:
+        if context.github is None or number is None or context.inputs.branch:
             return None
         try:
             pull_request = context.github.within(context.deadline.within(GITHUB_PATIENCE_S)).pull_request(number)
         except GitHubError:
             return None
-        if pull_request is None or pull_request.state != "closed" or not built.deployment_id or built.live:
+        if pull_request is None or not pull_request.closed or not built.deployment_id or built.live:
             return None
         reason = f"Pull request #{number} is closed: deployment {built.deployment_id} was stopped and deleted."
         try:

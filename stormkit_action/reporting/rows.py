@@ -21,7 +21,7 @@ from stormkit_action.event import Run
 from stormkit_action.fields import LATEST_S, web_url
 from stormkit_action.inputs import Command
 from stormkit_action.result import DeploymentResult, Outcome, Result
-from stormkit_action.text import one_line, tail
+from stormkit_action.text import encodable, one_line, tail
 
 VERSION = 1
 
@@ -453,7 +453,7 @@ def _row(entry: object) -> Row | None:
         if isinstance(value, str):
             if name == "deployment_id" and not re.fullmatch(_DEPLOYMENT_ID, value):
                 return None
-            value = web_url(value) if name.endswith("_url") else value.encode("utf-8", "replace").decode()
+            value = web_url(value) if name.endswith("_url") else encodable(value)
         values[name] = value
     try:
         return Row(**{**values, "state": State(values.get("state", ""))})
