@@ -371,9 +371,10 @@ def _contradictions(values: Mapping[str, Any], names: Names) -> list[str]:
             f'{names.subject("deployment-id")}: "" is not valid: command delete needs the id of a deployment.'
         )
     if values.get("wait") is False:
+        wait = names.switched_off("wait")
+        way_out = "set wait: true" if names.on_github else f"drop {names(wait)}"
         for name, off in (("publish", False), ("health_check", ""), ("retries", 0)):
             if values.get(name, off) != off:
-                both = names.subject("wait" if names.on_github else "no-wait", name.replace("_", "-"))
-                way_out = "set wait: true" if names.on_github else "drop --no-wait"
+                both = names.subject(wait, name.replace("_", "-"))
                 problems.append(f"{both}: without waiting there is no finished build; {way_out}.")
     return problems
