@@ -57,7 +57,13 @@ def section() -> Section:
     return Section(
         title="The size of the image",
         answer=f"The image adds {megabytes} to `{name}`, compressed.",
-        details=["Its own layers, compressed as a registry sends them. Run `make image` first."],
+        details=[
+            "As a registry sends them. Run `make image` first.",
+            "",
+            "| layers | compressed |",
+            "|---|---:|",
+            f"| added to `{name}` | {megabytes} |",
+        ],
     )
 
 
