@@ -128,7 +128,7 @@ def read(arguments: Sequence[str], environ: Mapping[str, str]) -> CommandLine:
     kept = {name: value for name, value in environ.items() if not name.startswith(("GITHUB_", "INPUT_"))}
     # Where the result goes counts for wrong usage as well.
     output, dotenv = (
-        _early(arguments, name) or environ.get(variable_elsewhere(name), "") for name in ("output", "dotenv")
+        _flag_value(arguments, name) or environ.get(variable_elsewhere(name), "") for name in ("output", "dotenv")
     )
     as_json = "--json" in arguments
     if output and dotenv and Path(output).absolute() == Path(dotenv).absolute():
@@ -148,7 +148,7 @@ def read(arguments: Sequence[str], environ: Mapping[str, str]) -> CommandLine:
     return CommandLine(environ=kept | inputs, names=names, json=as_json, output=output, dotenv=dotenv)
 
 
-def _early(arguments: Sequence[str], name: str) -> str:
+def _flag_value(arguments: Sequence[str], name: str) -> str:
     """The value of a flag, even when the other arguments are invalid."""
     for position, argument in enumerate(arguments):
         following = arguments[position + 1 : position + 2]
@@ -181,7 +181,7 @@ def _flags(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def _no_such_flag(argument: str, known: Sequence[str]) -> str:
-    """What is said of an unknown flag. Somebody may have typed the key into it, so only its name is shown."""
+    """The error for an unknown flag. It shows no more than the flag's name: somebody may have typed the key there."""
     flag = argument.partition("=")[0]
     name = flag.removeprefix("--")
     if name in _BY_NAME and _BY_NAME[name].secret:

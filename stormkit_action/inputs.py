@@ -95,7 +95,7 @@ class Input(NamedTuple):
 
 
 def _input(parse: Callable[[str], Any], meaning: str, *, default: str = "", secret: bool = False) -> Any:
-    """A field of Inputs, and what is known of its input."""
+    """A field of Inputs with the description of its input."""
     described = {"parse": parse, "help": meaning, "default": default, "secret": secret}
     return dataclasses.field(repr=not secret, metadata=described)
 

@@ -9,6 +9,7 @@ from stormkit_action.commands.stop import stop_superseded
 from stormkit_action.context import Context
 from stormkit_action.errors import ActionError, Cancelled, CommandError, GitHubError
 from stormkit_action.inputs import OnGivingUp
+from stormkit_action.names import Names
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit import confirm, health
 from stormkit_action.stormkit.models import Deployment, Status
@@ -156,7 +157,7 @@ class Deploy:
         if built.status is not Outcome.SUCCESS or deployment is None:
             return built
         built = built._replace(warning=_warning(built))
-        refusal = _why_not_published(built, deployment) if context.inputs.publish else ""
+        refusal = _why_not_published(built, deployment, context.names) if context.inputs.publish else ""
         if refusal or built.warning:
             context.warn(refusal or built.warning)
         if context.inputs.health_check:
@@ -274,14 +275,14 @@ def _warning(built: DeploymentResult) -> str:
     return ""
 
 
-def _why_not_published(built: DeploymentResult, deployment: Deployment) -> str:
+def _why_not_published(built: DeploymentResult, deployment: Deployment, names: Names) -> str:
     """Why a successful build must not be published; empty when it may be."""
     if built.warning:
         return f"Not published: {built.warning}"
     if built.expected_sha and built.commit_matches is None:
         return (
             f"Not published: Stormkit does not say which commit it built, and {built.expected_sha[:7]} was expected."
-            " Set branch without sha to publish whatever is built."
+            f" Set {names('branch')} without {names('sha')} to publish whatever is built."
         )
     if deployment.status_checks_passed is False:
         return "Not published: a status check failed. Look at its log on the dashboard."

@@ -126,6 +126,8 @@ class Refusal(NamedTuple):
             return f"{text}. Run the job again later."
         if self.status == 401:
             return f"{text}. The github-token is not valid: leave the input's default or pass a working token."
+        if self.status == 404:
+            return f"{text}. It does not exist, or the github-token has no access to this repository."
         if self.status == 403 and "resource not accessible by" in message.lower():
             return f"{text}{self._accepted()}. {_advice(needs, for_workflow='integration' in message)}"
         return f"{text}."

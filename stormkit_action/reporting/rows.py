@@ -1,8 +1,8 @@
-"""The comment's rows: one for each environment that is deployed, each the newest of its environment. Pure.
+"""The comment's rows, one for each environment, and how the rows of several jobs merge. Pure.
 
-Any number of jobs write them at the same time, so all that is done with them can be done again and in any order. Rows
-travel inside the comment, as base64 in a marker that no foreign text can imitate (all foreign text is escaped, and the
-marker counts only on a line of its own).
+Any number of jobs write at the same time, so every operation here is idempotent and gives the same rows in any order.
+Rows travel inside the comment, as base64 in a marker that no foreign text can imitate: all foreign text is escaped, and
+the marker counts only on a line of its own.
 """
 
 import base64
@@ -147,8 +147,8 @@ class EndedDeployment(NamedTuple):
 class Change(NamedTuple):
     """What a step changes in the comment.
 
-    `rows` are put in their places, all of the environments of `removed` marked as removed, and what the deployments in
-    `ended` show is taken away. A newer step's rows stay as they are, except that nothing shows what has ended.
+    Each of `rows` replaces the row of its environment; the rows of environments in `removed` are marked as removed; and
+    no row goes on showing a deployment in `ended`. Except for that last rule, rows of a newer step stay as they are.
     """
 
     rows: tuple[Row, ...] = ()
@@ -216,7 +216,8 @@ def row_of(
     known.
     """
     step = result.failing_step
-    environment = f"Environment {result.env_id}" if result.env_id else PROVISIONAL_LABEL
+    env_id = result.requested_env_id or result.env_id
+    environment = f"Environment {env_id}" if env_id else PROVISIONAL_LABEL
     updated = int(now.timestamp())
     # A cancelled job says nothing against a build that had succeeded by then.
     status = Outcome.SUCCESS if result.outlived_cancel else result.status
@@ -232,7 +233,7 @@ def row_of(
         run_id=run.id,
         attempt=run.attempt,
         job=run.job,
-        env_id=result.env_id,
+        env_id=env_id,
         deployment_id=result.deployment_id,
         branch=one_line(result.branch, 250),
         # A build that waits for its checkout has no commit yet: show the one that is expected.
@@ -261,7 +262,7 @@ def change_of(result: Result, *, command: Command, run: Run, now: datetime, bega
         ended += [
             EndedDeployment(
                 deployment_id=deployment_id,
-                env_id=deployment.env_id,
+                env_id=row.env_id,
                 is_deleted=command is not Command.STOP,
                 updated=row.updated,
                 run_url=run.url,
@@ -392,7 +393,7 @@ def _as_removed(row: Row, *, updated: int, run_url: str) -> Row:
 
 
 def _content(row: Row) -> Row:
-    """What a row itself says: without what it took over from the row before, and what a full comment shortens."""
+    """`row` without the texts that a full comment shortens."""
     return row._replace(tail="", reason="", warning="")
 
 
@@ -443,7 +444,7 @@ def decode(word: str) -> tuple[Row, ...]:
 
 
 def _row(entry: object) -> Row | None:
-    """A row from its JSON; None when it does not fit. Somebody may have edited the comment by hand."""
+    """A row from its JSON; None when a field is not as expected: somebody may have edited the comment by hand."""
     if not isinstance(entry, dict):
         return None
     values: dict[str, Any] = {}
