@@ -128,7 +128,7 @@ def read(arguments: Sequence[str], environ: Mapping[str, str]) -> CommandLine:
     kept = {name: value for name, value in environ.items() if not name.startswith(("GITHUB_", "INPUT_"))}
     # Where the result goes counts for wrong usage as well.
     output, dotenv = (
-        _early(arguments, name) or environ.get(variable_elsewhere(name), "") for name in ("output", "dotenv")
+        _flag_value(arguments, name) or environ.get(variable_elsewhere(name), "") for name in ("output", "dotenv")
     )
     as_json = "--json" in arguments
     if output and dotenv and Path(output).absolute() == Path(dotenv).absolute():
@@ -148,7 +148,7 @@ def read(arguments: Sequence[str], environ: Mapping[str, str]) -> CommandLine:
     return CommandLine(environ=kept | inputs, names=names, json=as_json, output=output, dotenv=dotenv)
 
 
-def _early(arguments: Sequence[str], name: str) -> str:
+def _flag_value(arguments: Sequence[str], name: str) -> str:
     """The value of a flag, even when the other arguments are invalid."""
     for position, argument in enumerate(arguments):
         following = arguments[position + 1 : position + 2]
@@ -175,13 +175,13 @@ def _flags(arguments: Sequence[str]) -> dict[str, Any]:
     if len(rest) > 1:
         raise _WrongUsage(f"Give one command: {len(rest)} arguments have no flag before them.")
     command = rest[0] if rest else ""
-    if command and command not in COMMANDS:
+    if command and command not in (*COMMANDS, Command.AUTO):
         raise _WrongUsage(f"There is no such command.{_guess(command, COMMANDS)} Commands: {', '.join(COMMANDS)}.")
     return {**vars(flags), "command": command}
 
 
 def _no_such_flag(argument: str, known: Sequence[str]) -> str:
-    """What is said of an unknown flag. Somebody may have typed the key into it, so only its name is shown."""
+    """The error for an unknown flag. It shows no more than the flag's name: somebody may have typed the key there."""
     flag = argument.partition("=")[0]
     name = flag.removeprefix("--")
     if name in _BY_NAME and _BY_NAME[name].secret:
@@ -211,10 +211,11 @@ def _inputs(flags: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, s
 
 
 def _from_variables(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[str]:
-    """The inputs whose values come from their variables."""
+    """The inputs whose values come from their variables, or `no-` and the input where that variable is set."""
     for spec in INPUTS:
-        if flags.get(spec.field) is None and environ.get(variable_elsewhere(spec.name)):
-            yield spec.name
+        for name in (spec.name, f"no-{spec.name}"):
+            if flags.get(spec.field) is None and environ.get(variable_elsewhere(name)):
+                yield name
 
 
 def _from_variable(spec: Input, environ: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ class Clock(Protocol):
     """What the program needs of time. Every wait raises Cancelled when the job is cancelled."""
 
     def monotonic(self) -> float:
-        """Seconds that only grow."""
+        """Seconds on a clock that never goes back."""
         ...
 
     def now(self) -> datetime:
@@ -30,11 +30,11 @@ class Clock(Protocol):
         ...
 
     def start(self, function: Callable[[], T]) -> Pending[T]:
-        """Run `function` beside the caller, who waits for it with `Pending.wait`."""
+        """Run `function` in a thread of its own; `Pending.wait` waits for its result."""
         ...
 
     def uncancelled(self) -> "Clock":
-        """A clock whose waits go on after the cancel, for what has to be done because of it."""
+        """A clock whose waits a cancel doesn't end, for what has to be done because of it."""
         ...
 
 

@@ -89,21 +89,26 @@ class Context(NamedTuple):
         deployment_id: str = "",
         elapsed: float = 0.0,
     ) -> DeploymentResult:
-        """The result that `deployment` stands for, as Stormkit reports it unless `status` says else.
+        """The result that `deployment` stands for, as Stormkit reports it unless `status` says otherwise.
 
         The only constructor of results. `deployment` is None where nothing was read; `deployment_id` names one that
         could not be read. `elapsed` is how many seconds this step has waited for it.
         """
         if deployment and self.inputs.build_log is BuildLog.NEVER:
             deployment = deployment.without_output()
+        requested = self.environment.env_id
+        env_id = (deployment.env_id if deployment else "") or requested
+        # The name of the environment that a wrong API key belongs to is not that of the requested one.
+        known_as = deployment.name if deployment and requested in ("", env_id) else ""
         status_read = Outcome(deployment.status.value) if deployment else Outcome.SUCCESS
         branch = (deployment.branch if deployment else "") or self.plan.branch
         return DeploymentResult(
             status=status or status_read,
             reason=reason,
-            label=self.environment.name or self.inputs.label or (deployment.name if deployment else ""),
+            label=self.environment.name or self.inputs.label or known_as,
             name=self.environment.name,
-            env_id=(deployment.env_id if deployment else "") or self.environment.env_id,
+            env_id=env_id,
+            requested_env_id=requested,
             deployment_id=deployment.id if deployment else deployment_id or self.inputs.deployment_id,
             branch=branch,
             expected_sha=self.plan.expected_sha if branch == self.plan.branch else "",

@@ -7,8 +7,8 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-# First, because nested deeper among the imports it straddles two chunks of Python's stack: each call across would map
-# and free memory again, 2,500 times, which is a tenth of the start.
+# Imported first: nested deeper, its imports would cross from one chunk of Python's stack to the next, which maps and
+# frees memory on each of 2,500 calls and takes a tenth of the start.
 import requests  # noqa: F401, TID251
 
 from stormkit_action import __version__
@@ -63,9 +63,9 @@ def run_command_line(arguments: Sequence[str], environ: Mapping[str, str], cance
 
 
 def prepare_streams(*, log: str, when_reader_leaves: Callable[[], None]) -> None:
-    """Let both streams hold any character, whatever the locale, and go on where one was closed before the start.
+    """Make both streams take any character in any locale, and replace one that is closed.
 
-    The one that is named `log` never fails, and calls `when_reader_leaves` once nobody reads it any more.
+    Writing to the one named `log` never fails. `when_reader_leaves` is called once nobody reads it any more.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -91,8 +91,8 @@ def main(
 ) -> int:
     """Run one step. The exit code: 0, 1, 2 for wrong inputs outside GitHub, 130 when cancelled, 3 for a bug.
 
-    `names` are what messages call inputs. `problems` are what was found before: then that is reported, and nothing else
-    done.
+    `names` are what messages call inputs. `problems` are errors in the usage: where there are any, they are reported
+    and nothing else is done.
     """
     for secret in action_inputs.secrets_in(environ):
         console.mask(secret)
@@ -103,7 +103,7 @@ def main(
             raise InputError(problems)
         result = _run(environ, names, console=console, clock=clock, step=step, reporter=reporter)
     except (Cancelled, Exception) as error:
-        result = _ended_by(error, environ, console)
+        result = _result_of(error, environ, console)
     return reporter.finish(result)
 
 
@@ -181,7 +181,7 @@ def github_api(inputs: Inputs, event: Event, clock: Clock) -> GitHubApi | None:
     return GitHubApi(token=inputs.github_token, repository=event.repository, api_url=event.api_url, clock=clock)
 
 
-def _ended_by(error: BaseException, environ: Mapping[str, str], console: Console) -> Result:
+def _result_of(error: BaseException, environ: Mapping[str, str], console: Console) -> Result:
     if isinstance(error, Cancelled):
         reason = "The job was cancelled before anything was triggered."
         return Result(status=Outcome.CANCELLED, reason=reason, exit_code=130)

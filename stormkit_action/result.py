@@ -23,12 +23,14 @@ class Outcome(StrEnum):
 class DeploymentResult(NamedTuple):
     """The result in one environment. `Context.result` makes it.
 
-    `label` is what people call the environment, `name` what the inputs call it. `reason` is one line, empty on plain
-    success. `live` is whether the deployment is published, as read back; `warning` is what a person should know
-    although it went well. `deleted` counts the deployments that were deleted; `removed` marks an environment in which
-    nothing of the branch is left. `ended_ids` are the deployments that the command stopped or deleted, `may_still_run`
-    marks one that was to be stopped and may still be running. `refused` marks a command that could not do what it was
-    asked, or not all of it: the deployment is as it was read.
+    - `reason` is one line, empty on plain success; `warning` is what a person should know although it went well.
+    - `label` is what people call the environment, `name` what the inputs call it.
+    - `env_id` is the environment that Stormkit answered, `requested_env_id` the one that the inputs name.
+    - `live` is whether the deployment is published, as read back.
+    - `deleted` counts the deployments that were deleted; `removed` is whether nothing of the branch is left.
+    - `ended_ids` are the deployments that the command stopped or deleted; `may_still_run` is whether one that was to
+      be stopped may still be running.
+    - `refused` is whether the command could not do all that it was asked: the deployment is as it was read.
     """
 
     status: Outcome
@@ -37,6 +39,7 @@ class DeploymentResult(NamedTuple):
     label: str = ""
     name: str = ""
     env_id: str = ""
+    requested_env_id: str = ""
     deployment_id: str = ""
     branch: str = ""
     expected_sha: str = ""
@@ -131,7 +134,7 @@ class Result(NamedTuple):
 
 
 def exit_code(status: Outcome) -> int:
-    """The exit code of a step that was to bring a deployment there."""
+    """The exit code of a step that ends with `status`."""
     if status is Outcome.CANCELLED:
         return 130
     return 0 if status in (Outcome.SUCCESS, Outcome.SKIPPED, Outcome.RUNNING) else 1

@@ -47,7 +47,7 @@ def save_started(files: StateFile, started: tuple[StartedDeployment, ...]) -> No
 
 
 def save_finished(files: StateFile, *, finished: bool, timed_out: bool) -> None:
-    """Remember whether the step came to its own end, so that nothing is left for the post step, or ran out of time."""
+    """Remember how the step ended: `finished` when it left nothing to the post step, else whether it `timed_out`."""
     files.save_state(FINISHED, "true" if finished else _TIMED_OUT if timed_out else "")
 
 

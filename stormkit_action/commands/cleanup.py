@@ -156,16 +156,16 @@ class Removal:
             self._deleted.add(deployment.id)
 
     def confirm(self, branch: str) -> None:
-        """Check in the list that everything is gone, also what was gone before it could be deleted.
+        """Check in the list that everything is gone, including what answered 404 before it could be deleted.
 
-        A 404 alone proves nothing: a proxy in front answers its own while Stormkit restarts.
+        A 404 alone proves nothing: a proxy may answer one while Stormkit restarts.
         """
         if not self._deleted and not self._gone:
             return
         try:
             listed = {deployment.id for deployment in self._context.client.all_deployments(branch=branch)}
         except StormkitError as error:
-            self._failures.append(f"whether they are gone could not be read back: {error.text.removesuffix('.')}")
+            self._failures.append(f"the list could not be read to confirm it: {error.text.removesuffix('.')}")
             return
         for deployment_id in sorted(self._deleted & listed):
             self._deleted.discard(deployment_id)

@@ -9,6 +9,7 @@ from stormkit_action.commands.stop import stop_superseded
 from stormkit_action.context import Context
 from stormkit_action.errors import ActionError, Cancelled, CommandError, GitHubError
 from stormkit_action.inputs import OnGivingUp
+from stormkit_action.names import Names
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit import confirm, health
 from stormkit_action.stormkit.models import Deployment, Status
@@ -37,8 +38,9 @@ class Deploy:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._triggers: list[Trigger] = []
+        self._trigger: Trigger | None = None
         self._build = Build(context)
+        self._has_failed_build = False
         self._is_publishing = False
 
     def run(self) -> DeploymentResult:
@@ -76,29 +78,25 @@ class Deploy:
         """
         context = self._context
         known = self._stop_superseded() if context.inputs.stop_superseded else frozenset[str]()
-        result = self._build_once(known)
+        # One for all tries, so that it knows its own builds from what lost answers may have started.
+        self._trigger = Trigger(
+            client=context.client, branch=context.plan.branch, clock=context.clock, known=known, log=context.log
+        )
+        result = self._build_once(self._trigger)
         for left in range(context.inputs.retries, 0, -1):
             if result.status is not Outcome.FAILED or context.deadline.over:
                 break
             context.warn(f"{result.reason}. Building it again as a new deployment ({left} left).")
-            known |= {result.deployment_id}
-            result = self._build_once(known)
+            self._has_failed_build = True
+            result = self._build_once(self._trigger)
         return result
 
     def _stop_superseded(self) -> frozenset[str]:
         return stop_superseded(self._context, self._context.deadline.within(PATIENCE_S))
 
-    def _build_once(self, known: frozenset[str]) -> DeploymentResult:
+    def _build_once(self, trigger: Trigger) -> DeploymentResult:
         context = self._context
         self._build = Build(context)
-        trigger = Trigger(
-            client=context.client,
-            branch=context.plan.branch,
-            clock=context.clock,
-            known=known,
-            log=context.log,
-        )
-        self._triggers.append(trigger)
         context.reporter.triggering(context.environment)
         self._build.begin(trigger.run(patience=context.deadline.within(PATIENCE_S).remaining))
         return self._build.wait() if context.inputs.wait else self._build.read_once()
@@ -137,13 +135,13 @@ class Deploy:
         """
         context = self._context
         number = context.plan.pull_request
-        if context.github is None or number is None or context.event.name == "merge_group" or context.inputs.branch:
+        if context.github is None or number is None or context.inputs.branch:
             return None
         try:
             pull_request = context.github.within(context.deadline.within(GITHUB_PATIENCE_S)).pull_request(number)
         except GitHubError:
             return None
-        if pull_request is None or pull_request.state != "closed" or not built.deployment_id or built.live:
+        if pull_request is None or not pull_request.closed or not built.deployment_id or built.live:
             return None
         reason = f"Pull request #{number} is closed: deployment {built.deployment_id} was stopped and deleted."
         try:
@@ -159,7 +157,7 @@ class Deploy:
         if built.status is not Outcome.SUCCESS or deployment is None:
             return built
         built = built._replace(warning=_warning(built))
-        refusal = _why_not_published(built, deployment) if context.inputs.publish else ""
+        refusal = _why_not_published(built, deployment, context.names) if context.inputs.publish else ""
         if refusal or built.warning:
             context.warn(refusal or built.warning)
         if context.inputs.health_check:
@@ -217,19 +215,20 @@ class Deploy:
 
     def _stop_orphans(self) -> None:
         """Stop deployments that abandoned triggers started during the build."""
-        with contextlib.suppress(Cancelled):
-            for trigger in self._triggers:
-                trigger.stop_orphans()
+        if self._trigger is not None:
+            with contextlib.suppress(Cancelled):
+                self._trigger.stop_orphans()
 
     def _cancelled(self) -> DeploymentResult:
         result = self._build.result(Outcome.CANCELLED)
-        trigger = self._triggers[-1] if self._triggers else None
+        trigger = self._trigger
         if trigger is not None:
             trigger.keep_back()
-        if not self._build.is_known and not (trigger and trigger.unacknowledged):
-            what = "the build was tried again" if len(self._triggers) > 1 else "anything was triggered"
+        is_unacknowledged = trigger is not None and trigger.unacknowledged
+        if not self._build.is_known and not is_unacknowledged:
+            what = "the build was tried again" if self._has_failed_build else "anything was triggered"
             return result._replace(reason=f"The job was cancelled before {what}.")
-        if _has_ended(result) and not (trigger and trigger.unacknowledged):
+        if _has_ended(result) and not is_unacknowledged:
             return self._cancelled_too_late(result)
         if self._context.inputs.on_cancel is OnGivingUp.LEAVE:
             return result._replace(reason=self._context.left_running)
@@ -238,7 +237,7 @@ class Deploy:
         if not stopped:
             reason = "The job was cancelled, but Stormkit did not confirm the stop in time."
             return result._replace(reason=reason, may_still_run=True)
-        if _has_ended(result) and not self._build.is_restarting:
+        if _has_ended(result) and not self._build.restart_unacknowledged:
             return self._cancelled_too_late(result)
         ended = result.deployment and result.deployment._replace(status=Status.STOPPED, preview_url="")
         return result._replace(
@@ -246,7 +245,7 @@ class Deploy:
             deployment_id=result.deployment_id or stopped,
             reason=f"The job was cancelled and deployment {stopped} was stopped.",
             # A restart that nobody has answered may still come.
-            may_still_run=self._build.is_restarting,
+            may_still_run=self._build.restart_unacknowledged,
         )
 
     def _cancelled_too_late(self, result: DeploymentResult) -> DeploymentResult:
@@ -276,14 +275,14 @@ def _warning(built: DeploymentResult) -> str:
     return ""
 
 
-def _why_not_published(built: DeploymentResult, deployment: Deployment) -> str:
+def _why_not_published(built: DeploymentResult, deployment: Deployment, names: Names) -> str:
     """Why a successful build must not be published; empty when it may be."""
     if built.warning:
         return f"Not published: {built.warning}"
     if built.expected_sha and built.commit_matches is None:
         return (
             f"Not published: Stormkit does not say which commit it built, and {built.expected_sha[:7]} was expected."
-            " Set branch without sha to publish whatever is built."
+            f" Set {names('branch')} without {names('sha')} to publish whatever is built."
         )
     if deployment.status_checks_passed is False:
         return "Not published: a status check failed. Look at its log on the dashboard."

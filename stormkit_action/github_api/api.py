@@ -1,4 +1,4 @@
-"""What the action asks of GitHub: one method a question."""
+"""What the action asks of GitHub, one method per question."""
 
 import copy
 from collections.abc import Callable, Mapping

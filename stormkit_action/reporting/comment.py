@@ -1,9 +1,9 @@
 """The sticky comment: one for a pull request and key, found by marker and author, edited in place.
 
-Jobs of a matrix write to it at the same moment, and GitHub has no conditional edit. So a job reads
-right before it writes, reads back after a pause longer than MAX_READ_AGE_S, and writes again until its rows are there.
-A job that was and is alone in the comment skips reading back, unless its caller knows of other jobs: one without a row
-yet may still write over it from an earlier read. Every job keeps the oldest comment and merges younger ones into it.
+Jobs of a matrix write to it at the same moment, and GitHub has no conditional edit. So a job reads right before it
+writes, reads back after a pause longer than MAX_READ_AGE_S, and writes again until its rows are there. A job that has
+been alone in the comment skips reading back, unless its caller knows of other jobs: one that has no row yet may still
+write over it, from an earlier read. Every job keeps the oldest comment and merges younger ones into it.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from stormkit_action.plan import Plan
 from stormkit_action.reporting.comment_body import is_ours, read_rows, render
 from stormkit_action.reporting.rows import MAX_ROWS, Change, Row, union
 
-# How often the comment is written or read back, whatever happens.
+# Limit on the turns of reading and writing the comment.
 MAX_TURNS = 16
 
 # How many of its writes may fail before that is an error.
@@ -65,11 +65,13 @@ _COMMANDS = frozenset(
 
 
 class CommentWrite(NamedTuple):
-    """What became of a write: the comment's URL (empty when there is none), and whether it was seen to hold.
+    """What became of a write.
 
-    `is_assumed` is whether it was not read back, because no other job was seen in the comment.
-    `is_new` is whether it created the comment. `before` are the rows it is about as they were before the write;
-    `superseded_by` are those it left alone because a step that began later wrote them.
+    - `url` is the comment's, empty when there is none; `settled` is False when the write was not seen to hold.
+    - `is_assumed` is whether it was not read back, because no other job was seen in the comment.
+    - `is_new` is whether it created the comment.
+    - `before` are the rows that it is about, as they were before the write.
+    - `superseded_by` are the rows that it left as they are because a step that began later wrote them.
     """
 
     url: str = ""
@@ -102,7 +104,7 @@ class _Snapshot(NamedTuple):
 class StickyComment:
     """Our comment on pull request `number`. Every method raises GitHubError.
 
-    `before_identifying` is called when it matters whose comment one is: it may let the account become known by the way.
+    `before_identifying` is called before the token's account is asked for: it may make a request that answers with it.
     """
 
     def __init__(
@@ -122,7 +124,7 @@ class StickyComment:
         self._first: _Snapshot | None = None
 
     def write(self, change: Change, *, deadline: Deadline, create: bool = True, confirm: bool = True) -> CommentWrite:
-        """Apply `change` to the comment's rows, and with `confirm` see to it that it stays."""
+        """Apply `change` to the comment's rows; with `confirm`, read back and repeat until it holds."""
         github, clock = self._github.within(deadline), deadline.clock
         outcome, is_contended, times_held, failures = CommentWrite(settled=False), False, 0, 0
         for _ in _turns(deadline):
@@ -179,7 +181,7 @@ class StickyComment:
         return _Snapshot(own=tuple(own), rows=_rows_in(own), at=at, is_one_moment=len(comments) < PAGE_SIZE)
 
     def _write(self, github: GitHubApi, snapshot: _Snapshot, change: Change, *, create: bool) -> str:
-        """Write what is missing, upon the snapshot. The comment's URL; empty without one and none to be created."""
+        """Write what `snapshot` lacks, once. The comment's URL; empty where there is none and `create` is False."""
         if not snapshot.own:
             rows = change.apply(())
             if not create or not rows:
@@ -201,7 +203,7 @@ class StickyComment:
         for comment in others:
             # The job that created a duplicate deletes it; one we see twice is abandoned, so we delete it.
             if comment.id in self._duplicates:
-                with contextlib.suppress(GitHubError):  # seen when reading back
+                with contextlib.suppress(GitHubError):  # tried again after reading back
                     github.delete_comment(self._number, comment.id)
         self._duplicates |= {comment.id for comment in others}
         return oldest.url
@@ -214,10 +216,10 @@ class StickyComment:
 
 
 class PullRequestComment:
-    """The comment on the pull request of this step, if there is one. What can't be written is told in `problem`.
+    """The comment on this step's pull requests: usually one, several where they have the same branch, or none.
 
-    `is_unfinished` is whether a later try may still write it. A branch may have several open pull requests, which all
-    get the comment; `left_out` are those that don't.
+    `problem` says what could not be written, and `is_unfinished` whether a later try may still write it. `left_out` are
+    pull requests beyond MAX_PULL_REQUESTS, which don't get the comment.
     """
 
     def __init__(
@@ -239,13 +241,13 @@ class PullRequestComment:
 
         A merge group builds a branch of its own, which is not the pull request's.
         """
-        is_possible = self._event.on_github and self._event.name != "merge_group"
+        is_possible = self._event.on_github and not self._event.in_merge_queue
         return self._inputs.comment is not Switch.FALSE and is_possible and self._plan.command in _COMMANDS
 
     def write(
         self, change: Change, github: GitHubApi, *, deadline: Deadline, create: bool = True, confirm: bool = True
     ) -> CommentWrite:
-        """Write `change` as StickyComment does, but without raising: what became of the first pull request's."""
+        """Write `change` to each comment, as StickyComment does, but raise nothing. What became of the first one."""
         try:
             numbers = self._find(github.within(deadline))
             if not numbers:
@@ -283,12 +285,12 @@ class PullRequestComment:
         if not branch:
             return ()
         if self._event.name == "workflow_run" and sha:
-            # Answers with closed ones too, and with ones that merely contain the commit. The branch of a tag's run is
-            # the tag's name.
+            # GitHub's answer also has closed ones, and ones that merely contain the commit. For the run of a tag,
+            # `branch` is the tag's name.
             found = [
                 pull_request
                 for pull_request in github.pull_requests_of_commit(sha)
-                if pull_request.state == "open" and (pull_request.head_ref, pull_request.head_sha) == (branch, sha)
+                if not pull_request.closed and (pull_request.head_ref, pull_request.head_sha) == (branch, sha)
             ]
         else:
             found = github.pull_requests_of_branch(branch)

@@ -1,4 +1,4 @@
-"""What a step shows on GitHub, beside the work and at its end: the pull request's comment and GitHub Deployments."""
+"""What a step shows on GitHub while it runs and at its end: the pull request's comment and GitHub Deployments."""
 
 import contextlib
 import threading
@@ -29,7 +29,7 @@ T = TypeVar("T")
 BUDGET_S = 200.0
 CANCEL_BUDGET_S = 2.5
 
-# What reporting beside the work may take.
+# Budget for one report while the command runs.
 LIVE_BUDGET_S = 45.0
 
 # How long the final report waits for a request in flight.
@@ -38,7 +38,7 @@ CLOSE_S = 20.0
 # The pause before it looks whether another job has written over the comment.
 READ_BACK_S = PAUSE_ALONE_S[1]
 
-# While it waits for GitHub, the worker looks this often whether it is still wanted.
+# How often the worker, while it sleeps, looks whether it is still wanted.
 _SLICE_S = 0.2
 
 
@@ -50,10 +50,10 @@ class Problem(NamedTuple):
 
 
 class GitHubReport:
-    """Shows on GitHub how the step gets on. Never raises anything but Cancelled, and never holds up the work.
+    """Shows on GitHub how the step gets on. Never raises anything but Cancelled, and never holds up the command.
 
-    Until `finish` a thread of its own does it, one request after the other, the comment first. `began` is when the step
-    began, in Unix seconds; now if not given.
+    Until `finish`, a worker thread does it: one request at a time, the comment first. `began` is when the step began,
+    in Unix seconds; now if not given.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class GitHubReport:
         self._env_ids: dict[str, str] = {}
         self._unplaced: dict[str, DeploymentResult] = {}
         self._thread: threading.Thread | None = None
-        self._clock = _WorkersClock(clock)
+        self._clock = _WorkerClock(clock)
 
     def started(self, result: DeploymentResult) -> None:
         """Create the GitHub Deployment of a build that was triggered, soon."""
@@ -179,18 +179,18 @@ class GitHubReport:
                 self._thread.start()
 
     def _work(self) -> None:
-        """Write what there is to write, rows first, until there is nothing more."""
+        """Write rows, then GitHub Deployments, until none are left."""
         while True:
             with self._lock:
                 task = self._write_rows if self._rows else self._create_next_deployment if self._started else None
                 if task is None:
                     self._thread = None
                     return
-            with contextlib.suppress(Cancelled):  # the last word is said by finish()
+            with contextlib.suppress(Cancelled):  # finish() reports the final result
                 guarded(task, self._console)
 
     def _write_rows(self) -> None:
-        """Of several things to show of an environment, show the newest."""
+        """Write the newest row of each environment."""
         with self._lock:
             rows, self._rows = tuple(self._rows.values()), {}
         deadline = Deadline.after(self._clock, LIVE_BUDGET_S)
@@ -215,10 +215,10 @@ class GitHubReport:
                 deadline.clock.start(thread.join).wait(deadline.remaining)
 
 
-class _WorkersClock:
-    """The clock of the thread beside the work: once closed it begins nothing more.
+class _WorkerClock:
+    """The worker thread's clock: once closed, it starts nothing more.
 
-    A request that is under way is not cut off by a cancel: nobody would know whether it arrives after the last word.
+    A cancel does not cut off a request under way, which might then arrive after the final report.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -1,8 +1,8 @@
-"""The comment's rows: one for each environment that is deployed, each the newest of its environment. Pure.
+"""The comment's rows, one for each environment, and how the rows of several jobs merge. Pure.
 
-Any number of jobs write them at the same time, so all that is done with them can be done again and in any order. Rows
-travel inside the comment, as base64 in a marker that no foreign text can imitate (all foreign text is escaped, and the
-marker counts only on a line of its own).
+Any number of jobs write at the same time, so every operation here is idempotent and gives the same rows in any order.
+Rows travel inside the comment, as base64 in a marker that no foreign text can imitate: all foreign text is escaped, and
+the marker counts only on a line of its own.
 """
 
 import base64
@@ -21,7 +21,7 @@ from stormkit_action.event import Run
 from stormkit_action.fields import LATEST_S, web_url
 from stormkit_action.inputs import Command
 from stormkit_action.result import DeploymentResult, Outcome, Result
-from stormkit_action.text import one_line, tail
+from stormkit_action.text import encodable, one_line, tail
 
 VERSION = 1
 
@@ -115,15 +115,19 @@ class Row(NamedTuple):
 
 
 class EndedDeployment(NamedTuple):
-    """A deployment that a command stopped or, if `is_deleted`, removed at `updated` (Unix seconds)."""
+    """A deployment that a command stopped or, if `is_deleted`, removed at `updated` (Unix seconds).
+
+    `run_url` is the job that did it.
+    """
 
     deployment_id: str
     env_id: str = ""
     is_deleted: bool = False
     updated: int = 0
+    run_url: str = ""
 
     def apply(self, row: Row) -> Row:
-        """`row` without what has ended. It stays its run's row, and whatever else it shows stays as it is."""
+        """`row` without what has ended. It stays the row of the run that wrote it."""
         if row.env_id and self.env_id and row.env_id != self.env_id:
             return row
         if self.is_deleted and row.good_id == self.deployment_id:
@@ -131,18 +135,20 @@ class EndedDeployment(NamedTuple):
         if row.deployment_id != self.deployment_id:
             return row
         if self.is_deleted and row.state is not State.REMOVED:
-            return _as_removed(row, updated=self.updated)
+            return _as_removed(row, updated=self.updated, run_url=self.run_url)
         if row.state is State.BUILDING:
             reason = f"Deployment {self.deployment_id} was stopped by another step."
-            return row._replace(state=State.STOPPED, reason=reason, updated=self.updated, ready_at=0)
+            return row._replace(
+                state=State.STOPPED, reason=reason, updated=self.updated, run_url=self.run_url, ready_at=0
+            )
         return row
 
 
 class Change(NamedTuple):
     """What a step changes in the comment.
 
-    `rows` are put in their places, all of the environments of `removed` marked as removed, and what the deployments in
-    `ended` show is taken away. A newer step's rows stay as they are, except that nothing shows what has ended.
+    Each of `rows` replaces the row of its environment; the rows of environments in `removed` are marked as removed; and
+    no row goes on showing a deployment in `ended`. Except for that last rule, rows of a newer step stay as they are.
     """
 
     rows: tuple[Row, ...] = ()
@@ -210,7 +216,8 @@ def row_of(
     known.
     """
     step = result.failing_step
-    environment = f"Environment {result.env_id}" if result.env_id else PROVISIONAL_LABEL
+    env_id = result.requested_env_id or result.env_id
+    environment = f"Environment {env_id}" if env_id else PROVISIONAL_LABEL
     updated = int(now.timestamp())
     # A cancelled job says nothing against a build that had succeeded by then.
     status = Outcome.SUCCESS if result.outlived_cancel else result.status
@@ -226,7 +233,7 @@ def row_of(
         run_id=run.id,
         attempt=run.attempt,
         job=run.job,
-        env_id=result.env_id,
+        env_id=env_id,
         deployment_id=result.deployment_id,
         branch=one_line(result.branch, 250),
         # A build that waits for its checkout has no commit yet: show the one that is expected.
@@ -255,9 +262,10 @@ def change_of(result: Result, *, command: Command, run: Run, now: datetime, bega
         ended += [
             EndedDeployment(
                 deployment_id=deployment_id,
-                env_id=deployment.env_id,
+                env_id=row.env_id,
                 is_deleted=command is not Command.STOP,
                 updated=row.updated,
+                run_url=run.url,
             )
             for deployment_id in gone
         ]
@@ -347,13 +355,12 @@ def _remove(row: Row, removed: Row) -> Row:
         is_same = _is_same_environment(row, removed)
     if not is_same or not is_newer(removed, row):
         return row
-    gone = _as_removed(row, updated=removed.updated)
+    gone = _as_removed(row, updated=removed.updated, run_url=removed.run_url)
     return gone._replace(
         began=removed.began,
         run_id=removed.run_id,
         attempt=removed.attempt,
         job=removed.job,
-        run_url=removed.run_url,
         reason=removed.reason,
         good_url="",
         good_sha="",
@@ -361,14 +368,15 @@ def _remove(row: Row, removed: Row) -> Row:
     )
 
 
-def _as_removed(row: Row, *, updated: int) -> Row:
-    """`row` marked as removed. The link to an earlier good deployment stays."""
+def _as_removed(row: Row, *, updated: int, run_url: str) -> Row:
+    """`row` marked as removed by the job at `run_url`. The link to an earlier good deployment stays."""
     is_good = row.good_id == row.deployment_id
     return row._replace(
         state=State.REMOVED,
         sha="",
         preview_url="",
         details_url="",
+        run_url=run_url,
         reason="",
         warning="",
         live=False,
@@ -385,7 +393,7 @@ def _as_removed(row: Row, *, updated: int) -> Row:
 
 
 def _content(row: Row) -> Row:
-    """What a row itself says: without what it took over from the row before, and what a full comment shortens."""
+    """`row` without the texts that a full comment shortens."""
     return row._replace(tail="", reason="", warning="")
 
 
@@ -436,7 +444,7 @@ def decode(word: str) -> tuple[Row, ...]:
 
 
 def _row(entry: object) -> Row | None:
-    """A row from its JSON; None when it does not fit. Somebody may have edited the comment by hand."""
+    """A row from its JSON; None when a field is not as expected: somebody may have edited the comment by hand."""
     if not isinstance(entry, dict):
         return None
     values: dict[str, Any] = {}
@@ -453,7 +461,7 @@ def _row(entry: object) -> Row | None:
         if isinstance(value, str):
             if name == "deployment_id" and not re.fullmatch(_DEPLOYMENT_ID, value):
                 return None
-            value = web_url(value) if name.endswith("_url") else value.encode("utf-8", "replace").decode()
+            value = web_url(value) if name.endswith("_url") else encodable(value)
         values[name] = value
     try:
         return Row(**{**values, "state": State(values.get("state", ""))})

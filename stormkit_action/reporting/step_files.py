@@ -13,7 +13,7 @@ from stormkit_action.errors import ActionError
 from stormkit_action.names import variable_elsewhere
 from stormkit_action.text import one_line
 
-# In a dotenv file it stands for a space, after which a shell would run the rest of the line.
+# Stands for a space in a dotenv file: a shell that sources the file would run what follows a space.
 NO_BREAK_SPACE = "\u00a0"
 _SHELL_SYNTAX = r"[;&|<>()$`\\'\"]"
 
@@ -67,7 +67,8 @@ class RunnerFiles:
 class JsonOutput:
     """Any other CI or a terminal: the result on standard output and in files, as far as they are asked for.
 
-    `output` is the file for the JSON document, `dotenv` the one for a line `STORMKIT_<OUTPUT>=value` an output.
+    `output` is the file for the JSON document; `dotenv` is the one for the outputs, a line `STORMKIT_<OUTPUT>=value`
+    for each.
     """
 
     def __init__(self, *, as_json: bool, output: str = "", dotenv: str = "") -> None:

@@ -31,13 +31,16 @@ from stormkit_action.text import duration, size, tail
 # GitHub drops a summary of more than 1 MiB, and shows twenty a job.
 MAX_SUMMARY_BYTES = 1024 * 1024
 
-# The most deployments in the table, and of those how many have their steps and their failing step shown.
-MAX_ENVIRONMENTS, MAX_TIMELINES, MAX_FAILURES = 100, 10, 20
+# Deployments in the table, tables of their steps, and excerpts of failing steps.
+MAX_ENVIRONMENTS = 100
+MAX_TIMELINES = 10
+MAX_FAILURES = 20
 
 # What is shown of the failing step.
-MAX_TAIL_LINES, MAX_TAIL_CHARACTERS = 60, 8000
+MAX_TAIL_LINES = 60
+MAX_TAIL_CHARACTERS = 8000
 
-# The steps of a build: a row each, with a bar of this width. Durations that add up to more than a day are nonsense.
+# Rows and bars of a table of steps. Durations that add up to more than a day are nonsense.
 MAX_STEPS = 40
 BAR_CHARACTERS = 20
 MAX_TIMELINE_S = 24 * 3600.0
@@ -77,13 +80,13 @@ def _fitting(blocks: Iterable[str]) -> str:
 
 
 def _first(blocks: Iterable[str], count: int, what: str) -> list[str]:
-    """The first `count` of the blocks that say something, and a word about the others."""
-    told = [block for block in blocks if block]
-    return [*told[:count], *_left_out(len(told), count, what)]
+    """The first `count` of the blocks that are not empty, and a line that counts the others."""
+    filled = [block for block in blocks if block]
+    return [*filled[:count], *_left_out(len(filled), count, what)]
 
 
-def _left_out(there: int, shown: int, what: str) -> list[str]:
-    return [f"{there - shown} more {what} are not shown."] if there > shown else []
+def _left_out(total: int, shown: int, what: str) -> list[str]:
+    return [f"{total - shown} more {what} are not shown."] if total > shown else []
 
 
 def _timelines(results: Iterable[DeploymentResult]) -> list[str]:
@@ -96,7 +99,7 @@ def _timelines(results: Iterable[DeploymentResult]) -> list[str]:
 
 
 def _timeline(result: DeploymentResult, steps: Sequence[LogStep], scale_s: float) -> str:
-    """A row a step, of two columns: a phone shows no more. Its bar begins where the one before ended."""
+    """A row per step, in two columns: a phone shows no more. Its bar begins where the one before ended."""
     rows = []
     begin_s = 0.0
     for step in steps:

@@ -36,7 +36,7 @@ STOP_PAUSE_S = 0.25
 # The least number of tries of a stop, whatever pause a gateway asks for.
 STOP_TRIES = 4
 
-# The time that a stop without an answer leaves for reading back.
+# How much of the time for a stop is left for reading back.
 READ_BACK_S = 1.0
 
 # How long the runner of a stopped build may still be at work.
@@ -177,11 +177,11 @@ def _is_newer(one: Deployment, other: Deployment) -> bool:
 
 
 def stop(client: StormkitClient, deployment_id: str, deadline: Deadline) -> Deployment:
-    """Stop a running deployment and read it back until it no longer runs; how it has ended then.
+    """Stop a running deployment and read it back until it no longer runs. Returns it as it has ended.
 
-    What the stop answers decides nothing: it may have worked although its answer was lost, and a restart that was in
-    flight may come after it. Raises NotFound once the deployment can't be read because it is gone, and at `deadline`
-    CommandError or the StormkitError that keeps it from being told.
+    The stop's answer decides nothing: it may have worked although its answer was lost, and a restart that was in flight
+    may come after it. Raises NotFound when the deployment is gone. At `deadline` it raises CommandError when the
+    deployment still runs, or the StormkitError that keeps this from being known.
     """
     before_reading = deadline.within(max(0.0, deadline.remaining - READ_BACK_S))
     longest = min(LONGEST_RETRY_AFTER_S, before_reading.remaining / STOP_TRIES)
@@ -233,8 +233,8 @@ def _still_running(deployment_id: str, error: StormkitError | None) -> CommandEr
 def restart(client: StormkitClient, deployment: Deployment, *, deadline: Deadline) -> None:
     """Build a failed deployment again, under its id.
 
-    A lost answer is settled by reading back: a restart that took is `running` again, or has a new `createdAt`. One that
-    a gateway passes on late shows when the next try is refused, because a running deployment can't be restarted. Real
+    After a lost answer it is read back: a restart that worked is `running` again, or has a new `createdAt`. One that a
+    gateway passes on late shows when the next try is refused, because a running deployment can't be restarted. Real
     servers reset the row to `running` before they queue it, so after their own refusal it is stopped: nobody builds it.
     """
     give_up = deadline.within(PATIENCE_S)

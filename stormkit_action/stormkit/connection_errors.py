@@ -90,7 +90,7 @@ def network_problem(error: BaseException) -> NetworkProblem:
 
 
 def _by_its_text(cause: BaseException) -> NetworkProblem | None:
-    """What an exception means that shares its type with others; None for any other."""
+    """What an exception means whose type alone doesn't tell; None for any other."""
     problem: NetworkProblem | None = None
     if isinstance(cause, ssl.SSLError):
         if cause.library in ("X509", "PEM", "ASN1"):

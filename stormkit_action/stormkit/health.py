@@ -32,7 +32,7 @@ _OWN_404 = (
 
 MAX_REDIRECTS = 10
 
-# Which deployment answers stands in this header of previews. The page that asks for a preview's password has none.
+# A preview's answers name their deployment in this header. The page that asks for a preview's password has none.
 VERSION_HEADER = "X-Sk-Version"
 _PROTECTED_PAGE = r"(?i)<title>\s*Stormkit - Password protected deployment\s*</title>"
 TITLE_BYTES = 16 * 1024
@@ -50,7 +50,7 @@ class Health(StrEnum):
 class HealthResult(NamedTuple):
     """The result of a health check. `reason` is what is wrong, as it reads after a colon; empty when healthy.
 
-    `pause` is the shortest wait before another look, in seconds, and None where another look changes nothing.
+    `pause` is the shortest wait before another look, in seconds; None where another look would change nothing.
     """
 
     health: Health
@@ -107,7 +107,7 @@ def _look(url: str, deployment_id: str, accepted: frozenset[int], clock: Clock, 
 def _judge(
     response: requests.Response, deployment_id: str, accepted: frozenset[int], clock: Clock, *, has_moved: bool
 ) -> HealthResult:
-    """What an answer means that is no redirect. `has_moved` is whether redirects have led to another host."""
+    """What an answer other than a redirect means. `has_moved` is whether redirects have led to another host."""
     status, version = response.status_code, response.headers.get(VERSION_HEADER, "")
     if version and version != deployment_id:
         return _unhealthy("another deployment answered")

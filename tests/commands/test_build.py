@@ -290,6 +290,18 @@ class TestTimeout:
         assert result.status is Outcome.TIMED_OUT
         assert step.clock.passed <= 60 + building.TIMEOUT_STOP_BUDGET_S
 
+    def test_a_deployment_that_is_gone_when_it_is_stopped_does_not_still_run(self, step):
+        def delete() -> None:
+            step.stormkit.mend()
+            step.context().client.delete("8241")
+
+        step.stormkit.next_build(seconds=600)
+        step.stormkit.fault("read", "500", times=1000)
+        step.stormkit.meanwhile("stop", delete)
+        result = step.deploy(timeout="60s", on_timeout="stop")
+        assert result.reason.endswith("; it was stopped.")
+        assert not result.may_still_run
+
     def test_a_build_that_ends_just_before_the_stop_is_reported_as_ended(self, step):
         step.stormkit.next_build(seconds=59)
         step.stormkit.fault("poll", "500", times=1000)
@@ -323,6 +335,25 @@ class TestRetries:
         step.stormkit.meanwhile("poll", lambda: step.stop("8241"), after=1)
         assert step.deploy(retries="2").status is Outcome.STOPPED
         assert step.stormkit.builds == 1
+
+    def test_a_retry_is_no_orphan_of_the_first_trigger(self, step):
+        step.stormkit.fault("trigger", "never-arrived")
+        step.stormkit.next_build(seconds=5, outcome="failed")
+        step.stormkit.next_build(seconds=600)
+        result = step.deploy(retries="1", timeout="80s")
+        assert (result.status, result.deployment_id) == (Outcome.TIMED_OUT, "8242")
+        assert step.stormkit.deployment("8242").status == "running"
+
+    def test_a_cancel_stops_the_retry_and_what_an_earlier_trigger_started_late(self, step):
+        step.stormkit.fault("trigger", "502-json-late", seconds=45)
+        step.stormkit.next_build(seconds=5, outcome="failed")
+        for _ in range(2):
+            step.stormkit.next_build(seconds=600)
+        step.clock.cancel_after = 60
+        result = step.deploy(retries="1")
+        assert result.status is Outcome.CANCELLED
+        assert len(step.stormkit.deployments) == 3
+        assert [deployment.id for deployment in step.stormkit.deployments if deployment.status == "running"] == []
 
 
 class TestStream:

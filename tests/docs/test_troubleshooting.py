@@ -69,6 +69,7 @@ PARTS = (
     " It is live.",
     " Deployment … was being published and may still go live.",
     "…. Run the job again later.",
+    "…. It does not exist, or the github-token has no access to this repository.",
     "… Push its commits to a branch of this repository.",
     "To deploy Dependabot's pull requests, save the key as a Dependabot secret too",
     ' It says: "…".',

@@ -81,6 +81,21 @@ def test_comment_and_deployments_follow_a_pull_request_until_it_closes(stormkit,
     assert row_states(github) == [State.REMOVED]
 
 
+def test_a_wrong_api_key_changes_no_row_of_the_environment_that_it_belongs_to(stormkit, github, step):
+    stormkit.add_environment("306", name="docs")
+    assert step(env={"GITHUB_RUN_ID": "101"}).run().exit_code == 0
+    wrong = step(env_id="306", env={"GITHUB_RUN_ID": "102"}).run()
+    assert (wrong.exit_code, wrong.outputs["status"]) == (1, "failed")
+    [comment] = github.state.comments()
+    shown = [(row.label, row.env_id, row.state) for row in read_rows(comment.body)]
+    assert shown == [("Environment 306", "306", State.FAILED), ("hello-world / production", "305", State.READY)]
+    right = step(env_id="306", api_key="SK_user", env={"GITHUB_RUN_ID": "103"}).run()
+    assert right.exit_code == 0
+    [comment] = github.state.comments()
+    shown = [(row.label, row.env_id, row.state) for row in read_rows(comment.body)]
+    assert shown == [("hello-world / docs", "306", State.READY), ("hello-world / production", "305", State.READY)]
+
+
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 def test_a_cancelled_step_is_shown_as_cancelled_within_six_seconds(stormkit, github, step, signal_number):
     stormkit.next_build(seconds=30)

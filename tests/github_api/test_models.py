@@ -70,12 +70,16 @@ def test_the_advice_for_a_personal_token_does_not_mention_the_workflow():
         (403, "Unable to create comment because issue is locked."),
         (403, "Repository was archived so is read-only."),
         (403, "Resource protected by organization SAML enforcement. You must grant your token access."),
-        (404, "Not Found"),
     ],
 )
 def test_other_refusals_are_reported_in_github_s_words_without_advice(status, message):
     text = refusal(status, message).explain("commenting", "pull-requests: write")
     assert text == f"GitHub refused commenting ({status}): {message.rstrip('.')}."
+
+
+def test_what_is_not_found_may_be_out_of_the_token_s_reach():
+    text = refusal(404, "Not Found").explain("commenting", "pull-requests: write")
+    assert text.endswith("It does not exist, or the github-token has no access to this repository.")
 
 
 TOO_LONG = "Body is too long (maximum is 65536 characters)"

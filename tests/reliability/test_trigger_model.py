@@ -127,6 +127,27 @@ def test_a_cancel_in_flight_leaves_no_build_behind(first: list[Delivery], cancel
     assert_foreign_deployments_are_untouched(server)
 
 
+@settings(max_examples=300)
+@given(first=st.lists(deliveries(), max_size=3), again=st.lists(deliveries(), max_size=2), took=seconds)
+def test_a_retried_build_is_not_stopped_as_an_orphan(
+    first: list[Delivery], again: list[Delivery], took: float
+) -> None:
+    clock = FakeClock()
+    server = ModelServer(clock=clock, deliveries=list(first))
+    trigger = Trigger(client=server, branch=BRANCH, clock=clock)  # type: ignore[arg-type]
+    try:
+        failed = trigger.run()
+        clock.advance(took)
+        server.stop(failed, patience=0.0)
+        server.deliveries[:] = again
+        retried = trigger.run()
+    except StormkitError:
+        return
+    assert retried != failed
+    wait_and_stop_orphans(trigger, clock)
+    assert retried in server.building()
+
+
 @pytest.mark.parametrize("answer", [answer for answer in Answer if answer in TURNED_AWAY])
 def test_a_trigger_that_was_not_carried_out_is_acknowledged(answer: Answer) -> None:
     clock = FakeClock()
