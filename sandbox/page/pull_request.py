@@ -11,7 +11,7 @@ from sandbox import events
 from sandbox.events import BASE_BRANCH, HEAD_BRANCH, PULL_REQUEST
 from sandbox.github.server import GitHub
 from sandbox.runner.runner import Runner
-from sandbox.runner.step import Finished, Step
+from sandbox.runner.step import Step, StepResult
 from sandbox.stormkit.builds import Build, Outcome
 from sandbox.stormkit.server import ENV_KEY, Stormkit
 
@@ -32,7 +32,7 @@ class Run:
     env: dict[str, str]
     attempt: int = 1
     step: Step | None = field(default=None, init=False)
-    finished: Finished | None = field(default=None, init=False)
+    finished: StepResult | None = field(default=None, init=False)
     post_log: str = field(default="", init=False)
     cancelled: threading.Event = field(default_factory=threading.Event, init=False)
     ended: threading.Event = field(default_factory=threading.Event, init=False)

@@ -8,9 +8,9 @@ from sandbox.events import HEAD_BRANCH, PULL_REQUEST, REPOSITORY
 from sandbox.github.server import GitHub
 from sandbox.page.markdown import as_github_shows
 from sandbox.page.pull_request import PullRequest, Run
-from sandbox.runner.log import readable
+from sandbox.runner.log import parse_shown_line
 from sandbox.stormkit.server import Stormkit
-from sandbox.web import Recorded, Reply, Server
+from sandbox.web import ReceivedRequest, Reply, Server
 from stormkit_action.text import strip_controls
 
 _TYPES = {"page.html": "html", "page.css": "css", "page.js": "javascript", "github-markdown.css": "css"}
@@ -31,7 +31,7 @@ class PageServer(Server):
         self._stormkit, self._github = stormkit, github
         self.pull_request = PullRequest(stormkit, github, page_url=self.url)
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         # A website in the same browser may send requests too, under its own name or one that it made mean this machine.
         own = f"http://{request.headers.get('host')}"
         if own.replace("localhost", "127.0.0.1") != self.url or request.headers.get("origin", own) != own:
@@ -90,7 +90,7 @@ def _badge(state: str) -> str:
 
 
 def _log_line(line: str) -> str:
-    kind, text = readable(line)
+    kind, text = parse_shown_line(line)
     return "" if kind == "endgroup" else f'<span class="{kind}">{escape(strip_controls(text))}\n</span>'
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-SUMMARY_LIMIT = 1024 * 1024
+MAX_SUMMARY_BYTES = 1024 * 1024
 """Bytes that a step's summary may have; above it nothing of it is shown."""
 
 
@@ -118,12 +118,12 @@ def _lines(text: str) -> list[tuple[str, bool]]:
 
 def _read_summary(path: Path, results: FileResults) -> None:
     size = path.stat().st_size if path.is_file() else 0
-    if size <= SUMMARY_LIMIT:
+    if size <= MAX_SUMMARY_BYTES:
         results.summary = _text(path)
         return
     results.warnings.append(
         "$GITHUB_STEP_SUMMARY upload aborted, supports content up to a size of "
-        f"{SUMMARY_LIMIT // 1024}k, got {size // 1024}k."
+        f"{MAX_SUMMARY_BYTES // 1024}k, got {size // 1024}k."
     )
 
 

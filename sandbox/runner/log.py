@@ -11,10 +11,10 @@ from enum import StrEnum
 from sandbox.runner.commands import REGISTERED, Command, parse
 from sandbox.runner.masks import SecretMasker, lines_of
 
-ANNOTATIONS_PER_LEVEL = 10
+MAX_ANNOTATIONS_PER_LEVEL = 10
 """Annotations of each level that a step may have; more are only lines in the log."""
 
-ANNOTATION_LIMIT = 4096
+MAX_ANNOTATION_CHARACTERS = 4096
 """Characters that are kept of an annotation's message."""
 
 _MARKS = {"group": "▸ ", "endgroup": "", "error": "Error: ", "warning": "Warning: ", "notice": "Notice: "}
@@ -45,7 +45,7 @@ class Annotation:
         return self.properties.get("title", "")
 
 
-def readable(line: str) -> tuple[str, str]:
+def parse_shown_line(line: str) -> tuple[str, str]:
     """A line of a log that is shown, as its kind and its text.
 
     The kind is a level, `group`, `endgroup`, `stop-commands` for what turns commands off and on again, or "".
@@ -95,10 +95,10 @@ class StepLog:
     def issue(self, level: Level, message: str, properties: dict[str, str] | None = None) -> None:
         """Show a message in the log and, while there is room, among the annotations."""
         self._show(f"##[{level}]{message}")
-        if sum(annotation.level is level for annotation in self.annotations) >= ANNOTATIONS_PER_LEVEL:
+        if sum(annotation.level is level for annotation in self.annotations) >= MAX_ANNOTATIONS_PER_LEVEL:
             self.dropped_annotations += 1
             return
-        message = self._masker.mask(message)[:ANNOTATION_LIMIT]
+        message = self._masker.mask(message)[:MAX_ANNOTATION_CHARACTERS]
         self.annotations.append(Annotation(level=level, message=message, properties=properties or {}))
 
     def fail(self, *messages: str) -> None:

@@ -51,7 +51,7 @@ class SecretMasker:
             self._variants.add(secret)
             self._variants.update(filter(None, (encode(secret) for encode in _ENCODINGS)))
 
-    def hides(self, text: str) -> bool:
+    def contains_secret(self, text: str) -> bool:
         """Is there a secret in `text`?"""
         return any(variant in text for variant in self._variants)
 

@@ -13,7 +13,7 @@ from sandbox.runner.directory import JobDirectory
 from sandbox.runner.files import FileCommand, create_files
 from sandbox.runner.log import Level, StepLog
 from sandbox.runner.masks import SecretMasker
-from sandbox.runner.step import Finished, Step
+from sandbox.runner.step import Step, StepResult
 from stormkit_action.inputs import INPUTS
 
 ACTION = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ INPUT_DEFAULTS = {spec.name: spec.default for spec in INPUTS}
 POST_ENTRYPOINT = "/app/post_entrypoint.py"
 """Directory of the action itself."""
 
-NOWHERE = "http://127.0.0.1:9"
+UNREACHABLE_URL = "http://127.0.0.1:9"
 """A GitHub that refuses connections, so that a run without a server of its own can't reach the real one."""
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -72,7 +72,7 @@ class Runner:
         """Start the step."""
         return self._start("", {})
 
-    def run(self, timeout: float = 60.0) -> Finished:
+    def run(self, timeout: float = 60.0) -> StepResult:
         """Run the step to its end, for at most `timeout` seconds, and keep its state for `post`."""
         finished = self.start().wait(timeout)
         self.state = finished.state
@@ -82,7 +82,7 @@ class Runner:
         """Start what runs after the job, with the state of the last `run` or another one."""
         return self._start(self._post_entrypoint, self.state if state is None else state)
 
-    def post(self, timeout: float = 60.0, state: Mapping[str, str] | None = None) -> Finished:
+    def post(self, timeout: float = 60.0, state: Mapping[str, str] | None = None) -> StepResult:
         """Run what runs after the job, for at most `timeout` seconds."""
         return self.start_post(state).wait(timeout)
 
@@ -99,7 +99,7 @@ class Runner:
             inputs=self._inputs,
             token=self._token,
             github=events.environment_for(self.event_name, self.payload),
-            github_url=self._github_url or NOWHERE,
+            github_url=self._github_url or UNREACHABLE_URL,
             directory=self.directory,
             files=files,
             state=state or {},

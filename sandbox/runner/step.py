@@ -19,7 +19,7 @@ from sandbox.runner.masks import SecretMasker
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finished:
+class StepResult:
     """All that is left of a step."""
 
     exit_code: int
@@ -91,7 +91,7 @@ class Step:
             for stream in (self._process.stdout, self._process.stderr)
         ]
         self._open_streams = len(self._readers)
-        self._finished: Finished | None = None
+        self._finished: StepResult | None = None
         for reader in self._readers:
             reader.start()
 
@@ -127,7 +127,7 @@ class Step:
             self._changed.wait_for(lambda: len(self._log.printed) > seen or not self._open_streams)
             return self._log.printed[seen:]
 
-    def wait(self, timeout: float = 60.0) -> Finished:
+    def wait(self, timeout: float = 60.0) -> StepResult:
         """Wait until the step ends. After `timeout` seconds it is killed and TimeoutError carries its log."""
         try:
             self._process.wait(timeout)
@@ -136,7 +136,7 @@ class Step:
             raise TimeoutError(f"no end after {timeout} s; its log:\n{finished.log}") from None
         return self._finish()
 
-    def cancel(self, *, interrupt: float = 7.5, terminate: float = 2.5) -> Finished:
+    def cancel(self, *, interrupt: float = 7.5, terminate: float = 2.5) -> StepResult:
         """Cancel the step as the runner does: SIGINT, then SIGTERM, then a kill; the patience is in seconds.
 
         Source: actions/runner, Runner.Sdk/ProcessInvoker.cs.
@@ -161,7 +161,7 @@ class Step:
             self._open_streams -= 1
             self._changed.notify_all()
 
-    def _finish(self) -> Finished:
+    def _finish(self) -> StepResult:
         if self._finished is None:
             seconds = time.monotonic() - self._started
             self._finished = self._results(self._end(), seconds)
@@ -176,11 +176,11 @@ class Step:
             reader.join()
         return code
 
-    def _results(self, code: int, seconds: float) -> Finished:
+    def _results(self, code: int, seconds: float) -> StepResult:
         log, files = self._log, read_files(self._files)
         self._report(files)
         outputs = log.outputs | files.outputs
-        return Finished(
+        return StepResult(
             exit_code=code if code >= 0 else 128 - code,
             seconds=seconds,
             log="".join(log.printed),
@@ -194,7 +194,7 @@ class Step:
             path=files.path,
             summary=self._masker.mask(files.summary),
             masks=log.masks,
-            masked_outputs=[name for name, value in outputs.items() if self._masker.hides(value)],
+            masked_outputs=[name for name, value in outputs.items() if self._masker.contains_secret(value)],
             problems=log.problems + log.leaks(),
             failed=code != 0 or log.command_failed,
             killed=self._killed,

@@ -10,7 +10,7 @@ from sandbox.stormkit.builds import Build, Outcome
 from sandbox.stormkit.records import Environment, Record
 from sandbox.stormkit.responses import Json, Objects
 from sandbox.stormkit.state import Generation, Key, KeyScope, Refusal, StormkitState
-from sandbox.web import Recorded
+from sandbox.web import ReceivedRequest
 
 PAGE = 20
 
@@ -51,7 +51,7 @@ _KINDS = {
 }
 
 
-def route(request: Recorded) -> tuple[str, str]:
+def route(request: ReceivedRequest) -> tuple[str, str]:
     """The operation and the deployment's id. What is not the API's is a preview: theirs are origins of their own."""
     for method, pattern, operation in _ROUTES:
         match = re.fullmatch(pattern, request.path)
@@ -70,14 +70,18 @@ class Calls:
         self._state = state
         self._next_build = next_build
 
-    def answer(self, operation: str, deployment_id: str, request: Recorded, objects: Objects) -> tuple[int, Json]:
+    def answer(
+        self, operation: str, deployment_id: str, request: ReceivedRequest, objects: Objects
+    ) -> tuple[int, Json]:
         """Status and body. Raises Refusal."""
         self._check_route(operation, deployment_id, request)
         key = self._key(request)
         body = self._body(operation, request) if request.method == "POST" else {}
         environment = self._environment(key, body if request.method == "POST" else request.query)
-        if operation == "ghost":
-            self._state.store(self._new(environment, _branch(body, environment), Build(seconds=math.inf), ghost=True))
+        if operation == "unqueued":
+            self._state.store(
+                self._new(environment, _branch(body, environment), Build(seconds=math.inf), unqueued=True)
+            )
             raise Refusal(500)
         if operation == "trigger":
             return 201, objects.triggered(self._state.look(self._trigger(environment, body)))
@@ -103,7 +107,7 @@ class Calls:
         }
         return 200, {"ok": True, **(change[operation](record) or {})}
 
-    def _check_route(self, operation: str, deployment_id: str, request: Recorded) -> None:
+    def _check_route(self, operation: str, deployment_id: str, request: ReceivedRequest) -> None:
         """Refuse what no route is for, before any key is looked at (recorded: refusals)."""
         newer = self._state.generation is Generation.NEWER
         if operation in self._state.missing_routes or (operation in _NEWER_ONLY and not newer):
@@ -116,9 +120,9 @@ class Calls:
             )
             raise Refusal(405 if other_methods else 404, text="" if other_methods else NO_ROUTE)
 
-    def _body(self, operation: str, request: Recorded) -> Json:
+    def _body(self, operation: str, request: ReceivedRequest) -> Json:
         """The request's JSON. Raises Refusal."""
-        if not request.content.strip() and operation not in ("trigger", "ghost"):
+        if not request.content.strip() and operation not in ("trigger", "unqueued"):
             return {}
         try:
             body = json.loads(request.content)
@@ -151,7 +155,7 @@ class Calls:
         state.limit(record)
         return record
 
-    def _key(self, request: Recorded) -> Key:
+    def _key(self, request: ReceivedRequest) -> Key:
         key = self._state.keys.get(request.headers.get("authorization", "").removeprefix("Bearer ").strip())
         if key is None:
             raise Refusal(403)
@@ -188,7 +192,7 @@ class Calls:
         if self._state.generation is not Generation.APRIL and not environment.app.repository.accessible:
             raise Refusal(404, NO_REPOSITORY)
 
-    def _list(self, environment: Environment, request: Recorded, objects: Objects) -> Json:
+    def _list(self, environment: Environment, request: ReceivedRequest, objects: Objects) -> Json:
         offset = _offset(request.query.get("from", ""))
         branch = request.query.get("branch", "")
         rows = [
@@ -231,7 +235,7 @@ class Calls:
 
     def _prioritize(self, record: Record) -> None:
         now = self._state.clock()
-        if record.ghost:
+        if record.unqueued:
             return
         if record.checkout <= now or not record.running(now):
             raise Refusal(400, "The deployment is already building.")

@@ -30,7 +30,7 @@ class FaultKind(StrEnum):
     The request is carried out with `ANSWER_LOST`, `SLOW`, `EARLY_HINTS`, `GATEWAY_DONE`, and those that spoil the
     answer: `GARBAGE`, `EMPTY_OBJECT` and `UNKNOWN_STATUS`; with `LATE` only after the connection is gone, and with
     `GATEWAY_LATE` so many `seconds` after the error. Three are for the trigger only:
-    `GHOST` stores a deployment that never builds, and answers 500; `GHOST_404` answers 404 about the repository
+    `UNQUEUED_500` stores a deployment that never builds, and answers 500; `UNQUEUED_404` answers 404 about the repository
     instead; `QUEUED_LATE` answers 500 and stores a deployment that begins to build `seconds` later.
     """
 
@@ -47,10 +47,10 @@ class FaultKind(StrEnum):
     GARBAGE = "garbage"
     EMPTY_OBJECT = "empty-object"
     UNKNOWN_STATUS = "unknown-status"
-    GHOST = "ghost"
+    UNQUEUED_500 = "500-unqueued"
     LATE = "late"
     QUEUED_LATE = "500-queued-late"
-    GHOST_404 = "404-ghost"
+    UNQUEUED_404 = "404-unqueued"
     GATEWAY_JSON = "502-json"
     GATEWAY_DONE = "502-json-done"
     GATEWAY_LATE = "502-json-late"
@@ -76,19 +76,19 @@ CARRIED_OUT = (
     FaultKind.EARLY_HINTS,
     FaultKind.GATEWAY_DONE,
 )
-TRIGGER_ONLY = (FaultKind.GHOST, FaultKind.GHOST_404, FaultKind.QUEUED_LATE)
+TRIGGER_ONLY = (FaultKind.UNQUEUED_500, FaultKind.UNQUEUED_404, FaultKind.QUEUED_LATE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
     """A fault. `seconds` is how long to wait: for the server, or, with 429 and 503, for the client.
 
-    `hidden` is a request that is carried out behind an error that says otherwise, as a proxy that loses patience does.
+    `carried_out` is a request that is carried out behind an error that says otherwise, as a proxy that loses patience does.
     """
 
     kind: FaultKind
     seconds: float = 0.0
-    hidden: bool = False
+    carried_out: bool = False
 
 
 def instead(fault: Fault, generation: Generation, now: float) -> Reply:
@@ -108,9 +108,9 @@ def instead(fault: Fault, generation: Generation, now: float) -> Reply:
             return Reply(status=403, body=refusal(generation, Refusal(403)))
         case FaultKind.NOT_FOUND_404:
             return Reply(status=404, body=refusal(generation, Refusal(404)))
-        case FaultKind.GHOST_404:
+        case FaultKind.UNQUEUED_404:
             return Reply(status=404, body={"error": NO_REPOSITORY})
-        case FaultKind.ERROR_500 | FaultKind.GHOST | FaultKind.QUEUED_LATE:
+        case FaultKind.ERROR_500 | FaultKind.UNQUEUED_500 | FaultKind.QUEUED_LATE:
             delay = 0.0 if fault.kind is FaultKind.QUEUED_LATE else fault.seconds
             return Reply(status=500, body=refusal(generation, Refusal(500)), delay=delay)
     return _from_between(fault, wait)

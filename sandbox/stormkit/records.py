@@ -111,7 +111,7 @@ class Record:
     started: float
     auto: bool = False
     should_publish: bool = False
-    ghost: bool = False
+    unqueued: bool = False
     queued_late: bool = False
     deleted: bool = False
     stopped: float | None = None
@@ -132,7 +132,7 @@ class Record:
         """The course of its build, which fails at the checkout when the branch is gone by then."""
         build, tip = self.build, self.env.app.repository.tip(self.branch, self.checkout)
         accessible = self.env.app.repository.accessible
-        if (tip is None or not accessible) and not build.sha and not self.ghost:
+        if (tip is None or not accessible) and not build.sha and not self.unqueued:
             if self.recorded:
                 queued = build.queue
                 build = replace(build, seconds=queued + _MISSING_BRANCH_S, queued=queued)
@@ -196,7 +196,7 @@ class Record:
         seen = moment if self.stopped is None else self.stopped
         # The recorded server hears of the commit when the checkout is over, and shows the first run's until then.
         known_from = self.started + self.course.checked_out if self.recorded else self.checkout
-        if self.ghost or known_from > seen:
+        if self.unqueued or known_from > seen:
             return self.kept.commit if self.kept is not None else None
         tip = self.env.app.repository.tip(self.branch, self.checkout)
         sha, author, message = self.build.sha, self.build.author, self.build.message
@@ -214,7 +214,7 @@ class Record:
         if not self.recorded:
             return self.build.upload if status == "success" else None
         passed = (moment if self.stopped is None else self.stopped) - self.started
-        if not self.course.is_built(passed) or self.ghost or self.ended_by_server(moment):
+        if not self.course.is_built(passed) or self.unqueued or self.ended_by_server(moment):
             return self.kept.upload if self.kept is not None else None
         if self.course.build.outcome is Outcome.SUCCESS:
             return self.build.upload
@@ -242,7 +242,7 @@ class Deployment:
     published: bool
     warming_up: bool
     deleted: bool
-    ghost: bool
+    unqueued: bool
     restarts: int
     recorded: bool
     configured: bool
@@ -256,17 +256,17 @@ class Deployment:
     def logs(self) -> tuple[Entry, ...] | None:
         """The build's log; None where the recorded server says null."""
         if not self.recorded:
-            return () if self.ghost else self.course.logs(self.last)
+            return () if self.unqueued else self.course.logs(self.last)
         frozen = self.cut_short and not self.course.is_built(self.last)
         log = recorded_log.build_log(self.course, self.last, started_at=self.created_at, frozen=frozen)
-        return self._restarted(None if self.ghost else log)
+        return self._restarted(None if self.unqueued else log)
 
     @property
     def checks(self) -> tuple[Entry, ...] | None:
         """The status checks' log; None where the recorded server says null."""
         if not self.recorded:
-            return () if self.ghost else self.course.checks(self.last)
-        return self._restarted(None if self.ghost else recorded_log.checks_log(self.course, self.last))
+            return () if self.unqueued else self.course.checks(self.last)
+        return self._restarted(None if self.unqueued else recorded_log.checks_log(self.course, self.last))
 
     def _restarted(self, log: tuple[Entry, ...] | None) -> tuple[Entry, ...] | None:
         """Recorded (restart-after-failure): a log is null before there is one, and empty after a restart."""

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from sandbox.events import HEAD_BRANCH, HEAD_SHA
-from sandbox.faults import Orders
+from sandbox.faults import Rules
 from sandbox.stormkit.api import Calls, route
 from sandbox.stormkit.builds import Build, Outcome, Step
 from sandbox.stormkit.faults import CARRIED_OUT, TRIGGER_ONLY, Fault, FaultKind, instead, spoiled, with_unknown_status
@@ -18,7 +18,7 @@ from sandbox.stormkit.preview import API_PAGE, HTML, NOT_THERE, Preview, of_host
 from sandbox.stormkit.records import App, Commit, Deployment, Environment, Publication, Record
 from sandbox.stormkit.responses import Answers, Objects, encoded, refusal
 from sandbox.stormkit.state import Generation, Key, KeyScope, Refusal, StormkitState
-from sandbox.web import Recorded, Reply, Server
+from sandbox.web import ReceivedRequest, Reply, Server
 
 __all__ = [
     "APP_ID",
@@ -85,9 +85,9 @@ class Stormkit(Server):
         self.latency = 0.0
         self._app = App(id=APP_ID, name="hello-world", team_id=TEAM_ID, repository=self.state.repository)
         self._next_builds: deque[Build] = deque()
-        self._faults: Orders[Fault] = Orders()
+        self._faults: Rules[Fault] = Rules()
         self._late: list[tuple[float, Callable[[], object]]] = []
-        self._meanwhile: Orders[Callable[[], object]] = Orders()
+        self._before_answer: Rules[Callable[[], object]] = Rules()
         self._preview = Preview()
         self._calls = Calls(self.state, self._started_build)
         self.add_environment(ENV_ID, name="production")
@@ -227,24 +227,26 @@ class Stormkit(Server):
         times: int = 1,
         after: int = 0,
         seconds: float = 0.0,
-        hidden: bool = False,
+        carried_out: bool = False,
     ) -> None:
-        """Order a fault: for that operation, not the first `after` times, but the next `times`. See Fault.
+        """Rule a fault: for that operation, not the first `after` times, but the next `times`. See Fault.
 
         The operation `log` is a read that asks for the build log.
         """
         kind = FaultKind(kind)
         if kind in TRIGGER_ONLY and operation != "trigger":
-            raise ValueError(f"only a trigger leaves what {kind} does: a ghost, or a build that begins late")
-        self._faults.add(_known(operation), Fault(kind=kind, seconds=seconds, hidden=hidden), times=times, after=after)
+            raise ValueError(f"only a trigger leaves what {kind} does: a unqueued, or a build that begins late")
+        self._faults.add(
+            _known(operation), Fault(kind=kind, seconds=seconds, carried_out=carried_out), times=times, after=after
+        )
 
-    def mend(self) -> None:
+    def clear_faults(self) -> None:
         """Cancel all faults that were ordered."""
-        self._faults = Orders()
+        self._faults = Rules()
 
-    def meanwhile(self, operation: str, action: Callable[[], object], *, times: int = 1, after: int = 0) -> None:
+    def before_answer(self, operation: str, action: Callable[[], object], *, times: int = 1, after: int = 0) -> None:
         """Do something after that operation and before its answer is sent: move a branch, delete a row."""
-        self._meanwhile.add(_known(operation), action, times=times, after=after)
+        self._before_answer.add(_known(operation), action, times=times, after=after)
 
     def preview(self, status: int = 200, after: int = 0, **changes: Any) -> None:
         """Set what the previews answer: `status`, once `after` requests have found them not up yet. See Preview."""
@@ -254,19 +256,19 @@ class Stormkit(Server):
         """Unix time of the `Date` header."""
         return self.state.wall(self.state.clock())
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         operation, deployment_id = route(request)
         self._carry_out_late()
         with_log = operation == "read" and request.query.get("logs") == "true"
-        fault = (self._faults.due("log") if with_log else None) or self._faults.due(operation)
+        fault = (self._faults.effect_on("log") if with_log else None) or self._faults.effect_on(operation)
         if fault is None:
             reply = self._reply(operation, deployment_id, request)
         elif fault.kind in CARRIED_OUT:
             unknown = fault.kind is FaultKind.UNKNOWN_STATUS
             reply = spoiled(fault, self._reply(operation, deployment_id, request, unknown=unknown))
         else:
-            if fault.kind in (FaultKind.GHOST, FaultKind.GHOST_404):
-                self._reply("ghost", "", request)
+            if fault.kind in (FaultKind.UNQUEUED_500, FaultKind.UNQUEUED_404):
+                self._reply("unqueued", "", request)
             elif fault.kind is FaultKind.QUEUED_LATE:
                 self._queue_late(fault.seconds, request)
             elif fault.kind is FaultKind.GATEWAY_LATE:
@@ -274,10 +276,10 @@ class Stormkit(Server):
                 self._late.append((due, lambda: self._reply(operation, deployment_id, request)))
             elif fault.kind is FaultKind.LATE:
                 threading.Thread(target=self._later, args=(fault, operation, deployment_id, request)).start()
-            elif fault.hidden:
+            elif fault.carried_out:
                 self._reply(operation, deployment_id, request)
             reply = _sent(instead(fault, self.state.generation, self.now()))
-        action = self._meanwhile.due(operation)
+        action = self._before_answer.effect_on(operation)
         if action:
             action()
         return replace(reply, delay=reply.delay + self.latency)
@@ -291,7 +293,7 @@ class Stormkit(Server):
         for action in due:
             action()
 
-    def _queue_late(self, seconds: float, request: Recorded) -> None:
+    def _queue_late(self, seconds: float, request: ReceivedRequest) -> None:
         """Store a deployment that begins to build once the queue is back, in `seconds`."""
         with self.state.lock:
             before = len(self.state.records)
@@ -301,11 +303,11 @@ class Stormkit(Server):
                 record.build = replace(build, queued=build.queue + seconds, seconds=build.seconds + seconds)
                 record.queued_late = True
 
-    def _later(self, fault: Fault, operation: str, deployment_id: str, request: Recorded) -> None:
+    def _later(self, fault: Fault, operation: str, deployment_id: str, request: ReceivedRequest) -> None:
         if not self.closing.wait(fault.seconds):
             self._reply(operation, deployment_id, request)
 
-    def _reply(self, operation: str, deployment_id: str, request: Recorded, *, unknown: bool = False) -> Reply:
+    def _reply(self, operation: str, deployment_id: str, request: ReceivedRequest, *, unknown: bool = False) -> Reply:
         """The usual answer, in bytes."""
         try:
             with self.state.lock:
@@ -327,7 +329,7 @@ class Stormkit(Server):
             return _sent(Reply(status=refused.status, body=refusal(self.state.generation, refused), headers=headers))
         return _sent(Reply(status=status, body=with_unknown_status(body) if unknown else body))
 
-    def _elsewhere(self, request: Recorded) -> Reply | None:
+    def _elsewhere(self, request: ReceivedRequest) -> Reply | None:
         """The answer of another host than the API's, where hosts differ (recorded: previews, refusals)."""
         if not self.answers.domain:
             return None

@@ -101,7 +101,7 @@ class StormkitState:
 
     def limit(self, record: Record) -> None:
         """Let the recorded server end that build when it takes too long."""
-        if record.recorded and not record.ghost:
+        if record.recorded and not record.unqueued:
             latest = self.wall(record.started) + BUILD_LIMIT_S
             record.ended_at = self.moment(math.ceil(latest / LIMIT_CHECK_S) * LIMIT_CHECK_S)
 
@@ -136,7 +136,7 @@ class StormkitState:
             build = replace(build, checks=(), check_seconds=0.0)
         record.started, record.build = self.clock(), build
         record.stopped = record.prioritized = None
-        record.ghost = False
+        record.unqueued = False
         record.restarts += 1
         self.limit(record)
         if record.should_publish:
@@ -188,7 +188,7 @@ class StormkitState:
             published=not record.deleted and record.env.live(now) == record.id,
             warming_up=not record.deleted and record.env.warming(record.id, now),
             deleted=record.deleted,
-            ghost=record.ghost,
+            unqueued=record.unqueued,
             restarts=record.restarts,
             recorded=record.recorded,
             configured=record.configured,

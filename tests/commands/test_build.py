@@ -115,7 +115,7 @@ def test_a_failure_whose_log_can_not_be_read_is_told_without_it(scene, build_log
             scene.stormkit.fault("read", "500", times=100, after=1)
 
     scene.stormkit.next_build(seconds=60, outcome="failed")
-    scene.stormkit.meanwhile("poll", lose_logs, times=1000)
+    scene.stormkit.before_answer("poll", lose_logs, times=1000)
     result = scene.deploy(build_log=build_log, job_summary="false")
     assert result.status is Outcome.FAILED
     if build_log == "failure":
@@ -151,7 +151,7 @@ def test_a_usual_duration_places_the_polls_and_costs_one_request(scene):
 )
 def test_a_deployment_that_somebody_ends(scene, happens: Callable[[Scene], None], status, reason):
     scene.stormkit.next_build(seconds=600)
-    scene.stormkit.meanwhile("read", lambda: happens(scene), after=2)
+    scene.stormkit.before_answer("read", lambda: happens(scene), after=2)
     result = scene.deploy()
     assert (result.status, result.reason) == (status, reason)
 
@@ -165,7 +165,7 @@ def test_a_deployment_that_a_newer_one_superseded(scene):
         scene.stop("8241")
 
     scene.stormkit.next_build(seconds=600)
-    scene.stormkit.meanwhile("poll", supersede, after=2)
+    scene.stormkit.before_answer("poll", supersede, after=2)
     result = scene.deploy()
     assert result.status is Outcome.STOPPED
     assert result.reason == "Deployment 8241 was stopped: deployment 8242 of the same branch superseded it."
@@ -316,7 +316,7 @@ class TestRetries:
 
     def test_a_stopped_build_is_not_built_again(self, scene):
         scene.stormkit.next_build(seconds=600)
-        scene.stormkit.meanwhile("poll", lambda: scene.stop("8241"), after=1)
+        scene.stormkit.before_answer("poll", lambda: scene.stop("8241"), after=1)
         assert scene.deploy(retries="2").status is Outcome.STOPPED
         assert scene.stormkit.builds == 1
 

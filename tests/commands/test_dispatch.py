@@ -14,7 +14,7 @@ def test_no_environment_waits_for_another_ones_build(tmp_path):
     with Stormkit() as stormkit:
         for number in range(NUMBER):
             stormkit.add_environment(str(1000 + number), name=f"site {number}")
-        stormkit.meanwhile("trigger", lambda: together.wait(30), times=NUMBER)
+        stormkit.before_answer("trigger", lambda: together.wait(30), times=NUMBER)
         finished = Runner(
             event="push_branch",
             inputs={

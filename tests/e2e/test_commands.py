@@ -151,7 +151,7 @@ class TestRestart:
 
     def test_one_that_is_gone(self, stormkit, command):
         stormkit.add_deployment(status="failed")
-        stormkit.meanwhile("restart", lambda: stormkit.state.records["8241"].__setattr__("deleted", True))
+        stormkit.before_answer("restart", lambda: stormkit.state.records["8241"].__setattr__("deleted", True))
         finished = command("restart", deployment_id="8241")
         assert (finished.exit_code, finished.outputs["status"]) == (1, "stopped"), finished.log
         assert "deleted" in finished.outputs["reason"]
@@ -309,15 +309,15 @@ class TestHealthCheck:
 
 
 @BOTH
-@pytest.mark.parametrize("fault", ["answer-lost", "500", "ghost", "garbage", "empty-object", "429-body", "late"])
+@pytest.mark.parametrize("fault", ["answer-lost", "500", "500-unqueued", "garbage", "empty-object", "429-body", "late"])
 def test_a_fault_of_the_trigger_is_one_build(stormkit, step, fault):
     """As a process; the rest of the faults, whose waits are long, is in tests/reliability."""
     stormkit.fault("trigger", fault, seconds=1.0 if fault == "429-body" else 0.0)
     outputs = succeeded(step(comment="false").run())
     assert (outputs["status"], stormkit.builds) == ("success", 1)
-    built = [each for each in stormkit.deployments if not each.ghost]
+    built = [each for each in stormkit.deployments if not each.unqueued]
     assert [each.id for each in built] == [outputs["deployment-id"]]
-    assert all(each.stopped_manually for each in stormkit.deployments if each.ghost)
+    assert all(each.stopped_manually for each in stormkit.deployments if each.unqueued)
 
 
 @BOTH

@@ -109,7 +109,7 @@ def test_a_cancel_ends_in_time_although_github_hangs_and_is_finished_after_the_j
     assert time.monotonic() - began < 6
     assert (finished.exit_code, finished.outputs["status"]) == (130, "cancelled")
     assert finished.state["finished"] == ""
-    github.mend()
+    github.clear_faults()
     after = runner.post(state=finished.state)
     assert after.exit_code == 0
     assert states(github) == ["inactive"]

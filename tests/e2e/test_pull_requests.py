@@ -10,7 +10,7 @@ from sandbox.github.api import ApiError
 from sandbox.github.server import GitHub
 from sandbox.runner.log import Level
 from sandbox.stormkit.builds import Build
-from sandbox.web import Recorded, Reply
+from sandbox.web import ReceivedRequest, Reply
 from stormkit_action.reporting.comment_body import read_rows
 from stormkit_action.reporting.rows import State
 
@@ -25,7 +25,7 @@ class GitHubWithFaces(GitHub):
     refusal: ApiError | None = None
     is_renamed = False
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         old, new = "/repos/octocat/hello-world", "/repositories/1296269"
         if self.refusal is not None and request.method in ("POST", "PATCH") and "graphql" not in request.path:
             answer = self.refusal.answer

@@ -222,7 +222,7 @@ def test_a_stop_that_is_not_confirmed_is_left_to_the_post_step(stormkit, github,
     finished = cancelled(running, SEQUENCE)
     assert "did not confirm the stop in time" in finished.outputs["reason"]
     assert stormkit.deployment("8241").status == "running"
-    stormkit.mend()
+    stormkit.clear_faults()
     after = runner.post(state=finished.state)
     assert (after.exit_code, after.problems) == (0, []), after.log
     nothing_goes_on(stormkit)
@@ -240,8 +240,8 @@ def test_in_time_although_nobody_answers_any_more(stormkit, github, step, hangin
         stormkit.fault(operation, "never-arrived", times=100, seconds=30)
     github.fault(".*", "never-arrived", times=100, seconds=30)
     finished = cancelled(running, SEQUENCE)
-    stormkit.mend()
-    github.mend()
+    stormkit.clear_faults()
+    github.clear_faults()
     assert runner.post(state=finished.state).exit_code == 0
     nothing_goes_on(stormkit)
     told_on_github(github)
@@ -344,7 +344,7 @@ def test_a_stop_after_a_timeout_that_is_not_confirmed_stays_a_timeout_in_the_pos
     runner = step(timeout="2s", on_timeout="stop", on_cancel="leave")
     finished = runner.run()
     assert finished.outputs["status"] == "timed-out"
-    stormkit.mend()
+    stormkit.clear_faults()
     after = runner.post(state=finished.state)
     assert after.exit_code == 0, after.log
     assert "Ran out of time and deployment 8241 was stopped." in after.log

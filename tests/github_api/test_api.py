@@ -12,7 +12,7 @@ import pytest
 from sandbox.clock import FakeClock
 from sandbox.events import HEAD_BRANCH, HEAD_SHA
 from sandbox.github.server import ENTERPRISE, TOKEN, GitHub
-from sandbox.web import Recorded, Reply, Server
+from sandbox.web import ReceivedRequest, Reply, Server
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import GitHubError
 from stormkit_action.github_api.api import GitHubApi
@@ -112,7 +112,7 @@ class RefusingGraphQL(GitHub):
 
     body: object = None
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         if request.path == "/graphql":
             return Reply(status=200, body=self.body)
         return super().handle(request)
@@ -291,7 +291,7 @@ def test_two_threads_never_send_through_the_same_object(github, clock):
 class Moved(Server):
     """A GitHub that has moved."""
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         return Reply(status=301, headers={"location": "https://github.example.com/"})
 
 
@@ -310,7 +310,7 @@ def test_a_ca_bundle_that_is_not_there_is_no_bug(clock, monkeypatch):
 class Renamed(GitHub):
     """A GitHub on which octocat/hello-earth was octocat/hello-world, as the runner's variables still say."""
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         old, new = "/repos/octocat/hello-world", "/repositories/1296269"
         if request.path.startswith(old):
             location = f"http://ghes.internal{new}{request.target.removeprefix(old)}"
@@ -342,7 +342,7 @@ def test_a_write_to_a_renamed_repository_is_repeated_at_its_new_place(clock):
 class Internal(GitHub):
     """A GitHub whose links name a host that only it knows."""
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         reply = super().handle(request)
         link = reply.headers.get("link", "").replace(self.url, "http://ghes.internal")
         return replace(reply, headers={**reply.headers, "link": link})
@@ -389,7 +389,7 @@ def test_a_pull_request_is_told_with_its_state(github, api):
 @pytest.mark.parametrize("status", [301, 404])
 def test_a_branch_that_was_renamed_is_not_there(clock, status):
     class Gone(Server):
-        def handle(self, request: Recorded) -> Reply:
+        def handle(self, request: ReceivedRequest) -> Reply:
             location = {"location": f"{self.url}/repos/octocat/hello-world/branches/new"}
             return Reply(status=status, headers=location if status == 301 else {}, body="{}")
 

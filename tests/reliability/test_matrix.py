@@ -16,7 +16,7 @@ from tools.reliability.scenarios import BRANCH, KINDS, OLD, OTHER_BRANCH, SCENAR
 SOME = (
     ("trigger", FaultKind.ANSWER_LOST),
     ("trigger", FaultKind.NEVER_ARRIVED),
-    ("trigger", FaultKind.GHOST),
+    ("trigger", FaultKind.UNQUEUED_500),
     ("trigger", FaultKind.SLOW),
     ("lost-list", FaultKind.HTML_502),
     ("lost-list", FaultKind.FORBIDDEN_403),
@@ -25,7 +25,7 @@ SOME = (
     ("publish", FaultKind.ERROR_500),
     ("publish", FaultKind.ANSWER_LOST),
     ("trigger", FaultKind.QUEUED_LATE),
-    ("trigger", FaultKind.GHOST_404),
+    ("trigger", FaultKind.UNQUEUED_404),
     ("trigger", FaultKind.GATEWAY_LATE),
     ("read", FaultKind.FIREWALL_403),
     ("poll", FaultKind.INGRESS_404),
@@ -146,7 +146,7 @@ class TestBrokenPromises:
 
     def test_an_unqueued_deployment_that_is_left_running(self) -> None:
         def leave(stormkit: Stormkit) -> None:
-            stormkit.fault("trigger", FaultKind.GHOST)
+            stormkit.fault("trigger", FaultKind.UNQUEUED_500)
             requests.post(f"{stormkit.url}/v1/deploy", json={}, headers={"Authorization": ENV_KEY}, timeout=5)
 
         assert "left 8245 running without saying so" in self.broken("trigger", leave)

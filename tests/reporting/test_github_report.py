@@ -9,7 +9,7 @@ import pytest
 from sandbox.clock import TODAY, FakeClock
 from sandbox.events import HEAD_BRANCH, HEAD_SHA
 from sandbox.github.server import TOKEN, GitHub
-from sandbox.web import Recorded, Reply
+from sandbox.web import ReceivedRequest, Reply
 from stormkit_action import inputs as action_inputs
 from stormkit_action import result as results
 from stormkit_action.cancellation import Cancellation
@@ -604,7 +604,7 @@ class ContentLimit(GitHub):
         self.writes: list[float] = []
         self.refused = 0
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         if request.method == "GET" or request.path == "/graphql":
             return super().handle(request)
         now = self.clock.monotonic()
@@ -894,7 +894,7 @@ class SameMoment(GitHub):
         self.first_is_done = threading.Event()
         self.waiting: set[str] = set()
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         caller = request.headers["authorization"].split()[-1]
         if request.method != "PATCH" or caller not in self.waiting:
             return super().handle(request)

@@ -11,7 +11,7 @@ from sandbox.runner.runner import ACTION
 
 def test_what_it_says_to_run_works_until_it_is_interrupted(serve):
     server = serve("--stormkit-port", "0", "--github-port", "0", "--page-port", "0")
-    said = "".join(iter(server.stdout.readline, "Ctrl+C ends it.\n"))
+    said = "".join(iter(server.stdout.readline, "Press Ctrl+C to stop.\n"))
     key, arguments = re.search(r"STORMKIT_API_KEY=(\S+) \.venv/bin/python (.+)", said).groups()
     deployed = subprocess.run(
         [sys.executable, *arguments.split(), "--no-wait"],

@@ -237,7 +237,7 @@ def test_the_list(stormkit):
 def test_rows_move_while_they_are_paged(stormkit):
     for _ in range(30):
         stormkit.add_deployment()
-    stormkit.meanwhile("list", stormkit.add_deployment)
+    stormkit.before_answer("list", stormkit.add_deployment)
     first = call(stormkit, "GET", "/deployments").json()["deployments"]
     second = call(stormkit, "GET", "/deployments", query={"from": 20}).json()["deployments"]
     assert first[-1]["id"] == second[0]["id"]

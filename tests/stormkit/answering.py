@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sandbox.web import Recorded, Reply, Server
+from sandbox.web import ReceivedRequest, Reply, Server
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import Clock, SystemClock
 from stormkit_action.stormkit.client import StormkitClient
@@ -16,11 +16,11 @@ READ = Request(method="GET", path="/v1/deployments/8241", action="reading deploy
 class Answering(Server):
     """Gives `replies` one after the other, the last one for ever; a callable makes one of the request."""
 
-    def __init__(self, *replies: Reply | Callable[[Recorded], Reply]) -> None:
+    def __init__(self, *replies: Reply | Callable[[ReceivedRequest], Reply]) -> None:
         super().__init__()
         self._replies = list(replies)
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
         return reply if isinstance(reply, Reply) else reply(request)
 

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from sandbox.clock import FakeClock
-from sandbox.web import Recorded, Reply
+from sandbox.web import ReceivedRequest, Reply
 from stormkit_action import __version__
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import Deadline, SystemClock
@@ -474,7 +474,7 @@ def test_an_answer_that_trickles_in_ends_with_the_limit():
 def test_a_cancel_ends_the_wait_for_a_slow_request_whose_answer_can_be_had_later():
     cancellation = Cancellation()
 
-    def slow(_: Recorded) -> Reply:
+    def slow(_: ReceivedRequest) -> Reply:
         cancellation.request()
         return Reply(body={"id": "8241"}, delay=0.1)
 
@@ -646,7 +646,7 @@ def test_a_connection_is_kept_for_each_of_many_threads():
     connections = set()
     all_at_once = threading.Barrier(POOL_SIZE)
 
-    def reply(_: Recorded) -> Reply:
+    def reply(_: ReceivedRequest) -> Reply:
         connections.add(threading.current_thread())
         all_at_once.wait(10)
         return FINE

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sandbox.clock import FakeClock
-from sandbox.web import Recorded, Reply
+from sandbox.web import ReceivedRequest, Reply
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import Busy, Cancelled, NoAnswer, NotFound, Refused, StormkitError
 from stormkit_action.stormkit.trigger import SEARCH_S, Trigger
@@ -35,7 +35,7 @@ class Server(Answering):
     def now(self) -> float:
         return self.clock.now().timestamp()
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         if request.path == "/v1/deploy":
             return super().handle(request)
         if request.path == "/v1/deployments":
@@ -254,7 +254,7 @@ class TestACancelWhileTheTriggerIsInFlight:
     def stopped(self, *, answered_after: float, cancel_after: float, rows: list[dict[str, Any]]) -> tuple[Any, ...]:
         clock = FakeClock(cancel_after=cancel_after)
 
-        def answer(_: Recorded) -> Reply:
+        def answer(_: ReceivedRequest) -> Reply:
             clock.advance(answered_after)
             return STARTED
 
@@ -281,7 +281,7 @@ class TestACancelWhileTheTriggerIsInFlight:
     def test_an_answer_before_the_cancel_leaves_nothing_to_look_for(self):
         clock = FakeClock(cancel_after=0.4)
 
-        def answer(_: Recorded) -> Reply:
+        def answer(_: ReceivedRequest) -> Reply:
             clock.advance(0.2)
             return STARTED
 
@@ -296,7 +296,7 @@ class TestACancelWhileTheTriggerIsInFlight:
 def test_an_answer_that_comes_after_the_trigger_was_given_up_on_names_the_deployment():
     clock = FakeClock()
 
-    def slow(_: Recorded) -> Reply:
+    def slow(_: ReceivedRequest) -> Reply:
         clock.advance(31.0)
         return STARTED
 
@@ -309,7 +309,7 @@ def test_an_answer_that_comes_after_the_trigger_was_given_up_on_names_the_deploy
 def test_a_refusal_that_comes_after_the_trigger_was_given_up_on_ends_the_search():
     clock = FakeClock()
 
-    def slow(_: Recorded) -> Reply:
+    def slow(_: ReceivedRequest) -> Reply:
         clock.advance(31.0)
         return Reply(status=403)
 

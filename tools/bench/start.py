@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.runner.runner import ACTION, Runner
-from sandbox.web import Recorded, Reply, Server
+from sandbox.web import ReceivedRequest, Reply, Server
 from tools.bench.section import Section
 
 PAIRS = 41
@@ -50,7 +50,7 @@ class Refusing(Server):
         self.began = 0.0
         self.until: Until | None = None
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         assert self.process is not None
         self.until = Until(elapsed=request.at - self.began, processor=processor_time(self.process.pid))
         return Reply(status=403)

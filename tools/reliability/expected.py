@@ -30,7 +30,7 @@ USUAL: dict[str, Row] = {
 EXCEPTIONS: dict[str, dict[tuple[str, ...], Row]] = {
     "trigger": {
         (*CARRIED_OUT, "502-json-late"): ("success", 1, "success", 1),
-        (*REFUSED, "404-html", "403-html", "404-ghost"): ("failed", 0, "failed", 0),
+        (*REFUSED, "404-html", "403-html", "404-unqueued"): ("failed", 0, "failed", 0),
     },
     "lost-list": {
         (*REFUSED, "404-html", "403-html"): ("failed, still building", 1, "failed, still building", 1),

@@ -17,7 +17,7 @@ from sandbox.clock import TODAY, FakeClock
 from sandbox.events import HEAD_SHA
 from sandbox.stormkit.api import route
 from sandbox.stormkit.server import ENV_KEY, Deployment, FaultKind, Generation, Stormkit
-from sandbox.web import Recorded, Reply
+from sandbox.web import ReceivedRequest, Reply
 from stormkit_action.main import main
 from stormkit_action.reporting.console import PlainConsole
 from stormkit_action.reporting.outputs import OUTPUTS
@@ -112,14 +112,14 @@ class WatchedStormkit(Stormkit):
         self._clock = clock
         self.violations: list[str] = []
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         """The answer; what it would have taken has passed by then."""
         self._watch(request)
         reply = super().handle(request)
         self._clock.advance(reply.delay)
         return replace(reply, delay=0.0)
 
-    def _watch(self, request: Recorded) -> None:
+    def _watch(self, request: ReceivedRequest) -> None:
         operation, deployment_id = route(request)
         if request.method == "GET" or deployment_id not in self.state.records:
             return
@@ -188,7 +188,7 @@ def _builds(cell: Cell, ran: Ran, stormkit: Stormkit) -> list[str]:
     found = []
     deploys = cell.scenario.inputs["command"] in ("deploy", "restart")
     # What was stopped in the queue was no build.
-    ours = [each for each in stormkit.deployments if int(each.id) > int(OLD) and not each.ghost and not _unbuilt(each)]
+    ours = [each for each in stormkit.deployments if int(each.id) > int(OLD) and not each.unqueued and not _unbuilt(each)]
     allowed = 1 + int(cell.scenario.inputs.get("retries", "0")) if deploys else 0
     if deploys and len(ours) > allowed:
         found.append(f"{len(ours)} deployments for one step")
