@@ -29,7 +29,7 @@ class Step:
         return self.message if isinstance(self.message, str) else self.message.decode("utf-8", "surrogateescape")
 
 
-# The steps before the build command. In these texts, `{build}` is the environment's build command and `{script}` is what
+# The steps before the build command. In the texts, `{build}` is the environment's build command and `{script}` is what
 # npm prints before it runs a script. Recorded: deploy-success.
 _STEPS_BEFORE_BUILD = (
     Step(

@@ -92,7 +92,7 @@ def test_echo():
         "##[group]b",
         "::echo::off",
         "##[group]c",
-        "##[error]Invalid echo command value 'loud': it is 'on' or 'off'.",
+        "##[error]Invalid echo command value 'loud': use 'on' or 'off'.",
     ]
     assert log.command_failed
 
