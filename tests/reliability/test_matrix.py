@@ -10,7 +10,7 @@ from sandbox.stormkit.server import ENV_KEY, FaultKind, Generation, Stormkit
 from stormkit_action.reporting.outputs import OUTPUTS
 from tools.reliability.document import DOCUMENT, FAULTS, differences, row
 from tools.reliability.expected import EXCEPTIONS, USUAL, expected
-from tools.reliability.running import Ran, run, violations
+from tools.reliability.running import RunResult, run, violations
 from tools.reliability.scenarios import BRANCH, KINDS, OLD, OTHER_BRANCH, SCENARIOS, Cell, Scenario, prepare
 
 SOME = (
@@ -117,7 +117,7 @@ class TestBrokenPromises:
             prepare(stormkit)
             deployed = stormkit.add_deployment(BRANCH)
             change(stormkit)
-            ran = Ran(
+            ran = RunResult(
                 exit_code=0 if outputs.get("status", "success") == "success" else 1,
                 outputs={**dict.fromkeys(OUTPUTS, ""), "status": "success", "deployment-id": deployed.id, **outputs},
                 log="",
@@ -155,10 +155,10 @@ class TestBrokenPromises:
         ("outputs", "found"),
         [
             ({"deployment-id": "8241", "published": "true"}, []),
-            ({"published": "true"}, ["told that it is live, which it is not"]),
-            ({"deployment-id": "8242"}, ["told of a success that was none"]),
-            ({"status": "stopped", "reason": "Stopped."}, ["told of a stop that was none"]),
-            ({"deleted": "1"}, ["told of 1 deletions, which were 0"]),
+            ({"published": "true"}, ["reported a deployment as live that is not"]),
+            ({"deployment-id": "8242"}, ["reported a success without a successful build"]),
+            ({"status": "stopped", "reason": "Stopped."}, ["reported a stop without a stopped deployment"]),
+            ({"deleted": "1"}, ["reported 1 deletions instead of 0"]),
             ({"status": "failed"}, ["no reason given"]),
             ({"status": "cancelled", "reason": "Cancelled."}, ["exit code 1 with status cancelled"]),
         ],
@@ -170,19 +170,19 @@ class TestBrokenPromises:
         def publish(stormkit: Stormkit) -> None:
             stormkit.add_deployment(BRANCH, published=True)
 
-        assert "changed what is live" in self.broken("stop", publish)
+        assert "changed the live deployment" in self.broken("stop", publish)
 
     def test_a_touched_deployment_of_another_branch(self) -> None:
         def stop(stormkit: Stormkit) -> None:
             url = f"{stormkit.url}/v1/deployments/{OTHER_BRANCH}/stop"
             requests.post(url, json={}, headers={"Authorization": ENV_KEY}, timeout=5)
 
-        assert self.broken("trigger", stop) == ["touched another branch's deployment"]
+        assert self.broken("trigger", stop) == ["changed another branch's deployment"]
 
     def test_a_run_that_comes_to_something_else_than_expected(self) -> None:
         cell = Cell(scenario=NAMED["stop"], kind=FaultKind.ANSWER_LOST, always=False)
         ran = run(cell)
         assert differences(cell, replace(ran, violations=("two builds",))) == ["stop-answer-lost-once: two builds"]
         assert differences(cell, replace(ran, builds=3)) == [
-            "stop-answer-lost-once: stopped with 3 builds, not stopped with 0"
+            "stop-answer-lost-once: stopped with 3 builds, expected stopped with 0"
         ]
