@@ -1,6 +1,6 @@
 import pytest
 
-from tools.bench.polling import ACTION_NAME, FAILURES, LOOP, LOOP_NAME, builds, measure, optimum
+from tools.bench.polling import ACTION_NAME, FAILURE_SHARE, LOOP_INTERVAL_S, LOOP_NAME, builds, measure, optimum
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +26,9 @@ def test_a_first_build_is_noticed_earlier_too():
 
 def test_no_schedule_is_better_than_the_optimum(known):
     _, action = known
-    assert action.lag > optimum(0.1, FAILURES, action.requests)[0]
+    assert action.lag > optimum(0.1, FAILURE_SHARE, action.requests)[0]
 
 
 def test_the_loop_is_late_by_half_its_pause(known):
     loop, _ = known
-    assert loop.lag == pytest.approx(LOOP / 2, rel=0.1)
+    assert loop.lag == pytest.approx(LOOP_INTERVAL_S / 2, rel=0.1)
