@@ -299,7 +299,8 @@ def _introduction() -> Iterable[str]:
         f" documentation, which polls every {LOOP_INTERVAL_S:.0f} seconds and is {LOOP_INTERVAL_S / 2:.1f} s late on"
         f" average. Each table is {BUILDS:,} simulated builds: durations are log-normal around usual ones from"
         f" {SHORTEST_USUAL_S:.0f} s to {LONGEST_USUAL_S / 60:.0f} min, and {FAILURE_SHARE:.0%} of the builds fail"
-        " early, at any moment before 0.9 of the usual duration. Answers take no time. Command: `python -m tools.bench.polling`.",
+        " early, at any moment before 0.9 of the usual duration. Answers take no time. Command:"
+        " `python -m tools.bench.polling`.",
         "",
         "*Requests* include the one list of earlier deployments. The *optimum* is the least lag possible with this"
         " action's requests, if usual duration, spread and share of failures were known exactly.",
