@@ -21,7 +21,7 @@ def pinned(metadata: str, image: str) -> str:
         raise ValueError(f"{image!r} is not ghcr.io/owner/name:vX.Y.Z@sha256:<64 hexadecimal digits>, in lower case")
     found = len(_BUILT.findall(metadata))
     if found != 1:
-        raise ValueError(f"expected one line '  image: Dockerfile', found {found}")
+        raise ValueError(f"there are {found} lines '  image: Dockerfile', not one")
     return _BUILT.sub(f"  image: docker://{image}", metadata)
 
 
