@@ -33,7 +33,7 @@ class AnswerOptions:
     `previews`: whether deployments have a preview URL.
     `documented_trigger`: whether a trigger is answered with the fields that Stormkit's documentation lists, instead of
     those that its servers send.
-    `domain`: if set, the hosts below it are told apart: `api.`, `stormkit.` (the dashboard) and the previews'.
+    `domain`: if set, each host below it has its own meaning: `api.`, `stormkit.` (the dashboard) and the previews'.
     """
 
     without: set[str] = field(default_factory=set)

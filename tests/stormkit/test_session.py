@@ -333,7 +333,7 @@ class _Proxy(Answering):
     def __init__(self, *replies: Reply) -> None:
         super().__init__(*replies)
         handler = self._server.RequestHandlerClass
-        handler.do_CONNECT = handler._any  # type: ignore[attr-defined]
+        handler.do_CONNECT = handler._handle_request  # type: ignore[attr-defined]
 
 
 def test_a_socks_proxy_without_support_ends_at_once_and_is_named(monkeypatch):
