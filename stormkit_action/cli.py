@@ -175,7 +175,7 @@ def _flags(arguments: Sequence[str]) -> dict[str, Any]:
     if len(rest) > 1:
         raise _WrongUsage(f"Give one command: {len(rest)} arguments have no flag before them.")
     command = rest[0] if rest else ""
-    if command and command not in COMMANDS:
+    if command and command not in (*COMMANDS, Command.AUTO):
         raise _WrongUsage(f"There is no such command.{_guess(command, COMMANDS)} Commands: {', '.join(COMMANDS)}.")
     return {**vars(flags), "command": command}
 
@@ -211,10 +211,11 @@ def _inputs(flags: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, s
 
 
 def _from_variables(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[str]:
-    """The inputs whose values come from their variables."""
+    """The inputs whose values come from their variables, or `no-` and the input where that variable is set."""
     for spec in INPUTS:
-        if flags.get(spec.field) is None and environ.get(variable_elsewhere(spec.name)):
-            yield spec.name
+        for name in (spec.name, f"no-{spec.name}"):
+            if flags.get(spec.field) is None and environ.get(variable_elsewhere(name)):
+                yield name
 
 
 def _from_variable(spec: Input, environ: Mapping[str, str]) -> str:

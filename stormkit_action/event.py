@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stormkit_action import ci
+from stormkit_action import ci, fields
 from stormkit_action.ci import Pipeline
 from stormkit_action.errors import InputError
+from stormkit_action.text import encodable
 
 PULL_REQUEST_EVENTS = frozenset({"pull_request", "pull_request_target"})
 DEPENDABOT = "dependabot[bot]"
@@ -67,8 +68,7 @@ class Event(NamedTuple):
     """The event that started the workflow.
 
     `branch` is the branch it is about (empty where it is not about one) and `sha` the commit at its head.
-    `pull_request` is the one in the payload; `pull_request_number` may be known without it. `pull_request_closed` is
-    what the payload says, which GitHub may have overtaken.
+    `pull_request_closed` is what the payload says, which GitHub may have overtaken.
     `head_repository` is where the branch lives when the payload says so ("owner/name", empty for a deleted fork, None
     when it doesn't).
     `branch_may_be_tag` is True where the payload doesn't tell a tag from a branch: only GitHub knows whether there is
@@ -86,7 +86,6 @@ class Event(NamedTuple):
     tag: str = ""
     ref_deleted: bool = False
     branch_may_be_tag: bool = False
-    pull_request: PullRequest | None = None
     pull_request_number: int | None = None
     pull_request_closed: bool = False
     head_repository: str | None = None
@@ -122,7 +121,7 @@ class Event(NamedTuple):
     @property
     def needs_pull_request(self) -> bool:
         """Whether branch and commit can only be had by asking GitHub for the pull request."""
-        return self.name == "issue_comment" and self.pull_request_number is not None and self.pull_request is None
+        return self.name == "issue_comment" and self.pull_request_number is not None
 
     @property
     def on_github(self) -> bool:
@@ -202,7 +201,6 @@ def _about(event: Event, pull_request: PullRequest) -> Event:
     return event._replace(
         branch=pull_request.head_ref,
         sha=pull_request.head_sha,
-        pull_request=pull_request,
         pull_request_number=pull_request.number,
         pull_request_closed=pull_request.closed,
         head_repository=pull_request.head_repository,
@@ -336,9 +334,8 @@ def _at(data: object, *keys: str) -> object:
 
 
 def _text(data: object, key: str) -> str:
-    """Text that any file can hold: JSON may contain lone surrogates."""
-    value = _at(data, key)
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+    """A string that any file can hold; empty for anything else."""
+    return encodable(fields.text(_at(data, key)))
 
 
 def _full_name(repository: object) -> str:

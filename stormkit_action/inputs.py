@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from stormkit_action import ci, parsers
 from stormkit_action.errors import InputError
 from stormkit_action.names import ON_GITHUB, Names
-from stormkit_action.text import redact
+from stormkit_action.text import encodable, redact
 
 
 class Command(StrEnum):
@@ -327,7 +327,7 @@ def _with_defaults(values: Mapping[str, Any]) -> Inputs | None:
 
 def _without_secrets(text: str, secrets: Sequence[str], names: Names) -> str:
     """`text`, which may be written and shown. Raises ValueError where it may not."""
-    if text != text.encode("utf-8", "replace").decode():
+    if text != encodable(text):
         raise ValueError("use text in UTF-8")
     if redact(text, secrets) != text:
         places = "api-key and github-token" if names.on_github else names("api-key")
@@ -371,9 +371,10 @@ def _contradictions(values: Mapping[str, Any], names: Names) -> list[str]:
             f'{names.subject("deployment-id")}: "" is not valid: command delete needs the id of a deployment.'
         )
     if values.get("wait") is False:
+        wait = names.switched_off("wait")
+        way_out = "set wait: true" if names.on_github else f"drop {names(wait)}"
         for name, off in (("publish", False), ("health_check", ""), ("retries", 0)):
             if values.get(name, off) != off:
-                both = names.subject("wait" if names.on_github else "no-wait", name.replace("_", "-"))
-                way_out = "set wait: true" if names.on_github else "drop --no-wait"
+                both = names.subject(wait, name.replace("_", "-"))
                 problems.append(f"{both}: without waiting there is no finished build; {way_out}.")
     return problems

@@ -36,6 +36,10 @@ class Names(NamedTuple):
         kind = ("Input " if len(names) == 1 else "Inputs ") if self.on_github else ""
         return f"{kind}{' and '.join(self(name) for name in names)}"
 
+    def switched_off(self, name: str) -> str:
+        """What has turned off an input that is on by default: itself, or what is called `no-` and its name."""
+        return name if self.on_github or name in self.from_variables else f"no-{name}"
+
     def setting(self, name: str, value: str) -> str:
         """An input with its value: `on-cancel: leave`, `--on-cancel leave` or `STORMKIT_ON_CANCEL=leave`."""
         if self.on_github:

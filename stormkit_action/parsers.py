@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from stormkit_action.text import one_line, strip_controls
+from stormkit_action.text import encodable, one_line, strip_controls
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -62,7 +62,7 @@ _NO_KEY = (
 
 def shown(text: str) -> str:
     """A wrong value as an error shows it: one short line, without credentials."""
-    clean = text.encode("utf-8", "replace").decode()
+    clean = encodable(text)
     for pattern, replacement in _CREDENTIALS:
         clean = re.sub(pattern, replacement, clean)
     return one_line(clean, 80)

@@ -93,7 +93,11 @@ def finish(environ: Mapping[str, str], *, console: Console, files: StepFiles, cl
             began=1.0 + max(deployment.sent_at for deployment in started),
         )
         ended = Result(status=ended_as, deployments=tuple(results))
-        guarded(lambda: report.finish(ended, now=clock.now(), clock=clock, budget=BUDGET_S), console)
+        try:
+            guarded(lambda: report.finish(ended, now=clock.now(), clock=clock, budget=BUDGET_S), console)
+        except Cancelled:
+            console.log("Cancelled before the comment and the GitHub Deployment were up to date.")
+            return 130
         for problem in report.problems():
             console.log(problem.text)
     return 1 if any(result.may_still_run for result in results) else 0

@@ -49,6 +49,11 @@ def tail(text: str, *, lines: int, characters: int) -> str:
     return "\n".join(kept)[-characters:]
 
 
+def encodable(text: str) -> str:
+    """`text` with `?` for lone surrogates, which JSON may hold and UTF-8 can't encode."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 def redact(text: str, secrets: Iterable[str]) -> str:
     """`text` with every secret replaced by `***`.
 
@@ -67,10 +72,9 @@ def redact(text: str, secrets: Iterable[str]) -> str:
 
 
 def redact_json(value: Any, secrets: tuple[str, ...]) -> Any:
-    """A JSON value with every string redacted and free of lone surrogates, which can't be encoded as UTF-8."""
+    """A JSON value with every string redacted and encodable."""
     if isinstance(value, str):
-        clean = value if value.isascii() else value.encode("utf-8", "replace").decode()
-        return redact(clean, secrets)
+        return redact(encodable(value), secrets)
     if isinstance(value, list):
         return [redact_json(entry, secrets) for entry in value]
     if isinstance(value, dict):

@@ -95,6 +95,7 @@ def test_version(run):
         (["deploy", "--branch", "main"], {"command": "deploy", "branch": "main"}),
         (["--branch", "main", "status"], {"command": "status", "branch": "main"}),
         (["deploy", "--branch=main", "--publish"], {"command": "deploy", "branch": "main", "publish": "true"}),
+        (["auto"], {"command": "auto"}),
         (["--no-wait", "--no-publish"], {"command": "deploy", "wait": "false", "publish": "false"}),
         (
             ["--environments", "website: 305", "--environments", "docs: 306"],
@@ -236,6 +237,9 @@ def test_contradictions_name_flags(run, arguments, words):
             "STORMKIT_API_KEY_FILE: the value (not shown) is not valid",
         ),
         (["--label", KEY], {}, "secrets belong in STORMKIT_API_KEY only."),
+        (["--publish"], {"STORMKIT_NO_WAIT": "true"}, "STORMKIT_NO_WAIT and --publish: "),
+        (["--publish"], {"STORMKIT_NO_WAIT": "true"}, "there is no finished build; drop STORMKIT_NO_WAIT."),
+        (["--publish"], {"STORMKIT_WAIT": "false"}, "STORMKIT_WAIT and --publish: "),
         ([], {"STORMKIT_COMMAND": "depoly"}, 'STORMKIT_COMMAND: "depoly" is not valid'),
         (["--environments", "a: 1", "--env-id", "1"], {}, "drop --env-id."),
         (["list", "--timeout", "5"], {}, "--timeout: 5 is 5 seconds. For minutes, write 5m."),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sandbox import events
 from sandbox.events import BASE_SHA, FORK, HEAD_BRANCH, HEAD_SHA, REPOSITORY, environment_for, load
 from stormkit_action.errors import InputError
-from stormkit_action.event import PULL_REQUEST_EVENTS, Event, Run, pull_request_from
+from stormkit_action.event import Event, Run, pull_request_from
 from stormkit_action.event import read as read_event
 
 QUEUE = f"gh-readonly-queue/main/pr-42-{BASE_SHA}"
@@ -83,7 +83,6 @@ def test_branch_commit_and_pull_request(read, name):
     assert event.branch_may_be_tag is False
     assert event.closes_pull_request is (name == "pull_request_closed")
     assert event.needs_pull_request is (name == "issue_comment_created")
-    assert (event.pull_request is not None) is (event.name in PULL_REQUEST_EVENTS)
 
 
 def test_the_run(read):

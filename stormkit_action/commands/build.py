@@ -30,8 +30,9 @@ class Build:
         self._last: Deployment | None = None
         self._streamed: Deployment | None = None
         self._began = context.clock.monotonic()
-        self.is_restarting = False
+        self.restart_unacknowledged = False
         self._was_restarted = False
+        self._is_gone = False
 
     @property
     def is_known(self) -> bool:
@@ -41,7 +42,8 @@ class Build:
     @property
     def may_be_running(self) -> bool:
         """Whether there is a deployment that was not seen to end."""
-        return self.is_known and (self._last is None or self._last.running)
+        has_ended = self._is_gone or (self._last is not None and not self._last.running)
+        return self.is_known and not has_ended
 
     def begin(self, deployment_id: str) -> None:
         """From now on this is about `deployment_id`."""
@@ -93,19 +95,20 @@ class Build:
         """Build a failed or stopped deployment again. Raises CommandError when that can't be done."""
         # From here on it may be running.
         self._was_restarted = True
-        self._last, self.is_restarting = failed._replace(status=Status.RUNNING), True
+        self._last, self.restart_unacknowledged = failed._replace(status=Status.RUNNING), True
         try:
             confirm.restart(self._context.client, failed, deadline=self._context.deadline)
         except StormkitError as error:
             self._last = failed
             raise CommandError(f"{_why_restarted(failed)}. Restarting it did not work: {error.text}") from None
-        self.is_restarting = False
+        self.restart_unacknowledged = False
 
     def stop(self, deadline: Deadline) -> None:
         """Stop it, and keep what was read back. Raises ActionError when that could not be confirmed by `deadline`."""
         try:
             self._last = confirm.stop(self._context.stormkit, self._id, deadline)
         except NotFound:
+            self._is_gone = True
             self._last = self._last and self._last._replace(status=Status.STOPPED, preview_url="")
 
     def stop_after_cancel(self, trigger: Trigger | None) -> str:
@@ -179,7 +182,7 @@ class Build:
         result = self.result(
             Outcome.TIMED_OUT, f"Ran out of time: deployment {self._id} had not ended after {limit}; {fate}."
         )
-        return result._replace(may_still_run=not is_left and (self._last is None or self._last.running))
+        return result._replace(may_still_run=not is_left and self.may_be_running)
 
     def _stop_after_timeout(self) -> str:
         """Stop it after a timeout; what came of that, as read back."""

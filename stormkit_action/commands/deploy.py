@@ -37,8 +37,9 @@ class Deploy:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._triggers: list[Trigger] = []
+        self._trigger: Trigger | None = None
         self._build = Build(context)
+        self._has_failed_build = False
         self._is_publishing = False
 
     def run(self) -> DeploymentResult:
@@ -76,29 +77,25 @@ class Deploy:
         """
         context = self._context
         known = self._stop_superseded() if context.inputs.stop_superseded else frozenset[str]()
-        result = self._build_once(known)
+        # One for all tries, so that it knows its own builds from what lost answers may have started.
+        self._trigger = Trigger(
+            client=context.client, branch=context.plan.branch, clock=context.clock, known=known, log=context.log
+        )
+        result = self._build_once(self._trigger)
         for left in range(context.inputs.retries, 0, -1):
             if result.status is not Outcome.FAILED or context.deadline.over:
                 break
             context.warn(f"{result.reason}. Building it again as a new deployment ({left} left).")
-            known |= {result.deployment_id}
-            result = self._build_once(known)
+            self._has_failed_build = True
+            result = self._build_once(self._trigger)
         return result
 
     def _stop_superseded(self) -> frozenset[str]:
         return stop_superseded(self._context, self._context.deadline.within(PATIENCE_S))
 
-    def _build_once(self, known: frozenset[str]) -> DeploymentResult:
+    def _build_once(self, trigger: Trigger) -> DeploymentResult:
         context = self._context
         self._build = Build(context)
-        trigger = Trigger(
-            client=context.client,
-            branch=context.plan.branch,
-            clock=context.clock,
-            known=known,
-            log=context.log,
-        )
-        self._triggers.append(trigger)
         context.reporter.triggering(context.environment)
         self._build.begin(trigger.run(patience=context.deadline.within(PATIENCE_S).remaining))
         return self._build.wait() if context.inputs.wait else self._build.read_once()
@@ -137,13 +134,13 @@ class Deploy:
         """
         context = self._context
         number = context.plan.pull_request
-        if context.github is None or number is None or context.event.name == "merge_group" or context.inputs.branch:
+        if context.github is None or number is None or context.inputs.branch:
             return None
         try:
             pull_request = context.github.within(context.deadline.within(GITHUB_PATIENCE_S)).pull_request(number)
         except GitHubError:
             return None
-        if pull_request is None or pull_request.state != "closed" or not built.deployment_id or built.live:
+        if pull_request is None or not pull_request.closed or not built.deployment_id or built.live:
             return None
         reason = f"Pull request #{number} is closed: deployment {built.deployment_id} was stopped and deleted."
         try:
@@ -217,19 +214,20 @@ class Deploy:
 
     def _stop_orphans(self) -> None:
         """Stop deployments that abandoned triggers started during the build."""
-        with contextlib.suppress(Cancelled):
-            for trigger in self._triggers:
-                trigger.stop_orphans()
+        if self._trigger is not None:
+            with contextlib.suppress(Cancelled):
+                self._trigger.stop_orphans()
 
     def _cancelled(self) -> DeploymentResult:
         result = self._build.result(Outcome.CANCELLED)
-        trigger = self._triggers[-1] if self._triggers else None
+        trigger = self._trigger
         if trigger is not None:
             trigger.keep_back()
-        if not self._build.is_known and not (trigger and trigger.unacknowledged):
-            what = "the build was tried again" if len(self._triggers) > 1 else "anything was triggered"
+        is_unacknowledged = trigger is not None and trigger.unacknowledged
+        if not self._build.is_known and not is_unacknowledged:
+            what = "the build was tried again" if self._has_failed_build else "anything was triggered"
             return result._replace(reason=f"The job was cancelled before {what}.")
-        if _has_ended(result) and not (trigger and trigger.unacknowledged):
+        if _has_ended(result) and not is_unacknowledged:
             return self._cancelled_too_late(result)
         if self._context.inputs.on_cancel is OnGivingUp.LEAVE:
             return result._replace(reason=self._context.left_running)
@@ -238,7 +236,7 @@ class Deploy:
         if not stopped:
             reason = "The job was cancelled, but Stormkit did not confirm the stop in time."
             return result._replace(reason=reason, may_still_run=True)
-        if _has_ended(result) and not self._build.is_restarting:
+        if _has_ended(result) and not self._build.restart_unacknowledged:
             return self._cancelled_too_late(result)
         ended = result.deployment and result.deployment._replace(status=Status.STOPPED, preview_url="")
         return result._replace(
@@ -246,7 +244,7 @@ class Deploy:
             deployment_id=result.deployment_id or stopped,
             reason=f"The job was cancelled and deployment {stopped} was stopped.",
             # A restart that nobody has answered may still come.
-            may_still_run=self._build.is_restarting,
+            may_still_run=self._build.restart_unacknowledged,
         )
 
     def _cancelled_too_late(self, result: DeploymentResult) -> DeploymentResult:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from stormkit_action import fields
 from stormkit_action.text import one_line
 
 # GitHub asks for at least this long after a rate limit that does not say how long.
@@ -24,7 +25,11 @@ class Account(NamedTuple):
         if not isinstance(data, Mapping):
             return cls()
         number = data.get("id")
-        return cls(id=number if isinstance(number, int) else 0, login=_text(data, "login"), type=_text(data, "type"))
+        return cls(
+            id=number if isinstance(number, int) else 0,
+            login=fields.text(data.get("login")),
+            type=fields.text(data.get("type")),
+        )
 
     def is_same(self, other: "Account") -> bool:
         """Whether both are one account: by id, else by login and type."""
@@ -51,7 +56,9 @@ class Comment(NamedTuple):
     def from_api(cls, data: Mapping[str, Any]) -> "Comment":
         """A comment from GitHub's JSON. Raises ValueError without an id."""
         author = Account.from_api(data.get("user"))
-        return cls(id=_id(data), author=author, body=_text(data, "body"), url=_text(data, "html_url"))
+        return cls(
+            id=_id(data), author=author, body=fields.text(data.get("body")), url=fields.text(data.get("html_url"))
+        )
 
 
 class GitHubDeployment(NamedTuple):
@@ -71,8 +78,8 @@ class GitHubDeployment(NamedTuple):
         return cls(
             id=_id(data),
             creator=Account.from_api(data.get("creator")),
-            task=_text(data, "task"),
-            environment=_text(data, "environment"),
+            task=fields.text(data.get("task")),
+            environment=fields.text(data.get("environment")),
             production=data.get("production_environment") is True,
             payload=payload if isinstance(payload, Mapping) else {},
         )
@@ -159,9 +166,9 @@ def _detail(entry: object) -> Iterator[str]:
     if isinstance(entry, str) and entry:
         yield entry
     elif isinstance(entry, Mapping):
-        message = _text(entry, "message")
-        what = " ".join(text for name in ("resource", "field") if (text := _text(entry, name)))
-        code = _text(entry, "code").replace("_", " ")
+        message = fields.text(entry.get("message"))
+        what = " ".join(text for name in ("resource", "field") if (text := fields.text(entry.get(name))))
+        code = fields.text(entry.get("code")).replace("_", " ")
         if message or code:
             yield message or (f"{what} is {code}" if what else code)
 
@@ -180,8 +187,3 @@ def _id(data: Mapping[str, Any]) -> int:
     if not isinstance(number, int):
         raise ValueError("no id")
     return number
-
-
-def _text(data: Mapping[str, Any], name: str) -> str:
-    value = data.get(name)
-    return value if isinstance(value, str) else ""

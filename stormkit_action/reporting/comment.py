@@ -239,7 +239,7 @@ class PullRequestComment:
 
         A merge group builds a branch of its own, which is not the pull request's.
         """
-        is_possible = self._event.on_github and self._event.name != "merge_group"
+        is_possible = self._event.on_github and not self._event.in_merge_queue
         return self._inputs.comment is not Switch.FALSE and is_possible and self._plan.command in _COMMANDS
 
     def write(
@@ -288,7 +288,7 @@ class PullRequestComment:
             found = [
                 pull_request
                 for pull_request in github.pull_requests_of_commit(sha)
-                if pull_request.state == "open" and (pull_request.head_ref, pull_request.head_sha) == (branch, sha)
+                if not pull_request.closed and (pull_request.head_ref, pull_request.head_sha) == (branch, sha)
             ]
         else:
             found = github.pull_requests_of_branch(branch)

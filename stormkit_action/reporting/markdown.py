@@ -19,7 +19,8 @@ _LINKED = (
     r"|:(?=(?:[\w+-]*[a-z][\w+-]*|[+-]1|100|1234)(?::|$))"
 )
 # Seven hex digits become a link to a commit, whatever stands around them.
-_SHA = r"(?i)[0-9a-f]{6}(?=[0-9a-f])"
+_SHA = re.compile(r"[0-9a-f]{6}(?=[0-9a-f])", re.IGNORECASE)
+_HEX_WORD = re.compile(r"[0-9a-f]+", re.IGNORECASE)
 # Addresses become links even in code. An element in between stops that, and what is copied stays as it was.
 _ADDRESS = r"(?i)@|://|www\."
 # GitHub finds no mention in code, but a reply by e-mail quotes code as plain text.
@@ -29,7 +30,8 @@ _MENTION = r"(?<!\w)@(?=\w)"
 def text(foreign: str, limit: int = 200) -> str:
     """`foreign` as one line of harmless text, at most `limit` characters before escaping."""
     line = re.sub(_LINKED, lambda match: match[0][:1] + ZERO_WIDTH + match[0][1:], one_line(foreign, limit))
-    return re.sub(_SHA, rf"\g<0>{ZERO_WIDTH}", line).translate(_ENTITIES) + _direction_after(line)
+    line = re.sub(r"\w{7,}", lambda match: _unlinked(match[0]), line)
+    return line.translate(_ENTITIES) + _direction_after(line)
 
 
 def code(foreign: str, limit: int = 100) -> str:
@@ -64,6 +66,12 @@ def table(head: list[str], rows: list[list[str]], *, numbers: bool = False) -> s
     """A table of ready cells; with `numbers`, all columns but the first are aligned to the right."""
     rules = [":---", *(["---:" if numbers else ":---"] * (len(head) - 1))]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rules, *rows))
+
+
+def _unlinked(word: str) -> str:
+    """`word` in which GitHub finds no commit. One like "succeeded" is none anyway, and stays as it is."""
+    is_plain = word.isalpha() and not _HEX_WORD.fullmatch(word)
+    return word if is_plain else _SHA.sub(rf"\g<0>{ZERO_WIDTH}", word)
 
 
 def _direction_after(line: str) -> str:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from stormkit_action.result import DeploymentResult, Result
-from stormkit_action.text import one_line, redact_json
+from stormkit_action.text import encodable, one_line
 
 OUTPUTS: Mapping[str, str] = {
     "status": "success, failed, stopped, timed-out, cancelled, skipped or running.",
@@ -61,8 +61,7 @@ def values(result: Result, written: GitHubWrites) -> dict[str, str]:
     ]
     document = {"status": scalars["status"], "reason": scalars["reason"], "deployments": entries}
     texts = {name: _as_text(scalars[name]) for name in OUTPUTS if name != "result"}
-    # Lone surrogates (legal in JSON) can't be encoded as UTF-8.
-    return {name: redact_json(text, ()) for name, text in {**texts, "result": _json(document)}.items()}
+    return {name: encodable(text) for name, text in {**texts, "result": _json(document)}.items()}
 
 
 def _json(document: dict[str, Any]) -> str:
@@ -70,9 +69,8 @@ def _json(document: dict[str, Any]) -> str:
     text = json.dumps(document, ensure_ascii=False)
     deployments = document["deployments"]
     count = len(deployments)
-    while count and len(text.encode("utf-8", "replace")) > MAX_RESULT_BYTES:
-        fitting = count * MAX_RESULT_BYTES // len(text.encode("utf-8", "replace"))
-        count = min(fitting, count - 1)
+    while count and (size := len(text.encode("utf-8", "replace"))) > MAX_RESULT_BYTES:
+        count = min(count * MAX_RESULT_BYTES // size, count - 1)
         shortened = {**document, "deployments": deployments[:count], "left-out": len(deployments) - count}
         text = json.dumps(shortened, ensure_ascii=False)
     return text

@@ -21,7 +21,7 @@ from stormkit_action.event import Run
 from stormkit_action.fields import LATEST_S, web_url
 from stormkit_action.inputs import Command
 from stormkit_action.result import DeploymentResult, Outcome, Result
-from stormkit_action.text import one_line, tail
+from stormkit_action.text import encodable, one_line, tail
 
 VERSION = 1
 
@@ -115,15 +115,19 @@ class Row(NamedTuple):
 
 
 class EndedDeployment(NamedTuple):
-    """A deployment that a command stopped or, if `is_deleted`, removed at `updated` (Unix seconds)."""
+    """A deployment that a command stopped or, if `is_deleted`, removed at `updated` (Unix seconds).
+
+    `run_url` is the job that did it.
+    """
 
     deployment_id: str
     env_id: str = ""
     is_deleted: bool = False
     updated: int = 0
+    run_url: str = ""
 
     def apply(self, row: Row) -> Row:
-        """`row` without what has ended. It stays its run's row, and whatever else it shows stays as it is."""
+        """`row` without what has ended. It stays the row of the run that wrote it."""
         if row.env_id and self.env_id and row.env_id != self.env_id:
             return row
         if self.is_deleted and row.good_id == self.deployment_id:
@@ -131,10 +135,12 @@ class EndedDeployment(NamedTuple):
         if row.deployment_id != self.deployment_id:
             return row
         if self.is_deleted and row.state is not State.REMOVED:
-            return _as_removed(row, updated=self.updated)
+            return _as_removed(row, updated=self.updated, run_url=self.run_url)
         if row.state is State.BUILDING:
             reason = f"Deployment {self.deployment_id} was stopped by another step."
-            return row._replace(state=State.STOPPED, reason=reason, updated=self.updated, ready_at=0)
+            return row._replace(
+                state=State.STOPPED, reason=reason, updated=self.updated, run_url=self.run_url, ready_at=0
+            )
         return row
 
 
@@ -258,6 +264,7 @@ def change_of(result: Result, *, command: Command, run: Run, now: datetime, bega
                 env_id=deployment.env_id,
                 is_deleted=command is not Command.STOP,
                 updated=row.updated,
+                run_url=run.url,
             )
             for deployment_id in gone
         ]
@@ -347,13 +354,12 @@ def _remove(row: Row, removed: Row) -> Row:
         is_same = _is_same_environment(row, removed)
     if not is_same or not is_newer(removed, row):
         return row
-    gone = _as_removed(row, updated=removed.updated)
+    gone = _as_removed(row, updated=removed.updated, run_url=removed.run_url)
     return gone._replace(
         began=removed.began,
         run_id=removed.run_id,
         attempt=removed.attempt,
         job=removed.job,
-        run_url=removed.run_url,
         reason=removed.reason,
         good_url="",
         good_sha="",
@@ -361,14 +367,15 @@ def _remove(row: Row, removed: Row) -> Row:
     )
 
 
-def _as_removed(row: Row, *, updated: int) -> Row:
-    """`row` marked as removed. The link to an earlier good deployment stays."""
+def _as_removed(row: Row, *, updated: int, run_url: str) -> Row:
+    """`row` marked as removed by the job at `run_url`. The link to an earlier good deployment stays."""
     is_good = row.good_id == row.deployment_id
     return row._replace(
         state=State.REMOVED,
         sha="",
         preview_url="",
         details_url="",
+        run_url=run_url,
         reason="",
         warning="",
         live=False,
@@ -453,7 +460,7 @@ def _row(entry: object) -> Row | None:
         if isinstance(value, str):
             if name == "deployment_id" and not re.fullmatch(_DEPLOYMENT_ID, value):
                 return None
-            value = web_url(value) if name.endswith("_url") else value.encode("utf-8", "replace").decode()
+            value = web_url(value) if name.endswith("_url") else encodable(value)
         values[name] = value
     try:
         return Row(**{**values, "state": State(values.get("state", ""))})

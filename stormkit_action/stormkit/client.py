@@ -38,8 +38,8 @@ MAX_PAGES = 5000
 class StormkitClient:
     """The eight endpoints, for one environment.
 
-    Every method raises StormkitError. `patience` is how long, in seconds, a call is repeated where that is safe;
-    0 makes it a single attempt.
+    Every method raises StormkitError. What is safe to repeat is repeated, for `patience` seconds where that can be
+    given; 0 makes it a single attempt.
     """
 
     def __init__(self, session: StormkitSession, *, env_id: str = "") -> None:
@@ -78,7 +78,7 @@ class StormkitClient:
         request = self._request("GET", "/v1/deployments", action, query, required="deployments")
         return answers.page(self._send(request, patience))
 
-    def all_deployments(self, *, branch: str = "", patience: float = PATIENCE_S) -> Iterator[Deployment]:
+    def all_deployments(self, *, branch: str = "") -> Iterator[Deployment]:
         """Every deployment once, however the rows move meanwhile: newest first, then what came to the top.
 
         A new deployment pushes rows back, so some come twice. A deleted one pulls rows forward over the page's edge:
@@ -87,7 +87,7 @@ class StormkitClient:
 
         Raises ServerFault for a list without end, and NoAnswer when the deadline is over before its end.
         """
-        pages = self._pages(branch, patience)
+        pages = _Pages(self, branch, self._session)
         seen: set[str] = set()
         offset = steps_back = pages_without_news = 0
         stepping_back = False
@@ -155,24 +155,24 @@ class StormkitClient:
         )
         return answers.polled_status(self._about(deployment_id, request, patience), deployment_id)
 
-    def publish(self, deployment_id: str, *, patience: float = 0.0) -> None:
+    def publish(self, deployment_id: str) -> None:
         """Make it live: `POST /v1/deployments/{id}/publish`. Its answer is no proof: read the deployment back."""
         request = self._request("POST", f"{_path(deployment_id)}/publish", f"publishing deployment {deployment_id}")
-        self._send(request, patience)
+        self._session.send(request)
 
-    def restart(self, deployment_id: str, *, patience: float = 0.0) -> None:
+    def restart(self, deployment_id: str) -> None:
         """Build a failed one again, under the same id: `POST /v1/deployments/{id}/restart`."""
         request = self._request("POST", f"{_path(deployment_id)}/restart", f"restarting deployment {deployment_id}")
-        self._send(request, patience)
+        self._session.send(request)
 
     def stop(self, deployment_id: str, *, patience: float = PATIENCE_S) -> None:
         """Stop a running one: `POST /v1/deployments/{id}/stop`. Does nothing to a finished one, so it is repeated."""
         request = self._request("POST", f"{_path(deployment_id)}/stop", f"stopping deployment {deployment_id}")
         self._send(request, patience)
 
-    def delete(self, deployment_id: str, *, patience: float = PATIENCE_S) -> None:
+    def delete(self, deployment_id: str) -> None:
         """Delete it: `DELETE /v1/deployments/{id}`. Takes a published one down too: look first."""
-        self._send(self._request("DELETE", _path(deployment_id), f"deleting deployment {deployment_id}"), patience)
+        self._session.repeat(self._request("DELETE", _path(deployment_id), f"deleting deployment {deployment_id}"))
 
     def _request(
         self,
@@ -220,17 +220,13 @@ class StormkitClient:
             return self._session.send(request)
         return self._session.repeat(request, patience=patience)
 
-    def _pages(self, branch: str, patience: float) -> "_Pages":
-        return _Pages(self, branch, patience, self._session)
-
 
 class _Pages:
     """The pages of one list. Reading the whole list shares one budget of requests, and ends with the deadline."""
 
-    def __init__(self, client: StormkitClient, branch: str, patience: float, session: StormkitSession) -> None:
+    def __init__(self, client: StormkitClient, branch: str, session: StormkitSession) -> None:
         self._client = client
         self._branch = branch
-        self._patience = patience
         self._session = session
         self._requests = 0
 
@@ -246,7 +242,7 @@ class _Pages:
                 retryable=False,
             )
         self._requests += 1
-        return self._client.deployments(branch=self._branch, offset=offset, patience=self._patience)
+        return self._client.deployments(branch=self._branch, offset=offset)
 
 
 def endless_list() -> ServerFault:

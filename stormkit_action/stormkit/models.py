@@ -243,14 +243,14 @@ def _author(text: str) -> str:
     return " ".join(word for word in name.split() if "@" not in word)
 
 
-def _steps(value: object, variables: frozenset[str], *, running: bool) -> tuple[LogStep, ...]:
+def _steps(value: object, variables: Mapping[str, object], *, running: bool) -> tuple[LogStep, ...]:
     if not isinstance(value, list):
         return ()
     return tuple(_step(entry, variables, running=running) for entry in value if isinstance(entry, Mapping))
 
 
-def _step(entry: Mapping[str, Any], variables: frozenset[str], *, running: bool) -> LogStep:
-    """One step. `variables` are the names of the environment's variables, whose values are dropped."""
+def _step(entry: Mapping[str, Any], variables: Mapping[str, object], *, running: bool) -> LogStep:
+    """One step, without the values of `variables`."""
     title, message = fields.text(entry.get("title")), fields.text(entry.get("message"))
     duration = fields.number(entry.get("duration"))
     # The step that runs has `status: false`, a duration of minus the Unix time, and one line break more than later. A
@@ -267,14 +267,14 @@ def _step(entry: Mapping[str, Any], variables: frozenset[str], *, running: bool)
     )
 
 
-def _variables(snapshot: object) -> frozenset[str]:
-    """The names of the environment's variables. Nothing else of the snapshot is kept: it holds their values."""
+def _variables(snapshot: object) -> Mapping[str, object]:
+    """The environment's variables with their values, which are used to drop them from the log, and never kept."""
     build = snapshot.get("build") if isinstance(snapshot, Mapping) else None
     variables = build.get("vars") if isinstance(build, Mapping) else None
-    return frozenset(variables) if isinstance(variables, Mapping) else frozenset()
+    return variables if isinstance(variables, Mapping) else {}
 
 
-def _names(message: str, variables: frozenset[str]) -> str:
+def _names(message: str, variables: Mapping[str, object]) -> str:
     """The names in a list of `NAME=value` lines.
 
     A value may have several lines, which may look like anything: only names that are known are shown.
@@ -284,8 +284,11 @@ def _names(message: str, variables: frozenset[str]) -> str:
     return "".join(f"{name}\n" for name in names if name in variables or name.startswith(_SERVER_VARIABLES))
 
 
-def _without_values(text: str, variables: frozenset[str]) -> str:
-    """`text` with lines like `NAME=value` cut to the name; of a very long one only the last lines."""
+def _without_values(text: str, variables: Mapping[str, object]) -> str:
+    """`text` with each `NAME=value` cut to the name; of a very long one only the last lines."""
+    for name, value in variables.items():
+        if isinstance(value, str) and "\n" in value:
+            text = text.replace(f"{name}={value}", name)
     if len(text) > MAX_SUMMARY_CHARACTERS:
         # What is left of a line that is cut could be a value.
         text = text[-MAX_SUMMARY_CHARACTERS:].partition("\n")[2]

@@ -4,8 +4,8 @@ Stormkit stores a deployment first and queues its build second, and the call is 
 hide a running build, and a 5xx may leave a deployment that never builds. Before a second trigger this module
 therefore always looks for what the first one left, and once more later, for a request that arrived late.
 
-Nothing in a deployment says which request it came from. What counts as ours is what appeared since our first trigger,
-of the same branch and no auto-deployment, and of that no more than our unacknowledged triggers explain.
+Nothing in a deployment says which request it came from. What counts as ours is what appeared since our first
+unacknowledged trigger, of the same branch and no auto-deployment, and of that no more than these triggers explain.
 """
 
 import contextlib
@@ -49,7 +49,10 @@ CANCEL_PAUSE_S = 0.25
 
 
 class Trigger:
-    """One build of `branch`. `known` are ids of deployments that were there before; `log` adds a line to the log."""
+    """Starts builds of `branch`: one for each run(), all from one step.
+
+    `known` are ids of deployments that were there before; `log` adds a line to the log.
+    """
 
     def __init__(
         self,
@@ -69,7 +72,6 @@ class Trigger:
         # Triggers that were given up on before they had an answer.
         self._pending: dict[Pending[str], SendGate] = {}
         self._log = log
-        self._has_logged_retry = False
 
     @classmethod
     def sent_before(cls, seconds: float, *, client: StormkitClient, branch: str, clock: Clock) -> "Trigger":
@@ -85,14 +87,18 @@ class Trigger:
         return self._unacknowledged > 0
 
     def run(self, *, patience: float = PATIENCE_S) -> str:
-        """The id of the one deployment. Raises StormkitError when there is none after `patience` seconds."""
+        """Start one build and return its deployment's id. Raises StormkitError without one after `patience` seconds."""
         give_up = Deadline.after(self._clock, patience)
         retries = Retries(give_up)
+        has_logged = False
         while True:
             try:
                 ours = self._send(give_up)
             except StormkitError as error:
-                self._log_retry(error)
+                if error.retryable and not has_logged:
+                    # The log would be silent for up to a minute.
+                    has_logged = True
+                    self._log(f"Still trying. {error.text}")
                 adopted = self._reconcile(error, give_up) if self.unacknowledged else None
                 if adopted is not None:
                     return adopted
@@ -105,12 +111,6 @@ class Trigger:
             else:
                 self.stop_orphans()
                 return ours
-
-    def _log_retry(self, error: StormkitError) -> None:
-        """Log once that the first try failed: the log would be silent for up to a minute."""
-        if error.retryable and not self._has_logged_retry:
-            self._has_logged_retry = True
-            self._log(f"Still trying. {error.text}")
 
     def stop_orphans(self) -> None:
         """Stop what unacknowledged triggers have started besides the deployment that run() returned.
@@ -177,7 +177,8 @@ class Trigger:
 
     def _send(self, give_up: Deadline) -> str:
         self._last_sent = self._clock.monotonic()
-        self._first_sent = self._first_sent or self._last_sent
+        if not self.unacknowledged:
+            self._first_sent = self._last_sent
         limit = max(1.0, min(EXCHANGE_TIMEOUT_S, give_up.remaining))
         gate = SendGate()
         pending = self._client.start_deploy(self._branch, gate=gate, limit=limit)
@@ -301,7 +302,7 @@ class Trigger:
         return self._attribute([deployment for deployment in candidates if deployment.running or not running])
 
     def _candidates(self, page: Page, *, tolerant: bool = True) -> list[Deployment]:
-        """What can be ours: this branch's deployments that appeared since the first trigger, oldest first."""
+        """What can be ours: this branch's deployments since the first unacknowledged trigger, oldest first."""
         moment, now = self._clock.monotonic(), page.server_date or self._clock.now()
         since = now - timedelta(seconds=moment - self._first_sent + CLOCK_TOLERANCE_S)
         until = now - timedelta(seconds=moment - self._last_sent - MAX_DELAY_S)

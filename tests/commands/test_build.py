@@ -286,6 +286,18 @@ class TestTimeout:
         assert result.status is Outcome.TIMED_OUT
         assert scene.clock.passed <= 60 + building.TIMEOUT_STOP_BUDGET_S
 
+    def test_a_build_that_was_never_read_and_is_gone_when_it_is_stopped_no_longer_runs(self, scene):
+        def delete() -> None:
+            scene.stormkit.clear_faults()
+            scene.context().client.delete("8241")
+
+        scene.stormkit.next_build(seconds=600)
+        scene.stormkit.fault("read", "500", times=1000)
+        scene.stormkit.before_answer("stop", delete)
+        result = scene.deploy(timeout="60s", on_timeout="stop")
+        assert result.reason.endswith("; it was stopped.")
+        assert not result.may_still_run
+
     def test_of_a_build_that_had_just_ended(self, scene):
         scene.stormkit.next_build(seconds=59)
         scene.stormkit.fault("poll", "500", times=1000)
@@ -319,6 +331,25 @@ class TestRetries:
         scene.stormkit.before_answer("poll", lambda: scene.stop("8241"), after=1)
         assert scene.deploy(retries="2").status is Outcome.STOPPED
         assert scene.stormkit.builds == 1
+
+    def test_a_retry_is_no_orphan_of_the_first_trigger(self, scene):
+        scene.stormkit.fault("trigger", "never-arrived")
+        scene.stormkit.next_build(seconds=5, outcome="failed")
+        scene.stormkit.next_build(seconds=600)
+        result = scene.deploy(retries="1", timeout="80s")
+        assert (result.status, result.deployment_id) == (Outcome.TIMED_OUT, "8242")
+        assert scene.stormkit.deployment("8242").status == "running"
+
+    def test_a_cancel_stops_the_retry_and_what_an_earlier_trigger_started_late(self, scene):
+        scene.stormkit.fault("trigger", "502-json-late", seconds=45)
+        scene.stormkit.next_build(seconds=5, outcome="failed")
+        for _ in range(2):
+            scene.stormkit.next_build(seconds=600)
+        scene.clock.cancel_after = 60
+        result = scene.deploy(retries="1")
+        assert result.status is Outcome.CANCELLED
+        assert len(scene.stormkit.deployments) == 3
+        assert [deployment.id for deployment in scene.stormkit.deployments if deployment.status == "running"] == []
 
 
 class TestStream:

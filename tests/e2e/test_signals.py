@@ -272,6 +272,24 @@ def test_a_kill_is_finished_by_the_post_step_twice_over(stormkit, github, step, 
     told_on_github(github)
 
 
+def test_a_post_step_that_is_cancelled_while_it_reports_says_that_the_stop_was_confirmed(stormkit, github, step):
+    stormkit.next_build(seconds=60)
+    runner = step()
+    running = runner.start()
+    on_its_way(running)
+    running.send_signal(signal.SIGKILL)
+    killed = running.wait(10)
+    github.fault(".*", "never-arrived", times=100, seconds=30)
+    post = runner.start_post(killed.state)
+    until(lambda: stormkit.deployment("8241").status != "running")
+    assert any("deployment 8241 was stopped" in line for line in post.lines())
+    post.send_signal(signal.SIGTERM)
+    finished = post.wait(10)
+    assert finished.exit_code == 130
+    assert "Cancelled before the comment and the GitHub Deployment were up to date." in finished.log
+    assert "confirmed stopped" not in finished.log
+
+
 def test_after_a_normal_end_the_post_step_does_nothing(stormkit, github, step):
     runner = step()
     assert runner.run().exit_code == 0

@@ -127,6 +127,28 @@ def test_a_cancel_in_flight_leaves_no_build_behind(first: list[Delivery], cancel
     assert_others_are_untouched(server)
 
 
+@settings(max_examples=300)
+@given(first=st.lists(deliveries(), max_size=3), again=st.lists(deliveries(), max_size=2), took=seconds)
+def test_a_build_that_is_tried_again_is_not_taken_for_an_orphan(
+    first: list[Delivery], again: list[Delivery], took: float
+) -> None:
+    clock = FakeClock()
+    server = ModelServer(clock=clock, deliveries=list(first))
+    trigger = Trigger(client=server, branch=BRANCH, clock=clock)  # type: ignore[arg-type]
+    try:
+        failed = trigger.run()
+        clock.advance(took)
+        server.stop(failed, patience=0.0)
+        server.deliveries[:] = again
+        retried = trigger.run()
+    except StormkitError:
+        return
+    assert retried != failed
+    wait_for_the_build(trigger, clock)
+    assert retried in server.building()
+    assert_others_are_untouched(server)
+
+
 @pytest.mark.parametrize("answer", [answer for answer in Answer if answer in TURNED_AWAY])
 def test_a_trigger_that_was_turned_away_is_acknowledged(answer: Answer) -> None:
     clock = FakeClock()

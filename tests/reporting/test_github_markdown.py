@@ -44,10 +44,18 @@ def test_an_address_in_a_name_becomes_no_link(foreign, make):
         f"octocat@{SHA}",
         f"octocat/hello-world@{SHA[:7]}",
         "0123456789",
+        "defaced",
+        "succeeded1",
     ],
 )
 def test_a_sha_in_text_becomes_no_link_whatever_stands_around_it(foreign):
     assert github.render(text(foreign)).references == []
+
+
+@pytest.mark.parametrize("word", ["succeeded", "The build succeeded, but", "unaccededs", "écceeded"])
+def test_a_word_with_letters_that_are_hex_digits_stays_as_it_is(word):
+    assert text(word) == word
+    assert github.render(text(word)).references == []
 
 
 @pytest.mark.parametrize(

@@ -378,6 +378,12 @@ def test_a_failure_summary_shows_no_value_either():
     assert parsed(snapshot=snapshot, failureSummary="a\nSMTP_PASS=hunter2\nB=c").failure_summary == "a\nSMTP_PASS\nB=c"
 
 
+def test_a_failure_summary_shows_no_line_of_a_value_of_several_lines():
+    snapshot = {"build": {"vars": {"PEM": "-----BEGIN KEY-----\nMIIEvQ==\n-----END KEY-----"}}}
+    summary = "a\nPEM=-----BEGIN KEY-----\nMIIEvQ==\n-----END KEY-----\nexit status 1"
+    assert parsed(snapshot=snapshot, failureSummary=summary).failure_summary == "a\nPEM\nexit status 1"
+
+
 @pytest.mark.parametrize("line", ["\n", "=\n", "A=\n", "SK_A=1\n"])
 @pytest.mark.parametrize("place", ["step", "summary"])
 def test_a_list_of_variables_without_end_takes_less_memory_than_its_text(line, place):

@@ -9,6 +9,7 @@ from tools.bench import cleanup, comment_race, environments, image, memory, poll
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "performance.md"
 MODULES = (start, polling, environments, cleanup, memory, comment_race, image)
+NAMES = ", ".join(f"`{module.__name__.rpartition('.')[2]}`" for module in MODULES)
 
 PAGE = f"""# Performance
 
@@ -16,9 +17,9 @@ PAGE = f"""# Performance
 
 ## How this was measured
 
-`make bench` writes this page in one run. This one was on a machine with {os.cpu_count()} cores and Python
-{sys.version_info.major}.{sys.version_info.minor}, against the local Stormkit and GitHub of `sandbox/` over HTTP. Times
-that depend on the machine are ratios of two that were measured side by side. Each part names its own command.
+`make bench` writes this page; `python -m tools.bench.NAME` measures one part: {NAMES}.
+This run used {os.cpu_count()} cores, Python {sys.version_info.major}.{sys.version_info.minor}, and the local
+Stormkit and GitHub of `sandbox/` over HTTP. Times that depend on the machine are ratios of two measured side by side.
 
 {{details}}"""
 

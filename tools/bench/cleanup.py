@@ -90,11 +90,10 @@ def section() -> Section:
     return Section(
         title="`cleanup` of many deployments",
         answer=f"`cleanup` of {DEPLOYMENT_COUNTS[-1]:,} deployments takes {step.seconds / one_by_one.seconds:.2f} of"
-        " the time of a loop that deletes one after the other.",
+        " the time of a loop that deletes one at a time.",
         details=[
-            "The whole step, compared with a loop that lists the branch's deployments and deletes one after the other."
-            " The step also reads each before it deletes it, in case it was published meanwhile, and the list again at"
-            f" the end. Each answer takes {1000 * LATENCY_S:.0f} ms. Command: `python -m tools.bench.cleanup`.",
+            "The whole step. Unlike the loop, it reads each deployment before deleting it, in case it was published"
+            f" meanwhile, and the list again at the end. Each answer takes {1000 * LATENCY_S:.0f} ms.",
             "",
             "| deployments | time / loop's | requests | loop's requests |",
             "|---:|---:|---:|---:|",

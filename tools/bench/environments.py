@@ -71,8 +71,8 @@ def section() -> Section:
         " long as the slowest of their builds.",
         details=[
             "From the step's start to its exit, with the comment and a GitHub Deployment for each environment. Builds"
-            f" take {SHORTEST_BUILD_S:.0f} to {LONGEST_BUILD_S:.0f} s, and no earlier one is known. Each answer takes"
-            f" {1000 * LATENCY_S:.0f} ms. Command: `python -m tools.bench.environments`.",
+            f" take {SHORTEST_BUILD_S:.0f} to {LONGEST_BUILD_S:.0f} s, no earlier build is known, and each answer takes"
+            f" {1000 * LATENCY_S:.0f} ms.",
             "",
             "| environments | time / slowest build's | requests to Stormkit for each | to GitHub for each |",
             "|---:|---:|---:|---:|",

@@ -55,11 +55,14 @@ def section() -> Section:
     megabytes = f"{added() / 1e6:.1f} MB"
     name = base().split("@")[0]
     return Section(
-        title="What pulling the image costs",
+        title="The size of the image",
         answer=f"The image adds {megabytes} to `{name}`, compressed.",
         details=[
-            f"The layers that it adds to `{name}`, compressed as a registry sends them. Commands: `make image`, then"
-            " `python -m tools.bench.image`.",
+            "As a registry sends them. Run `make image` first.",
+            "",
+            "| layers | compressed |",
+            "|---|---:|",
+            f"| added to `{name}` | {megabytes} |",
         ],
     )
 

@@ -104,8 +104,8 @@ def section(count: int = PAIRS) -> Section:
     """Measure, and describe the results."""
     measured = pairs(count)
     rows = {
-        "the smallest script that triggers with `requests`": [smallest for smallest, _ in measured],
-        "this action, which reads and checks inputs and event first": [action for _, action in measured],
+        "the smallest script": [smallest for smallest, _ in measured],
+        "this action, which first reads and checks inputs and event": [action for _, action in measured],
     }
     medians = {
         name: (statistics.median(run.elapsed for run in runs), statistics.median(run.processor for run in runs))
@@ -113,13 +113,12 @@ def section(count: int = PAIRS) -> Section:
     }
     smallest, action = medians.values()
     return Section(
-        title="From the process's start to the trigger",
-        answer=f"Starting up and triggering takes {action[1] / smallest[1]:.2f} times the processor time of the"
-        " smallest script that triggers with `requests`.",
+        title="From the start of the process to the trigger",
+        answer=f"Starting and triggering takes {action[1] / smallest[1]:.2f} times the processor time of the smallest"
+        " script that triggers with `requests`.",
         details=[
-            f"Medians of {count} pairs of runs on Python {sys.version_info.major}.{sys.version_info.minor}, until the"
-            f" trigger arrives at a local server. The aim is at most {MAX_PROCESSOR_RATIO} times the script's"
-            " processor time. Command: `python -m tools.bench.start`.",
+            f"Medians of {count} pairs of runs, until the trigger arrives at a local server. The limit is"
+            f" {MAX_PROCESSOR_RATIO} times the script's processor time.",
             "",
             "| | time | processor time |",
             "|---|---:|---:|",

@@ -14,7 +14,7 @@ from sandbox.page.markdown import to_html
 REFERENCES = {
     "mention": re.compile(r"@\w", re.ASCII),
     "issue": re.compile(r"#\d|GH-\d", re.IGNORECASE),
-    "commit": re.compile(r"[0-9a-f]{7}", re.IGNORECASE),
+    "commit": re.compile(r"(?=[a-f]*\d)[0-9a-f]{7}|\b[a-f]{7,}\b", re.IGNORECASE),
     "link": re.compile(r"://|www\.|[a-z0-9]\.[a-z]{2,}/", re.IGNORECASE | re.ASCII),
     "emoji": re.compile(r":(?:[\w+-]*[a-z][\w+-]*|[+-]1|100|1234):", re.IGNORECASE | re.ASCII),
     "formula": re.compile(r"\$.|.\$"),

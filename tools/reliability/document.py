@@ -48,30 +48,30 @@ FAULTS: Mapping[FaultKind, tuple[str, str]] = {
 BEGINNING = """\
 # Reliability
 
-What becomes of a deployment when Stormkit, the network or the job fails.
+What happens to a deployment when Stormkit, the network or the job fails.
 
 | What fails | What the action does |
 | --- | --- |
-| the trigger's answer is lost | looks up to 12 seconds for the deployment that the trigger started, \
-and adopts it; triggers again only when there is none |
+| the trigger's answer is lost | looks for its deployment for up to 12 seconds and adopts it; triggers again only if \
+there is none |
 | Stormkit says that the trigger failed | stops the deployment that was stored but never queued, and triggers again |
-| a trigger starts a build late, after another one was accepted | stops the second build as soon as it finds it, \
-at the latest when the first one has ended |
-| calls before and at the trigger | repeats them for about a minute, less with a shorter `timeout`; then \
-the step fails |
-| calls while a build runs | repeats them until `timeout`; only a refusal (401, 402, 403) or a \
-deleted deployment ends the wait |
-| the answer to a publish, a stop, a deletion or a restart | reads the deployment back, and reports what it says |
-| the job is cancelled | stops the build, with 2 seconds for Stormkit and 2.5 for GitHub; the post step does \
+| a trigger starts a build late, after another one was accepted | stops the second build, at the latest when the first \
+one has ended |
+| calls before and at the trigger | repeats them for about a minute, or less with a shorter `timeout`; then the step \
+fails |
+| calls while a build runs | repeats them until `timeout`; only a refusal (401, 402, 403) or a deleted deployment ends \
+the wait |
+| the answer to a publish, stop, deletion or restart | reads the deployment back and reports what it says |
+| the job is cancelled | takes up to 2 seconds to stop the build and 2.5 to report to GitHub; the post step does \
 [the rest](how-it-works.md#cancelled-and-killed) |
 
 None of these happened in {runs} runs:
 
-- two builds for one step (`retries` allows more), or a build left running without the `reason` saying so
-- a wrong result: `success` without a successful build, `stopped` without a stop, `published: true` without being live,
-  or `deleted` higher than the number of deployments
-- an output not set, a failure without a reason, an undocumented exit code, a traceback, or the key in the log, the
-  outputs or the saved state
+- more builds for a step than `retries` allows, or a build left running without the `reason` saying so
+- `success` without a successful build, `stopped` without a stop, `published: true` without being live, or too high
+  a number in `deleted`
+- an unset output, a failure without a reason, an undocumented exit code, a traceback, or the key in a log, output or
+  saved state
 - a running or failed deployment published, a published one deleted, a successful one restarted, or another branch's
   deployment changed
 
@@ -79,9 +79,8 @@ None of these happened in {runs} runs:
 
 A deployment doesn't say which request started it. So:
 
-- If an answer is lost while another workflow triggers the same branch in the same environment, the action may adopt
-  that workflow's deployment, or stop one of two that were created within a second of each other. After a 500, it may
-  stop the other one before its build begins. Give workflows that deploy the same branch one `concurrency` group.
+- If an answer is lost while another workflow triggers the same branch in the same environment, the action may adopt or
+  stop that workflow's deployment. Give workflows that deploy the same branch one `concurrency` group.
 - If there are more new deployments than lost triggers, nothing is stopped; the log names the candidates.
 - If a proxy repeats a trigger and passes on only one of the answers, the second build isn't noticed.
 - If the server's database clock is more than a second behind its web server's, a lost trigger's deployment isn't
@@ -90,9 +89,9 @@ A deployment doesn't say which request started it. So:
 ## How this is measured
 
 `make reliability` writes this page. It runs the whole program over HTTP against the sandbox's Stormkit, with every
-fault in every call: **once**, in the first such call, and **always**. A step ends the same on all three generations of
-servers, unless a heading says otherwise; the figures are those of the newest. A build takes 20 s, and `timeout` is 5
-minutes. The clock is simulated. Processes, signals and kills are tested in `tests/e2e`.
+fault in every call: **once**, in the first such call, and **always**. Unless a heading says otherwise, a step ends the
+same on all three generations of servers; the figures are those of the newest. A build takes 20 s of a simulated clock,
+and `timeout` is 5 minutes. Signals and kills are tested in `tests/e2e`.
 
 <details>
 <summary>The faults</summary>
