@@ -1,1 +1,1 @@
-"""A local Stormkit, a local GitHub and a runner, to try and to test the action without an account."""
+"""A local Stormkit, a local GitHub and a local runner: try and test the action without an account."""

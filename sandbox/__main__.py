@@ -1,4 +1,4 @@
-"""`python -m sandbox`: a local Stormkit, a local GitHub and a page until Ctrl+C, to try the action on."""
+"""`python -m sandbox`: serves a local Stormkit, a local GitHub and a page to try the action on, until Ctrl+C."""
 
 import argparse
 import signal
@@ -13,7 +13,7 @@ from sandbox.stormkit.server import Generation, Stormkit
 _GUIDE = """\
 Open {page} to try the action on a pull request.
 
-A local Stormkit ({generation} servers' behavior) at {stormkit}
+A local Stormkit that behaves like {generation} servers, at {stormkit}
     api-key SK_sandbox (of environment 305), or SK_user (of a user: needs env-id)
 A local GitHub at {github}
     github-token ghs_sandbox, repository {repository}, pull request {pull_request} of branch {branch}
@@ -21,11 +21,11 @@ A local GitHub at {github}
 In another terminal:
     STORMKIT_API_KEY=SK_sandbox .venv/bin/python entrypoint.py --api-url {stormkit} --branch {branch}
 
-Ctrl+C ends it."""
+Press Ctrl+C to stop."""
 
 
 def main() -> None:
-    """Serve until interrupted."""
+    """Serve until Ctrl+C."""
     parser = argparse.ArgumentParser(prog=".venv/bin/python -m sandbox", description=__doc__)
     parser.add_argument("--stormkit-port", type=int, default=4310, help="Port of Stormkit. Default: 4310.")
     parser.add_argument("--github-port", type=int, default=4311, help="Port of GitHub. Default: 4311.")
@@ -53,7 +53,7 @@ def main() -> None:
             ),
             flush=True,
         )
-        # A shell's background job ignores SIGINT.
+        # Shells start background jobs with SIGINT ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             threading.Event().wait()

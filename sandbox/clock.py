@@ -1,4 +1,4 @@
-"""A clock that nobody waits for: time passes by being slept through."""
+"""A fake clock for tests: sleeping moves its time forward and returns at once."""
 
 import math
 import threading
@@ -11,17 +11,17 @@ from stormkit_action.errors import Cancelled
 
 T = TypeVar("T")
 
-# Not zero, so that a moment taken for "never" shows.
-BEGIN = 1000.0
+# Not zero, so that code that confuses 0.0 with "never" fails.
+START_S = 1000.0
 TODAY = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 
 
 class FakeClock:
-    """A `stormkit_action.clock.Clock` whose `sleep` moves both clocks on and returns at once.
+    """A `stormkit_action.clock.Clock` whose `sleep` advances the monotonic and the wall clock and returns at once.
 
-    `slept` holds every sleep in seconds, in order. `passed` is how much time has gone by. With `cancel_after` the job
-    is cancelled that many seconds after the beginning (`cancel()` does it now): whoever sleeps or calls then gets
-    Cancelled at that very moment. `advance` lets time pass without waiting, for a server that takes its time.
+    `slept` lists the sleeps in seconds, in order. `passed` is the number of seconds since the clock was created. The
+    job is cancelled when `passed` reaches `cancel_after`, or by `cancel()`: a sleep or call that is under way then
+    raises Cancelled. `advance` adds time without a sleep, such as the time a server takes to answer.
     """
 
     def __init__(self, *, today: datetime = TODAY, cancel_after: float = math.inf) -> None:
@@ -46,7 +46,7 @@ class FakeClock:
             self._time.passed += seconds
 
     def monotonic(self) -> float:
-        return BEGIN + self.passed
+        return START_S + self.passed
 
     def now(self) -> datetime:
         return self.today + timedelta(seconds=self.passed)
@@ -66,17 +66,18 @@ class FakeClock:
             raise Cancelled
 
     def start(self, function: Callable[[], T]) -> "FakePending[T]":
-        """Run `function` here and now. Where it advances the clock too far, whoever waits has given up on it."""
+        """Run `function` at once. If it advances the clock beyond a waiter's timeout, the waiter gets TimeoutError."""
         self.check()
         return FakePending(function, self)
 
     def uncancelled(self) -> "FakeClock":
-        """The same time, without the cancel."""
+        """A clock that shares this one's time but is never cancelled."""
         other = FakeClock(today=self.today)
         other._time, other.slept = self._time, self.slept
         return other
 
-    def _give_up(self, end: float) -> None:
+    def _end_wait(self, end: float) -> None:
+        """Raise what a wait until `end` would have raised, with the clock set back to when it raised."""
         with self._time.lock:
             passed = self._time.passed
             if passed < min(end, self.cancel_after):
@@ -90,7 +91,7 @@ class FakeClock:
 
 
 class FakePending(Pending[T]):
-    """A call that runs when it is started. Its waiter decides whether it was in time, and `done` follows the clock."""
+    """A call that has run already. `wait` and `done` behave as if it had taken the time that it added to the clock."""
 
     def __init__(self, function: Callable[[], T], clock: FakeClock) -> None:
         self._clock = clock
@@ -103,7 +104,7 @@ class FakePending(Pending[T]):
         self._finished_at = clock.passed
 
     def wait(self, timeout: float) -> T:
-        self._clock._give_up(self._began + timeout)
+        self._clock._end_wait(self._began + timeout)
         return self.result()
 
     @property
@@ -112,7 +113,7 @@ class FakePending(Pending[T]):
 
 
 class _Time:
-    """What a clock and its uncancelled one share."""
+    """The time that a clock shares with its `uncancelled()` copy."""
 
     def __init__(self) -> None:
         self.passed = 0.0

@@ -1,4 +1,4 @@
-"""`make demo`: the action on a sample pull request, once with a build that succeeds and once with one that fails."""
+"""`make demo`: runs the action on a sample pull request, with a build that succeeds and one that fails."""
 
 import os
 import sys
@@ -11,15 +11,15 @@ from typing import Any
 from sandbox import events
 from sandbox.events import BASE_BRANCH, HEAD_BRANCH, PULL_REQUEST, REPOSITORY
 from sandbox.github.server import GitHub
-from sandbox.runner.log import readable
+from sandbox.runner.log import parse_shown_line
 from sandbox.runner.runner import Runner
-from sandbox.runner.step import Finished
+from sandbox.runner.step import StepResult
 from sandbox.stormkit.builds import Outcome
 from sandbox.stormkit.server import ENV_KEY, Stormkit
 from stormkit_action.reporting.console import shows_colours
 from stormkit_action.text import strip_controls
 
-_WIDTH = 80
+_COLUMNS = 80
 _INTRODUCTION = f"""\
 Pull request {PULL_REQUEST} of {REPOSITORY} is about to get its preview, twice:
 
@@ -43,9 +43,9 @@ What to do next
                  push, cancel, re-run, publish, roll back, close
   README.md      "Your first preview link": four steps for your repository
 """
-_UNEXPECTED = "This is not how the demo should end: the step's exit code is {}, not {}.\n"
+_UNEXPECTED = "The demo failed: the step exited with code {} instead of {}. Please report this.\n"
 
-# An action of the pull request, what happens, how the build ends and after how many seconds, the step's exit code.
+# The event's action, the title, the build's outcome and duration in seconds, and the step's expected exit code.
 _RUNS = (
     ("opened", "1. The pull request is opened", Outcome.SUCCESS, 7.0, 0),
     ("synchronize", "2. A commit is pushed", Outcome.FAILED, 5.0, 1),
@@ -53,18 +53,19 @@ _RUNS = (
 
 
 def main() -> int:
-    """Run both. 0 when they ended as they should."""
-    _say(_INTRODUCTION)
+    """Run the step for each of _RUNS. Returns 1 if one exits with another code than expected, otherwise 0."""
+    _print(_INTRODUCTION)
     with Stormkit() as stormkit, GitHub() as github, tempfile.TemporaryDirectory() as directory:
         for age, duration in enumerate((7, 8, 7, 6), start=1):
             created_at = stormkit.now() - 86_400 * age
             stormkit.add_deployment(branch=BASE_BRANCH, status="success", duration=duration, created_at=created_at)
         for action, title, outcome, seconds, expected in _RUNS:
-            _title(title)
+            _print_title(title)
             stormkit.next_build(seconds=seconds, outcome=outcome)
             payload = _payload(action)
-            for push in (stormkit.push, github.state.add_branch):
-                push(HEAD_BRANCH, payload["pull_request"]["head"]["sha"])
+            head_sha = payload["pull_request"]["head"]["sha"]
+            stormkit.push(HEAD_BRANCH, head_sha)
+            github.state.add_branch(HEAD_BRANCH, head_sha)
             runner = Runner(
                 event=payload,
                 event_name=f"pull_request_{action}",
@@ -73,34 +74,34 @@ def main() -> int:
                 github_url=github.url,
                 secrets=[ENV_KEY],
             )
-            finished = _follow(runner)
-            _show(finished, github)
-            if finished.exit_code != expected:
-                _say(_UNEXPECTED.format(finished.exit_code, expected))
+            result = _run(runner)
+            _print_result(result, github)
+            if result.exit_code != expected:
+                _print(_UNEXPECTED.format(result.exit_code, expected))
                 return 1
-    _title("Done")
-    _say(_END)
+    _print_title("Done")
+    _print(_END)
     return 0
 
 
 def _payload(action: str) -> dict[str, Any]:
-    """The pull request is opened with the commit that the later push replaces."""
+    """The event's payload; `opened` has the commit that `synchronize` names as the one before its push."""
     payload = events.load(f"pull_request_{action}")
     if action == "opened":
         payload["pull_request"]["head"]["sha"] = events.load("pull_request_synchronize")["before"]
     return payload
 
 
-def _follow(runner: Runner) -> Finished:
-    """Run the step, and show its log as it grows."""
+def _run(runner: Runner) -> StepResult:
+    """Run the step, and print its log while it grows."""
     step = runner.start()
-    log, seen = _Log(), 0
+    log, printed = _Log(), 0
     try:
         for _ in step.lines():
             lines = step.shown
-            for line in lines[seen:]:
-                log.show(line)
-            seen = len(lines)
+            for line in lines[printed:]:
+                log.print(line)
+            printed = len(lines)
     except KeyboardInterrupt:
         step.cancel()
         raise
@@ -108,63 +109,63 @@ def _follow(runner: Runner) -> Finished:
 
 
 class _Log:
-    """The step's log as GitHub shows it, with what folds there indented."""
+    """The step's log as GitHub shows it, with the lines of a group indented."""
 
     def __init__(self) -> None:
         self._indent = ""
 
-    def show(self, line: str) -> None:
-        kind, text = readable(line)
+    def print(self, line: str) -> None:
+        kind, text = parse_shown_line(line)
         if kind in ("group", "endgroup"):
             self._indent = ""
         if kind not in ("endgroup", "stop-commands"):
-            for each in text.splitlines() or [""]:
-                _say(_wrapped(f"{self._indent}{strip_controls(each)}"))
+            for part in text.splitlines() or [""]:
+                _print(_wrapped(f"{self._indent}{strip_controls(part)}"))
         if kind == "group":
             self._indent = "  "
 
 
-def _show(finished: Finished, github: GitHub) -> None:
-    verdict = "passed" if finished.exit_code == 0 else "failed"
-    _say(f"\nThe step {verdict}, with exit code {finished.exit_code}.\n")
+def _print_result(result: StepResult, github: GitHub) -> None:
+    verdict = "passed" if result.exit_code == 0 else "failed"
+    _print(f"\nThe step {verdict}, with exit code {result.exit_code}.\n")
     for comment in github.state.comments():
-        _title(f"The comment on the pull request, version {len(comment.history)}", rule="·")
-        _say(f"{as_text(comment.body)}\n")
-    _title("The step's outputs, without the empty ones", rule="·")
-    for name, value in finished.outputs.items():
-        # A document for programs, which says the same.
+        _print_title(f"The comment on the pull request, version {len(comment.history)}", rule="·")
+        _print(f"{as_text(comment.body)}\n")
+    _print_title("The step's outputs, without the empty ones", rule="·")
+    for name, value in result.outputs.items():
+        # The output `result` repeats the others as one JSON document.
         if value and name != "result":
-            _say(_wrapped(f"{name}: {value}"))
-    _say("")
+            _print(_wrapped(f"{name}: {value}"))
+    _print("")
 
 
 class _Text(HTMLParser):
-    """Text of a paragraph of markdown whose tags are HTML, with the address behind each link to a local server.
+    """The text of a paragraph that mixes markdown and HTML, with the URL behind each link to a local server.
 
-    The other links lead into the repository that doesn't exist.
+    The URLs of other links are left out, because the repository is made up.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.text = ""
-        self._address = ""
+        self._url = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "br":
             self.text += "\n"
         if tag == "a":
-            self._address = dict(attrs).get("href") or ""
+            self._url = dict(attrs).get("href") or ""
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "a":
-            self.text += f" <{self._address}>" if self._address.startswith("http://127.0.0.1:") else ""
+            self.text += f" <{self._url}>" if self._url.startswith("http://127.0.0.1:") else ""
 
     def handle_data(self, data: str) -> None:
         self.text += data.replace("\xa0", " ")
 
 
 def as_text(comment: str) -> str:
-    """A comment as a person reads it: what is written into its HTML and between its fences, at most 80 columns wide."""
+    """The readable text of a comment: the text of its HTML and of its fenced blocks, at most 80 columns wide."""
     lines, is_fenced = [], False
     for line in comment.splitlines():
         if line.startswith("```"):
@@ -175,27 +176,27 @@ def as_text(comment: str) -> str:
             paragraph = _Text()
             paragraph.feed(line)
             paragraph.close()
-            lines += [_wrapped(each) for each in paragraph.text.splitlines() if each.strip()]
+            lines += [_wrapped(text) for text in paragraph.text.splitlines() if text.strip()]
     return "\n".join(lines)
 
 
 def _wrapped(line: str) -> str:
-    """`line` in lines of at most 80 columns, except for a longer word such as an address."""
+    """`line` wrapped at 80 columns; a longer word, such as a URL, is not broken."""
     return textwrap.fill(
         line,
-        _WIDTH,
+        _COLUMNS,
         subsequent_indent="    ",
         break_long_words=False,
         break_on_hyphens=False,
     )
 
 
-def _title(text: str, *, rule: str = "─") -> None:
-    title = f"{rule * 2} {text} {rule * (_WIDTH - len(text) - 4)}"
-    _say(f"\033[1m{title}\033[0m" if shows_colours(sys.stdout, os.environ) else title)
+def _print_title(text: str, *, rule: str = "─") -> None:
+    title = f"{rule * 2} {text} {rule * (_COLUMNS - len(text) - 4)}"
+    _print(f"\033[1m{title}\033[0m" if shows_colours(sys.stdout, os.environ) else title)
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(text, flush=True)
 
 

@@ -1,6 +1,6 @@
-"""Realistic webhook payloads (`events/*.json`) and the GITHUB_* variables that GitHub sets beside them.
+"""Realistic webhook payloads (`events/*.json`), and the GITHUB_* variables that GitHub sets for each event.
 
-All payloads are about one repository, one pull request and one head commit, so a test may mix them.
+All payloads belong to one repository, one pull request and one head commit, so a test can combine them.
 """
 
 import json
@@ -19,7 +19,7 @@ BASE_BRANCH = "main"
 BASE_SHA = "c3d0be41ecbe669545ee3e94d31ed9a4bc91ee3c"
 MERGE_SHA = "e5bd3914e2e596debea16f433f57875b5b90bcd6"
 
-# Longer names first: `pull_request_target_fork` is not a `pull_request`.
+# Longer names first, so that `pull_request_target_fork` is not taken for a `pull_request`.
 _EVENTS = (
     "pull_request_review_comment",
     "pull_request_review",
@@ -41,12 +41,12 @@ _WORKFLOW = ".github/workflows/preview.yml"
 
 
 def names() -> list[str]:
-    """Names of all payloads, as `load` takes them."""
+    """The names of all payloads, for `load`."""
     return sorted(path.stem for path in DIRECTORY.glob("*.json"))
 
 
 def load(name: str) -> dict[str, Any]:
-    """Payload of that name, a fresh copy each time."""
+    """A fresh copy of the payload with that name."""
     path = DIRECTORY / f"{name}.json"
     if not path.is_file():
         raise KeyError(f"there is no event {name!r}; there are {', '.join(names())}")
@@ -55,15 +55,15 @@ def load(name: str) -> dict[str, Any]:
 
 
 def event_name(name: str) -> str:
-    """GITHUB_EVENT_NAME of a payload: `push_tag` is a `push`. A name that is no payload's stays as it is."""
+    """The GITHUB_EVENT_NAME of a payload: `push_tag` is a `push`. Other names are returned unchanged."""
     return next((event for event in _EVENTS if name == event or name.startswith(f"{event}_")), name)
 
 
 def environment_for(name: str, payload: Mapping[str, Any]) -> dict[str, str]:
-    """GITHUB_* variables that describe a run of `name` (a payload's or an event's name) with this payload.
+    """The GITHUB_* variables of a run with this payload; `name` is the name of a payload or of an event.
 
-    What depends on the machine (URLs, paths, file commands) is the runner's to add. Fields that are missing
-    from the payload fall back to those of the payloads here, so broken payloads can be run too.
+    The runner adds those that depend on the machine: URLs, paths and file commands. A field that is missing from the
+    payload falls back to the value that the payloads here have, so that incomplete payloads can be run too.
     """
     event = event_name(name)
     ref, sha = _ref_and_sha(event, payload)
@@ -100,7 +100,7 @@ def environment_for(name: str, payload: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _ref_and_sha(event: str, payload: Mapping[str, Any]) -> tuple[str, str]:
-    """GITHUB_REF and GITHUB_SHA, by GitHub's table in "Events that trigger workflows"."""
+    """GITHUB_REF and GITHUB_SHA, as listed in GitHub's documentation, "Events that trigger workflows"."""
     default = _text(payload, "repository", "default_branch") or BASE_BRANCH
     on_default_branch = (f"refs/heads/{default}", BASE_SHA)
     match event:
@@ -120,14 +120,14 @@ def _ref_and_sha(event: str, payload: Mapping[str, Any]) -> tuple[str, str]:
             return f"refs/tags/{_text(payload, 'release', 'tag_name')}", HEAD_SHA
         case "deployment" | "deployment_status":
             ref, sha = _text(payload, "deployment", "ref"), _text(payload, "deployment", "sha")
-            # A deployment that was asked for by commit has no ref at all.
+            # A deployment that was created for a commit instead of a branch has an empty GITHUB_REF.
             return "" if ref in {"", sha} else f"refs/heads/{ref}", sha
-    # Everything else runs on the default branch: pull_request_target too, and the push that deletes a branch.
+    # All other events run on the default branch, including pull_request_target and a push that deletes a branch.
     return on_default_branch
 
 
 def _pull_request_ref_and_sha(payload: Mapping[str, Any]) -> tuple[str, str]:
-    # Payloads of a new pull request don't know the merge commit yet. GITHUB_SHA is always that, not the head.
+    # GITHUB_SHA is the merge commit, never the head. The payload of a new pull request does not have it yet.
     sha = _text(payload, "pull_request", "merge_commit_sha") or MERGE_SHA
     pull_request = payload.get("pull_request")
     if isinstance(pull_request, Mapping) and pull_request.get("merged") is True:
@@ -143,7 +143,7 @@ def _short(ref: str) -> str:
 
 
 def _text(payload: object, *path: str) -> str:
-    """Text or number at `path`, "" where there is none."""
+    """The text or number at `path` as a string, "" if there is none."""
     for key in path:
         if not isinstance(payload, Mapping):
             return ""

@@ -1,4 +1,4 @@
-"""Orders for future requests: mostly faults."""
+"""Rules that apply an effect, mostly a fault, to some of a server's future requests."""
 
 import re
 import threading
@@ -9,43 +9,43 @@ T = TypeVar("T")
 
 
 @dataclass(kw_only=True, slots=True)
-class Order(Generic[T]):
-    """`what` happens to requests that contain `pattern`: to the next `times` ones after the first `after`."""
+class Rule(Generic[T]):
+    """Applies `effect` to requests in which `pattern` is found: skips `after` of them, then applies to `times`."""
 
     pattern: re.Pattern[str]
-    what: T
+    effect: T
     times: int
     after: int
     matched: int = 0
 
     @property
     def exhausted(self) -> bool:
-        """Whether it has happened `times` times."""
+        """Whether the effect has been applied `times` times."""
         return self.matched >= self.after + self.times
 
-    def strikes(self, request: str) -> bool:
-        """Whether it happens to this request, which is counted if it matches."""
+    def applies_to(self, request: str) -> bool:
+        """Count the request if it matches, and return whether the effect applies to it."""
         if self.exhausted or not self.pattern.search(request):
             return False
         self.matched += 1
         return self.matched > self.after
 
 
-class Orders(Generic[T]):
-    """The orders that were placed. Thread-safe."""
+class Rules(Generic[T]):
+    """The rules of one server, oldest first. Thread-safe."""
 
     def __init__(self) -> None:
-        self._orders: list[Order[T]] = []
+        self._rules: list[Rule[T]] = []
         self._lock = threading.Lock()
 
-    def add(self, pattern: str, what: T, *, times: int, after: int) -> Order[T]:
-        """Place an order."""
-        order = Order(pattern=re.compile(pattern), what=what, times=times, after=after)
+    def add(self, pattern: str, effect: T, *, times: int, after: int) -> Rule[T]:
+        """Add a rule."""
+        rule = Rule(pattern=re.compile(pattern), effect=effect, times=times, after=after)
         with self._lock:
-            self._orders.append(order)
-        return order
+            self._rules.append(rule)
+        return rule
 
-    def due(self, request: str) -> T | None:
-        """What happens to this request: the earliest of several orders; None without one."""
+    def effect_on(self, request: str) -> T | None:
+        """The effect of the oldest rule that applies to this request, or None."""
         with self._lock:
-            return next((order.what for order in self._orders if order.strikes(request)), None)
+            return next((rule.effect for rule in self._rules if rule.applies_to(request)), None)

@@ -1,4 +1,4 @@
-"""A small HTTP server that remembers its requests and can break off, delay or drip its answers."""
+"""A small HTTP server for tests: it records its requests, and can delay its answers, send them slowly or drop them."""
 
 import json
 import socket
@@ -13,24 +13,24 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Recorded:
-    """A request as it arrived."""
+class ReceivedRequest:
+    """A request as the server received it."""
 
     method: str
     path: str
-    """Decoded, without the query."""
+    """The decoded path, without the query."""
     query: Mapping[str, str]
     headers: Mapping[str, str]
     """Names in lower case."""
     content: bytes
     at: float
-    """`time.monotonic()` at its arrival."""
+    """`time.monotonic()` when it arrived."""
     target: str = ""
-    """Path and query as they were sent, encoded."""
+    """Path and query as sent, still encoded."""
 
     @property
     def body(self) -> Any:
-        """The JSON it carried; None when it carried none."""
+        """The JSON in the body; None when the body is empty or not JSON."""
         try:
             return json.loads(self.content)
         except ValueError:
@@ -39,25 +39,25 @@ class Recorded:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """An answer, and what happens to it on its way."""
+    """An answer, and what the network does to it."""
 
     status: int = 200
     body: Any = None
-    """bytes and str go out as they are, None as an empty body, everything else as JSON."""
+    """bytes and str are sent unchanged, None as an empty body, anything else as JSON."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """One that is "" is left out, the usual ones too."""
+    """They are added to the server's own. A value of "" removes a header, one of the server's own included."""
     early_hints: bool = False
-    """Send an informational response first."""
+    """Whether a response 103 (Early Hints) is sent before this one."""
     dropped: bool = False
-    """Close the connection instead of answering."""
+    """Whether the connection is closed instead of answering."""
     delay: float = 0.0
     """Seconds before the first byte."""
     drip: float = 0.0
-    """Seconds over which the body is spread, byte by byte."""
+    """Seconds that the body takes; it is sent byte by byte."""
 
     @property
     def content(self) -> bytes:
-        """The body's bytes."""
+        """The body as bytes."""
         match self.body:
             case None:
                 return b""
@@ -69,38 +69,38 @@ class Reply:
 
     @property
     def content_type(self) -> str:
-        """What the body is, unless the headers say otherwise."""
+        """The default content type of the body."""
         return "application/json; charset=utf-8" if not isinstance(self.body, str | bytes) else "text/plain"
 
 
 class Server:
-    """Serves on the loopback within a `with` block, with a thread for each connection."""
+    """An HTTP server on the loopback interface, running within a `with` block, with one thread per connection."""
 
     name = "sandbox"
 
     def __init__(self, *, port: int = 0, host: str = "127.0.0.1") -> None:
-        self.requests: list[Recorded] = []
+        self.requests: list[ReceivedRequest] = []
         self.closing = threading.Event()
         self._server = _HTTPServer((host, port), _handler_for(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     @property
     def url(self) -> str:
-        """Origin, without a slash at the end."""
+        """The server's origin, without a trailing slash."""
         host, port = self._server.server_address[:2]
         return f"http://{host!s}:{port}"
 
-    def handle(self, request: Recorded) -> Reply:
-        """Answer a request; called on several threads at once."""
+    def handle(self, request: ReceivedRequest) -> Reply:
+        """Answer a request. Called from several threads at once."""
         raise NotImplementedError
 
     def now(self) -> float:
-        """Unix time of the `Date` header."""
+        """The server's time as Unix seconds, which its `Date` header shows."""
         return time.time()
 
-    def received(self, method: str = "", path: str = "") -> list[Recorded]:
-        """Requests so far with that method, and with `path` in theirs."""
-        return [each for each in list(self.requests) if method in ("", each.method) and path in each.path]
+    def received(self, method: str = "", path: str = "") -> list[ReceivedRequest]:
+        """The requests so far that have this method and contain `path` in their path; "" matches all."""
+        return [request for request in list(self.requests) if method in ("", request.method) and path in request.path]
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -112,7 +112,7 @@ class Server:
         self.close()
 
     def close(self) -> None:
-        """Stop serving and end answers that are still delayed."""
+        """Stop serving, and cut delays of pending answers short."""
         self.closing.set()
         self._server.shutdown()
         self._server.server_close()
@@ -125,7 +125,7 @@ class _HTTPServer(ThreadingHTTPServer):
     request_queue_size = 256
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore clients that go away in the middle of an answer: tests do that."""
+        """Ignore clients that disconnect in the middle of an answer, as tests make them do."""
 
 
 def _handler_for(server: Server) -> type[BaseHTTPRequestHandler]:
@@ -134,12 +134,12 @@ def _handler_for(server: Server) -> type[BaseHTTPRequestHandler]:
         server_version = f"{server.name}-sandbox"
         sys_version = ""
 
-        def _any(self) -> None:
-            # Small packets one after the other would wait for each other's acknowledgement.
+        def _handle_request(self) -> None:
+            # Nagle's algorithm would hold back each small packet until the one before is acknowledged.
             self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             content = self.rfile.read(int(self.headers.get("content-length") or 0))
             parts = urlsplit(self.path)
-            recorded = Recorded(
+            request = ReceivedRequest(
                 method=self.command,
                 path=unquote(parts.path),
                 query=dict(parse_qsl(parts.query, keep_blank_values=True)),
@@ -148,10 +148,10 @@ def _handler_for(server: Server) -> type[BaseHTTPRequestHandler]:
                 at=time.monotonic(),
                 target=self.path,
             )
-            server.requests.append(recorded)
-            self._send(server.handle(recorded))
+            server.requests.append(request)
+            self._send(server.handle(request))
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _any
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _handle_request
 
         def _send(self, reply: Reply) -> None:
             if reply.delay:
@@ -191,6 +191,6 @@ def _handler_for(server: Server) -> type[BaseHTTPRequestHandler]:
             return super().date_time_string(server.now() if timestamp is None else timestamp)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Log nothing: the terminal shows the step's log."""
+            """Log nothing, because the terminal shows the step's log."""
 
     return Handler

@@ -12,4 +12,4 @@ def test_a_log_of_20_megabytes_is_printed_once_in_little_memory(build_log):
     run = memory.deploy(message, build_log=build_log, ok=False)
     assert run.exit_code == 1
     assert [line for line in run.log.splitlines() if line[:7].isdecimal()] == message.splitlines()
-    assert run.peak < memory.LIMIT
+    assert run.peak < memory.MAX_PEAK_BYTES

@@ -1,1 +1,1 @@
-"""What the project is built, measured and released with."""
+"""Programs that generate, measure, test and release parts of the project. Users never run them."""

@@ -1,8 +1,8 @@
-"""Writes inputs and outputs into action.yml and docs/: `python -m tools.doc_tables`.
+"""Writes the inputs and outputs into action.yml and docs/: `python -m tools.doc_tables`.
 
-A table in Markdown stands between `<!-- inputs -->` and `<!-- /inputs -->`, and so do the outputs; action.yml's are its
-blocks `inputs:` and `outputs:`. The headings of docs/troubleshooting.md go into the module that links to them. The rest
-of a file is left as it is. With `--check` nothing is written, and a file that would change is an error.
+In Markdown it replaces what is between `<!-- inputs -->` and `<!-- /inputs -->`, and the same for outputs. In
+action.yml it replaces the blocks `inputs:` and `outputs:`. It also writes the headings of docs/troubleshooting.md into
+the module that links to them. With `--check` it writes nothing, and fails if a file is out of date.
 """
 
 import json
@@ -24,22 +24,22 @@ _YAML = re.compile(r"^(?P<open>(?P<name>inputs|outputs):\n)(?:(?: .*)?\n)*?(?P<c
 
 
 def inputs_table() -> str:
-    """The inputs with their defaults and meanings, as a table."""
+    """The Markdown table of the inputs, with their defaults and meanings."""
     rows = []
     for spec in INPUTS:
-        # "Default: …" in a meaning says what an empty value stands for; the column says the rest.
+        # What an empty default stands for is part of the meaning, as "Default: …".
         default = f"`{spec.default}`" if spec.default else "required" if spec.name == "api-key" else ""
         rows.append((f"`{spec.name}`", default, spec.help))
     return _table(("input", "default", "meaning"), rows)
 
 
 def outputs_table() -> str:
-    """The outputs with their meanings, as a table."""
+    """The Markdown table of the outputs, with their meanings."""
     return _table(("output", "meaning"), [(f"`{name}`", meaning) for name, meaning in OUTPUTS.items()])
 
 
 def inputs_yaml() -> str:
-    """The inputs as action.yml has them."""
+    """The block `inputs:` of action.yml, without its first line."""
     lines = []
     for spec in INPUTS:
         lines += [f"  {spec.name}:", f"    description: {_quoted(spec.help)}"]
@@ -51,12 +51,12 @@ def inputs_yaml() -> str:
 
 
 def outputs_yaml() -> str:
-    """The outputs as action.yml has them."""
+    """The block `outputs:` of action.yml, without its first line."""
     return "".join(f"  {name}:\n    description: {_quoted(meaning)}\n" for name, meaning in OUTPUTS.items())
 
 
 def sections() -> str:
-    """The headings of docs/troubleshooting.md, as Python has them."""
+    """The headings of docs/troubleshooting.md, as the lines of a Python tuple."""
     page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
     headings = re.findall(r"^### (.+)$", page, re.MULTILINE)
     return "".join(f"    {json.dumps(heading, ensure_ascii=False)},\n" for heading in headings)
@@ -67,9 +67,13 @@ BLOCKS: Mapping[str, Callable[[], str]] = {"inputs": inputs_yaml, "outputs": out
 
 
 def filled(text: str, *, yaml: bool = False) -> str:
-    """`text` with its inputs and outputs as they are now."""
+    """`text` with all tables, or with `yaml` all blocks of action.yml, replaced by current ones."""
     pattern, contents = (_YAML, BLOCKS) if yaml else (_TABLE, TABLES)
-    return pattern.sub(lambda block: f"{block['open']}{contents[block['name']]()}{block['close']}", text)
+
+    def replace(block: re.Match[str]) -> str:
+        return f"{block['open']}{contents[block['name']]()}{block['close']}"
+
+    return pattern.sub(replace, text)
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
@@ -84,7 +88,7 @@ def _quoted(text: str) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Rewrite the files, or with `--check` say which differ."""
+    """Rewrite the files, or with `--check` exit with the names of those that are out of date."""
     stale = []
     for path in (ROOT / name for name in FILES):
         old = path.read_text(encoding="utf-8")

@@ -1,8 +1,8 @@
-"""Writes tests/github_api/openapi.json: what GitHub's OpenAPI document says about the requests that the action sends.
+"""Writes tests/github_api/openapi.json, an excerpt of GitHub's OpenAPI document for the calls that the action makes.
 
-`python -m tools.github_openapi` takes the newest document from the npm package @octokit/openapi, and
-`python -m tools.github_openapi 23.0.2` that version's. The excerpt holds the parameters and the body of each operation
-whole, and of each answer the fields that the action reads, all as JSON Schema.
+`python -m tools.github_openapi` uses the newest version of the npm package @octokit/openapi, and
+`python -m tools.github_openapi 23.0.2` that version. For each operation, the excerpt has all parameters and the whole
+body, and the fields of the answer that the action reads, all as JSON Schema.
 """
 
 import json
@@ -30,10 +30,10 @@ _DEPLOYMENT = (
 )
 _REPOSITORY = "/repos/{owner}/{repo}"
 
-# 202 would be an answer of another kind: a merge in place of a deployment, which the action forbids.
+# Not 202: creating a deployment is answered so if GitHub merges the base branch instead, which the action turns off.
 _SUCCESS = ("200", "201", "204")
 
-# What the document leaves out: the repository of a fork that was deleted is null.
+# The document does not say that `head.repo` is null if the fork has been deleted.
 _CORRECTIONS = {"repo": {"nullable": True}}
 
 READS: Mapping[str, Sequence[str]] = {
@@ -52,22 +52,22 @@ READS: Mapping[str, Sequence[str]] = {
     f"GET {_REPOSITORY}/deployments/{{deployment_id}}/statuses": ("state",),
     f"POST {_REPOSITORY}/deployments/{{deployment_id}}/statuses": ("state",),
 }
-"""The operations that the action uses, and the fields that it reads of their answers (of each entry of a list)."""
+"""The action's operations, and the fields that it reads from their answers, or from each entry if it is a list."""
 
 
 def excerpt(document: Json) -> Json:
-    """What GitHub's OpenAPI document says about the action's operations."""
+    """The part of GitHub's OpenAPI document that is about the action's operations."""
     operations = {operation: _operation(document, operation, fields) for operation, fields in READS.items()}
     return {"package": f"{PACKAGE}@{document['info']['version']}", "operations": operations}
 
 
 def text(content: Json) -> str:
-    """An excerpt as it stands in its file."""
+    """An excerpt as the text of its file."""
     return json.dumps(content, indent=2) + "\n"
 
 
 def download(version: str = "latest") -> Json:
-    """GitHub's OpenAPI document from npm. Raises CalledProcessError with npm's words in `stderr`."""
+    """Download GitHub's OpenAPI document from npm. Raises CalledProcessError with npm's error output in `stderr`."""
     with tempfile.TemporaryDirectory() as directory:
         command = ["npm", "pack", "--loglevel=error", "--fetch-retries=0", f"{PACKAGE}@{version}"]
         packed = subprocess.run(command, cwd=directory, check=True, capture_output=True, text=True, timeout=120)  # noqa: S603
@@ -97,17 +97,17 @@ def _operation(document: Json, operation: str, fields: Sequence[str]) -> Json:
 
 
 def _answer(document: Json, answer: Json, fields: Sequence[str]) -> Json | None:
-    """The schema of a successful answer, without what the action does not read; None without a body."""
+    """The schema of a successful answer with only the fields that the action reads; None if it has no body."""
     content = _resolved(document, answer).get("content", {}).get("application/json")
     return _schema(document, content["schema"], fields) if content else None
 
 
 def _schema(document: Json, schema: Json, fields: Iterable[str] | None = None) -> Json:
-    """An OpenAPI 3.0 schema as JSON Schema, with all its properties or with these `fields` alone."""
+    """An OpenAPI 3.0 schema as JSON Schema, with all its properties or only with `fields`."""
     schema = {**_resolved(document, schema), **schema}
     choices = schema.get("oneOf") or schema.get("anyOf")
     if choices:
-        # Without the properties that tell them apart, several of the choices may fit.
+        # Not `oneOf`: without the properties that distinguish them, several choices may match.
         made: Json = {"anyOf": [_schema(document, choice, fields) for choice in choices]}
     elif "items" in schema:
         made = {"type": "array", "items": _schema(document, schema["items"], fields)}
@@ -126,7 +126,7 @@ def _schema(document: Json, schema: Json, fields: Iterable[str] | None = None) -
 
 
 def _by_property(fields: Iterable[str]) -> dict[str, list[str] | None]:
-    """The fields below each property, None for a property that is read whole."""
+    """For each property, the fields that are read in it; None if all of it is read."""
     inner: dict[str, list[str] | None] = {}
     for field in fields:
         name, _, rest = field.partition(".")

@@ -1,1 +1,1 @@
-"""A local GitHub: its REST API, as far as the action uses it."""
+"""A local GitHub: the parts of its REST API that the action uses."""

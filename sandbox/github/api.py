@@ -1,4 +1,4 @@
-"""Calls of GitHub's REST API: who may make them, how lists are paged, and how errors look."""
+"""What GitHub's REST API does for every call: check permissions, page lists and report errors."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from sandbox.github.responses import Json, Objects
+from sandbox.github.responses import Json, JsonBuilder
 from sandbox.github.state import GitHubState, Repository, Token, TokenKind
 
 DOCUMENTATION = "https://docs.github.com/rest"
@@ -15,7 +15,7 @@ ACCEPTED_PERMISSIONS = "x-accepted-github-permissions"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """What a call comes to."""
+    """The answer to a call."""
 
     status: int = 200
     body: Any = None
@@ -23,7 +23,7 @@ class Answer:
 
 
 class ApiError(Exception):
-    """A call that GitHub refuses."""
+    """An error that GitHub answers a call with."""
 
     def __init__(
         self, status: int, message: str, *, errors: Sequence[Json] = (), headers: Mapping[str, str] | None = None
@@ -37,10 +37,10 @@ class ApiError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """A request of a known route, whose caller is known."""
+    """A request whose route and caller have been determined."""
 
     state: GitHubState
-    objects: Objects
+    builder: JsonBuilder
     path: str
     query: Mapping[str, str]
     body: Json
@@ -49,36 +49,39 @@ class Call:
 
     @property
     def repository(self) -> Repository:
-        """Repository in the path."""
-        repository: Repository = found(self.state.repositories.get(self.arguments["repository"].lower()))
+        """The repository that the path names."""
+        repository: Repository = or_404(self.state.repositories.get(self.arguments["repository"].lower()))
         return repository
 
     @property
     def caller(self) -> Token:
-        """Token of the caller, for calls that nobody may make without one."""
+        """The caller's token, for calls that need one."""
         if self.token is None:
             raise ApiError(401, "Requires authentication")
         return self.token
 
     def text(self, field_name: str, default: str = "") -> str:
-        """Text in the body; null is as good as nothing."""
+        """The text of a field in the body, `default` if it is missing or null."""
         value = self.body.get(field_name)
         if value is not None and not isinstance(value, str):
             raise ApiError(422, f"Invalid request.\n\nFor 'properties/{field_name}', {value!r} is not a string.")
         return default if value is None else value
 
     def flag(self, field_name: str, *, default: bool) -> bool:
-        """Boolean in the body."""
+        """The boolean of a field in the body."""
         value = self.body.get(field_name)
         return default if value is None else value is True
 
     def page(self, items: Sequence[Any], build: Callable[[Any], Json]) -> Answer:
-        """The page of a list that the query asks for, with links to its neighbours."""
+        """The page of a list that the query asks for, with a `Link` header.
+
+        Source: GitHub's documentation, "Using pagination in the REST API".
+        """
         size = min(max(_number(self.query.get("per_page"), 30), 1), 100)
         page = max(_number(self.query.get("page"), 1), 1)
         last = max((len(items) + size - 1) // size, 1)
         links = [
-            f'<{self.objects.api}{self.path}?{urlencode({**self.query, "page": number})}>; rel="{rel}"'
+            f'<{self.builder.api}{self.path}?{urlencode({**self.query, "page": number})}>; rel="{rel}"'
             for rel, number, needed in (
                 ("prev", page - 1, page > 1),
                 ("next", page + 1, page < last),
@@ -96,7 +99,7 @@ Handler = Callable[[Call], Answer]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
-    """An endpoint. `accepts` is how GitHub writes permissions: `;` between those of which any one is enough."""
+    """An endpoint. `accepts` lists permissions as GitHub's header does: `;` separates those of which one is enough."""
 
     method: str
     path: re.Pattern[str]
@@ -104,48 +107,47 @@ class Route:
     handler: Handler
 
     def authorize(self, call: Call) -> None:
-        """Refuse callers that lack the permission, in GitHub's words."""
+        """Raise the error with which GitHub refuses a caller that lacks the permission."""
         in_repository = "repository" in call.arguments
-        writing = self.accepts.endswith("=write")
-        if call.token is None and (writing or not in_repository or call.repository.private):
-            hidden = in_repository and not writing
-            raise ApiError(404, "Not Found") if hidden else ApiError(401, "Requires authentication")
-        # What is public may be read by everybody.
-        if not in_repository or (not writing and not call.repository.private):
+        is_write = self.accepts.endswith("=write")
+        if call.token is None:
+            if is_write or not in_repository:
+                raise ApiError(401, "Requires authentication")
+            if call.repository.private:
+                raise ApiError(404, "Not Found")
+        # Anybody may read a public repository.
+        if not in_repository or (not is_write and not call.repository.private):
             return
-        allowed = any(call.caller.allows(*need.split("=")) for need in self.accepts.split("; "))
-        # Deployments show the commits of a private repository, so they need its contents too.
-        if call.repository.private and self.accepts.startswith("deployments="):
-            allowed &= call.caller.allows("contents", "read")
-        if not allowed:
+        has_permission = any(call.caller.allows(*permission.split("=")) for permission in self.accepts.split("; "))
+        # Deployments reveal the commits of a private repository, so they also need `contents: read`.
+        needs_contents = call.repository.private and self.accepts.startswith("deployments=")
+        if not has_permission or (needs_contents and not call.caller.allows("contents", "read")):
             raise forbidden(call.caller, self.accepts)
 
 
 def route(method: str, path: str, accepts: str, handler: Handler) -> Route:
-    """An endpoint whose `path` is GitHub's own notation, with `{repository}` for owner and name.
-
-    A `{branch}` may hold slashes.
-    """
+    """An endpoint. `path` is written as in GitHub's documentation, with `{repository}` for `{owner}/{repo}`."""
+    # A branch name may contain slashes.
     patterns = {"repository": r"[^/]+/[^/]+", "branch": r".+"}
-    names = re.sub(r"\{(\w+)\}", lambda name: f"(?P<{name[1]}>{patterns.get(name[1], '[^/]+')})", path)
-    return Route(method=method, path=re.compile(names), accepts=accepts, handler=handler)
+    regex = re.sub(r"\{(\w+)\}", lambda name: f"(?P<{name[1]}>{patterns.get(name[1], '[^/]+')})", path)
+    return Route(method=method, path=re.compile(regex), accepts=accepts, handler=handler)
 
 
-def found(thing: Any) -> Any:
-    """`thing`, or GitHub's 404 when there is none."""
-    if thing is None:
+def or_404(value: Any) -> Any:
+    """Return `value`. Raises GitHub's 404 if it is None."""
+    if value is None:
         raise ApiError(404, "Not Found")
-    return thing
+    return value
 
 
 def forbidden(token: Token, accepts: str) -> ApiError:
-    """A permission is missing."""
+    """The error for a missing permission."""
     caller = "integration" if token.kind is TokenKind.INSTALLATION else "personal access token"
     return ApiError(403, f"Resource not accessible by {caller}", headers={ACCEPTED_PERMISSIONS: accepts})
 
 
 def invalid(resource: str, field_name: str, message: str, code: str = "custom") -> ApiError:
-    """A field's value is not allowed."""
+    """The error for a field whose value is not allowed."""
     error = {"resource": resource, "code": code, "field": field_name, "message": message}
     return ApiError(422, "Validation Failed", errors=[error])
 

@@ -1,49 +1,48 @@
-"""Comments on pull requests."""
+"""The endpoints for comments on pull requests."""
 
-from sandbox.github.api import Answer, ApiError, Call, Route, found, invalid, route
+from sandbox.github.api import Answer, ApiError, Call, Route, invalid, or_404, route
 from sandbox.github.state import Comment, Edit, TokenKind, now
 
-BODY_LIMIT = 65_536
-"""Characters of a comment."""
-
-BYTE_LIMIT = 262_144
-"""Bytes of a comment, the width of GitHub's column: the stricter of both limits counts."""
+# GitHub's error names a limit in characters; measurements found one in bytes (github.com/dead-claudia/github-limits,
+# issue 13). Both are enforced here.
+MAX_BODY_CHARACTERS = 65_536
+MAX_BODY_BYTES = 262_144
 
 
 def list_comments(call: Call) -> Answer:
-    """Comments of a pull request, oldest first."""
+    """List the comments of a pull request, oldest first."""
     repository, number = call.repository, _number(call)
     return call.page(
         [comment for comment in repository.comments if comment.number == number],
-        lambda comment: call.objects.comment(repository, comment),
+        lambda comment: call.builder.comment(repository, comment),
     )
 
 
 def create_comment(call: Call) -> Answer:
-    """A new comment in the caller's name."""
+    """Create a comment by the caller."""
     number, account = _number(call), call.caller.account
     comment = call.state.add_comment(
         number, account.login, _body(call), account.type, repository=call.repository.full_name
     )
-    body = call.objects.comment(call.repository, comment)
+    body = call.builder.comment(call.repository, comment)
     return Answer(status=201, body=body, headers={"location": body["url"]})
 
 
 def get_comment(call: Call) -> Answer:
-    """One comment."""
-    return Answer(body=call.objects.comment(call.repository, _comment(call)))
+    """Get a comment."""
+    return Answer(body=call.builder.comment(call.repository, _comment(call)))
 
 
 def edit_comment(call: Call) -> Answer:
-    """A new text for a comment."""
-    comment = _comment(call, writing=True)
+    """Replace the text of a comment."""
+    comment = _comment(call, is_write=True)
     comment.history.append(Edit(body=_body(call), at=now()))
-    return Answer(body=call.objects.comment(call.repository, comment))
+    return Answer(body=call.builder.comment(call.repository, comment))
 
 
 def delete_comment(call: Call) -> Answer:
-    """A comment less."""
-    comment = _comment(call, writing=True)
+    """Delete a comment."""
+    comment = _comment(call, is_write=True)
     call.repository.comments.remove(comment)
     call.repository.deleted_comments.append(comment)
     return Answer(status=204)
@@ -56,11 +55,12 @@ def _number(call: Call) -> int:
     return int(number)
 
 
-def _comment(call: Call, *, writing: bool = False) -> Comment:
-    wanted = call.arguments["id"]
-    comment: Comment = found(next((comment for comment in call.repository.comments if str(comment.id) == wanted), None))
-    # People change their own comments only (unless they maintain the repository); apps change all.
-    if writing and call.caller.kind is TokenKind.USER and call.caller.account.login != comment.login:
+def _comment(call: Call, *, is_write: bool = False) -> Comment:
+    comment_id = call.arguments["id"]
+    matching = (comment for comment in call.repository.comments if str(comment.id) == comment_id)
+    comment: Comment = or_404(next(matching, None))
+    # A person may change only their own comments (the sandbox's people are not maintainers); an app may change all.
+    if is_write and call.caller.kind is TokenKind.USER and call.caller.account.login != comment.login:
         raise ApiError(403, "Must have admin rights to Repository.")
     return comment
 
@@ -69,9 +69,12 @@ def _body(call: Call) -> str:
     body = call.text("body")
     if not body.strip():
         raise invalid("IssueComment", "body", "Body can't be blank", code="missing_field")
-    if len(body) > BODY_LIMIT or len(body.encode("utf-8", "surrogatepass")) > BYTE_LIMIT:
+    if len(body) > MAX_BODY_CHARACTERS or len(body.encode("utf-8", "surrogatepass")) > MAX_BODY_BYTES:
         raise invalid(
-            "IssueComment", "data", f"Body is too long (maximum is {BODY_LIMIT} characters)", code="unprocessable"
+            "IssueComment",
+            "data",
+            f"Body is too long (maximum is {MAX_BODY_CHARACTERS} characters)",
+            code="unprocessable",
         )
     return body
 

@@ -1,23 +1,26 @@
-"""Deployments and their states."""
+"""The endpoints for GitHub Deployments and their statuses."""
 
-from sandbox.github.api import Answer, ApiError, Call, Route, found, invalid, route
+from sandbox.github.api import Answer, ApiError, Call, Route, invalid, or_404, route
 from sandbox.github.state import Account, Deployment, DeploymentStatus, GitHubState, Repository, now
 
-DESCRIPTION_LIMIT = 140
-"""Characters of a description."""
+# A longer one is a 422 (github.com/Shopify/shipit-engine, issue 1004).
+MAX_DESCRIPTION_CHARACTERS = 140
 
 STATES = ("error", "failure", "inactive", "in_progress", "queued", "pending", "success")
 
 
 def create_deployment(call: Call) -> Answer:
-    """A new deployment, unless GitHub insists on something else first."""
+    """Create a deployment, unless an auto-merge or a pending check comes first.
+
+    Source: GitHub's REST documentation, "Create a deployment", for `auto_merge` and `required_contexts`.
+    """
     repository, ref = call.repository, call.text("ref")
     if not ref:
         raise ApiError(422, 'Invalid request.\n\n"ref" wasn\'t supplied.')
     sha = repository.sha_of(ref)
     if not sha:
         raise ApiError(422, f"No ref found for: {ref}")
-    # Without `auto_merge: false` GitHub merges the base branch into the ref instead of deploying.
+    # Without `auto_merge: false`, GitHub merges the default branch into a ref that is behind, and does not deploy.
     if call.flag("auto_merge", default=True) and ref in repository.behind:
         base = repository.default_branch
         return Answer(status=202, body={"message": f"Auto-merged {base} into {ref} on deployment."})
@@ -37,28 +40,28 @@ def create_deployment(call: Call) -> Answer:
         created_at=now(),
     )
     repository.deployments.append(deployment)
-    body = call.objects.deployment(repository, deployment)
+    body = call.builder.deployment(repository, deployment)
     return Answer(status=201, body=body, headers={"location": body["url"]})
 
 
 def list_deployments(call: Call) -> Answer:
-    """Deployments that the filters in the query leave, newest first."""
+    """List the deployments that match the query's filters, newest first."""
     filters = {name: call.query[name] for name in ("sha", "ref", "task", "environment") if call.query.get(name)}
     deployments = [
         deployment
         for deployment in reversed(call.repository.deployments)
         if all(getattr(deployment, name) == value for name, value in filters.items())
     ]
-    return call.page(deployments, lambda deployment: call.objects.deployment(call.repository, deployment))
+    return call.page(deployments, lambda deployment: call.builder.deployment(call.repository, deployment))
 
 
 def get_deployment(call: Call) -> Answer:
-    """One deployment."""
-    return Answer(body=call.objects.deployment(call.repository, _deployment(call)))
+    """Get a deployment."""
+    return Answer(body=call.builder.deployment(call.repository, _deployment(call)))
 
 
 def create_status(call: Call) -> Answer:
-    """A deployment's new state; a success may make earlier deployments inactive."""
+    """Create a status of a deployment; a success can make earlier deployments inactive."""
     deployment, state = _deployment(call), call.text("state")
     if state not in STATES:
         raise invalid("DeploymentStatus", "state", f"state is not included in the list: {state!r}")
@@ -66,7 +69,7 @@ def create_status(call: Call) -> Answer:
         url = call.text(name)
         if url and not url.lower().startswith(("http://", "https://")):
             raise invalid("DeploymentStatus", name, f"{name} must use http(s) scheme")
-    status = _status(
+    status = _new_status(
         call.state,
         state,
         call.caller.account,
@@ -79,21 +82,21 @@ def create_status(call: Call) -> Answer:
         _deactivate_others(call, deployment)
     deployment.statuses.append(status)
     deployment.environment = status.environment
-    body = call.objects.deployment_status(call.repository, deployment, status)
+    body = call.builder.deployment_status(call.repository, deployment, status)
     return Answer(status=201, body=body, headers={"location": body["url"]})
 
 
 def list_statuses(call: Call) -> Answer:
-    """States of a deployment, newest first."""
+    """List the statuses of a deployment, newest first."""
     deployment = _deployment(call)
     return call.page(
         list(reversed(deployment.statuses)),
-        lambda status: call.objects.deployment_status(call.repository, deployment, status),
+        lambda status: call.builder.deployment_status(call.repository, deployment, status),
     )
 
 
 def _require_contexts(call: Call, repository: Repository, ref: str) -> None:
-    """By default every check of the commit must have passed, even the job that is asking."""
+    """Refuse while a required check is pending. By default all are required, including the job that makes the call."""
     required = call.body.get("required_contexts")
     pending = [name for name in repository.pending_contexts if required is None or name in required]
     if pending:
@@ -103,16 +106,21 @@ def _require_contexts(call: Call, repository: Repository, ref: str) -> None:
 
 
 def _deactivate_others(call: Call, deployment: Deployment) -> None:
-    # GitHub leaves transient and production environments alone.
+    """Add a status `inactive` to the other successful deployments of the environment.
+
+    Source: GitHub's REST documentation, "Create a deployment status": `auto_inactive` applies neither to transient nor
+    to production environments.
+    """
     for other in call.repository.deployments:
-        spared = other is deployment or other.transient_environment or other.production_environment
-        if not spared and other.environment == deployment.environment and other.state == "success":
-            other.statuses.append(_status(call.state, "inactive", call.caller.account, environment=other.environment))
+        is_exempt = other is deployment or other.transient_environment or other.production_environment
+        if not is_exempt and other.environment == deployment.environment and other.state == "success":
+            inactive = _new_status(call.state, "inactive", call.caller.account, environment=other.environment)
+            other.statuses.append(inactive)
 
 
-def _status(
-    state: GitHubState,
-    name: str,
+def _new_status(
+    github: GitHubState,
+    state: str,
     creator: Account,
     *,
     environment: str,
@@ -121,8 +129,8 @@ def _status(
     log_url: str = "",
 ) -> DeploymentStatus:
     return DeploymentStatus(
-        id=state.next_id(),
-        state=name,
+        id=github.next_id(),
+        state=state,
         creator=creator,
         description=description,
         environment=environment,
@@ -134,15 +142,16 @@ def _status(
 
 def _description(call: Call, resource: str) -> str:
     description = call.text("description")
-    if len(description) > DESCRIPTION_LIMIT:
-        message = f"description is too long (maximum is {DESCRIPTION_LIMIT} characters)"
+    if len(description) > MAX_DESCRIPTION_CHARACTERS:
+        message = f"description is too long (maximum is {MAX_DESCRIPTION_CHARACTERS} characters)"
         raise invalid(resource, "description", message)
     return description
 
 
 def _deployment(call: Call) -> Deployment:
-    wanted = call.arguments["id"]
-    deployment: Deployment = found(next((each for each in call.repository.deployments if str(each.id) == wanted), None))
+    deployment_id = call.arguments["id"]
+    matching = (deployment for deployment in call.repository.deployments if str(deployment.id) == deployment_id)
+    deployment: Deployment = or_404(next(matching, None))
     return deployment
 
 

@@ -1,4 +1,4 @@
-"""Faults to order: what GitHub, or the network before it, sometimes does instead of answering."""
+"""The faults that a test can inject: what GitHub, or the network in between, sometimes does instead of answering."""
 
 import time
 from dataclasses import dataclass
@@ -12,12 +12,14 @@ SECONDARY_LIMIT = (
     "You have exceeded a secondary rate limit. Please wait a few minutes before you try again. If you reach out to"
     " GitHub Support for help, please include the request ID C0FF:EE1234."
 )
-PRIMARY_LIMIT = "API rate limit exceeded for installation ID 12345. If you reach out to GitHub Support for help, please"
-PRIMARY_LIMIT += " include the request ID C0FF:EE1234."
+PRIMARY_LIMIT = (
+    "API rate limit exceeded for installation ID 12345. If you reach out to GitHub Support for help, please include"
+    " the request ID C0FF:EE1234."
+)
 
 
 class FaultKind(StrEnum):
-    """What goes wrong. Only those in CARRIED_OUT leave the request and its answer as they are."""
+    """What goes wrong. With those in CARRIED_OUT the request is carried out; the others replace its answer."""
 
     ANSWER_LOST = "answer-lost"
     NEVER_ARRIVED = "never-arrived"
@@ -37,14 +39,14 @@ CARRIED_OUT = (FaultKind.ANSWER_LOST, FaultKind.SLOW)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """A fault. `seconds` is how long it takes, and what a rate limit asks to wait."""
+    """A fault. `seconds` is its delay, or for a rate limit the wait that it asks for."""
 
     kind: FaultKind
     seconds: float = 0.0
 
 
 def answer(fault: Fault, accepts: str, headers: dict[str, str]) -> Answer:
-    """What the client gets instead of an answer. `headers` are those that the answer would have had."""
+    """The answer that a fault puts in place of the real one, whose headers would be `headers`."""
     wait = str(round(fault.seconds))
     match fault.kind:
         case FaultKind.ERROR_500:
@@ -67,7 +69,7 @@ def answer(fault: Fault, accepts: str, headers: dict[str, str]) -> Answer:
 
 
 def limit_reached(reset: int, headers: dict[str, str]) -> Answer:
-    """The answer when the hour's requests are used up until `reset`, a Unix time."""
+    """The answer when the hour's requests are used up. `reset` is the Unix time at which the next hour begins."""
     used = {"x-ratelimit-used": headers.get("x-ratelimit-limit", "1000")}
     rate = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(reset), **used}
     return ApiError(403, PRIMARY_LIMIT, headers=rate).answer

@@ -1,36 +1,36 @@
-"""What can be looked up on GitHub: the caller, repositories, branches and pull requests."""
+"""The endpoints that look things up: the caller, rate limits, repositories, branches and pull requests."""
 
 import re
 import time
 from typing import Any
 
-from sandbox.github.api import Answer, ApiError, Call, Route, forbidden, found, route
+from sandbox.github.api import Answer, ApiError, Call, Route, forbidden, or_404, route
 from sandbox.github.state import PullRequest, Token, TokenKind
 
 _VIEWER = re.compile(r"(query\w*)?\{viewer\{login( databaseId)?\}\}")
 
 
 def get_user(call: Call) -> Answer:
-    """The caller, which an app's installation can't be."""
+    """Get the caller's account. An installation token is not a user's, so GitHub refuses it."""
     if call.caller.kind is TokenKind.INSTALLATION:
         raise forbidden(call.caller, "")
-    return Answer(body=call.objects.user(call.caller.account))
+    return Answer(body=call.builder.user(call.caller.account))
 
 
 def query(call: Call) -> Answer:
-    """GraphQL, of which only the caller's login is known."""
+    """Answer a GraphQL query. The only one that is supported asks for the caller's login, and perhaps their id."""
     account = call.caller.account
-    asked = _VIEWER.fullmatch(re.sub(r"\s*([{}])\s*", r"\1", str(call.body.get("query", ""))))
-    if asked:
-        number = {"databaseId": account.id} if asked[2] else {}
+    viewer = _VIEWER.fullmatch(re.sub(r"\s*([{}])\s*", r"\1", str(call.body.get("query", ""))))
+    if viewer:
+        number = {"databaseId": account.id} if viewer[2] else {}
         return Answer(body={"data": {"viewer": {"login": account.login, **number}}})
-    # GraphQL has its errors in a 200.
-    message = "This server knows no query but query{viewer{login}}"
+    # GraphQL reports errors in a response with status 200.
+    message = "The sandbox supports only the query query{viewer{login}}"
     return Answer(body={"errors": [{"type": "undefinedField", "path": ["query"], "message": message}]})
 
 
 def get_rate_limit(call: Call) -> Answer:
-    """What is left of the hour; asking for it is free."""
+    """Get the caller's rate limit. This call does not count against it."""
     core = rate_of(call.caller)
     return Answer(body={"resources": {"core": core, "graphql": core}, "rate": core})
 
@@ -42,36 +42,36 @@ def rate_of(token: Token) -> dict[str, Any]:
         "limit": limit,
         "used": token.used,
         "remaining": max(limit - token.used, 0),
-        # The hour that the sandbox counts in is the clock's.
+        # The sandbox never resets `used`; the reset time is the next full hour.
         "reset": int(time.time() // 3600 + 1) * 3600,
         "resource": "core",
     }
 
 
 def get_repository(call: Call) -> Answer:
-    """One repository."""
-    return Answer(body=call.objects.repository(call.repository))
+    """Get a repository."""
+    return Answer(body=call.builder.repository(call.repository))
 
 
 def get_branch(call: Call) -> Answer:
-    """One branch."""
+    """Get a branch."""
     branch = call.arguments["branch"]
     if branch not in call.repository.branches:
         raise ApiError(404, "Branch not found")
-    return Answer(body=call.objects.branch(call.repository, branch))
+    return Answer(body=call.builder.branch(call.repository, branch))
 
 
 def get_pull_request(call: Call) -> Answer:
-    """One pull request."""
+    """Get a pull request."""
     number = call.arguments["number"]
-    pull = found(call.repository.pull_requests.get(int(number) if number.isdecimal() else -1))
-    return Answer(body=call.objects.pull_request(call.repository, pull, call.state.repositories))
+    pull = or_404(call.repository.pull_requests.get(int(number) if number.isdecimal() else -1))
+    return Answer(body=call.builder.pull_request(call.repository, pull, call.state.repositories))
 
 
 def list_pull_requests(call: Call) -> Answer:
-    """Pull requests that the filters in the query leave, newest first."""
+    """List the pull requests that match the query's filters, newest first."""
     state, head, base = (call.query.get(name, "") for name in ("state", "head", "base"))
-    # GitHub ignores a `head` that doesn't name the branch's owner, and so lists everything.
+    # GitHub ignores a `head` without `owner:` and returns every pull request.
     owner, _, branch = head.partition(":")
     pulls = [
         pull
@@ -84,7 +84,7 @@ def list_pull_requests(call: Call) -> Answer:
 
 
 def list_pull_requests_of_commit(call: Call) -> Answer:
-    """Pull requests, closed ones too, that a commit is in."""
+    """List the pull requests that contain a commit, including closed ones."""
     sha = call.arguments["sha"]
     if sha not in call.repository.commits:
         raise ApiError(422, f"No commit found for SHA: {sha}")
@@ -94,7 +94,7 @@ def list_pull_requests_of_commit(call: Call) -> Answer:
 
 def _page(call: Call, pulls: list[PullRequest]) -> Answer:
     return call.page(
-        pulls, lambda pull: call.objects.listed_pull_request(call.repository, pull, call.state.repositories)
+        pulls, lambda pull: call.builder.listed_pull_request(call.repository, pull, call.state.repositories)
     )
 
 

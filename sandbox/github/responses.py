@@ -1,4 +1,4 @@
-"""GitHub's REST objects, with the fields that its documentation shows and client libraries read."""
+"""GitHub's REST objects as JSON, with the fields that its documentation shows and that client libraries read."""
 
 import base64
 from collections.abc import Mapping
@@ -18,15 +18,15 @@ from sandbox.github.state import (
 
 Json = dict[str, Any]
 
-# What a pull request has only where it is asked for alone.
+# Fields of a pull request that GitHub leaves out of lists.
 _NOT_IN_LISTS = ("merged", "mergeable", "mergeable_state")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Objects:
-    """Builds objects whose links begin with the address that the client uses.
+class JsonBuilder:
+    """Builds the JSON of GitHub's objects.
 
-    `api` is the API's address, `site` that of the pages for people.
+    Links to the API begin with `api`, links to web pages with `site`: the URLs that the client uses.
     """
 
     api: str
@@ -96,7 +96,7 @@ class Objects:
         }
 
     def pull_request(self, repository: Repository, pull: PullRequest, repositories: Mapping[str, Repository]) -> Json:
-        """A pull request, as it is when asked for alone."""
+        """A pull request as `GET /repos/{owner}/{repo}/pulls/{number}` returns it."""
         url = f"{self._repository_url(repository)}/pulls/{pull.number}"
         issue = f"{self._repository_url(repository)}/issues/{pull.number}"
         page = f"{self.site}/{repository.full_name}/pull/{pull.number}"
@@ -152,12 +152,12 @@ class Objects:
     def listed_pull_request(
         self, repository: Repository, pull: PullRequest, repositories: Mapping[str, Repository]
     ) -> Json:
-        """A pull request, as it is in lists."""
+        """A pull request as lists return it, without some fields."""
         whole = self.pull_request(repository, pull, repositories)
         return {name: value for name, value in whole.items() if name not in _NOT_IN_LISTS}
 
     def branch(self, repository: Repository, name: str) -> Json:
-        """A branch with its newest commit."""
+        """A branch and its newest commit."""
         url = f"{self._repository_url(repository)}/branches/{quote(name)}"
         sha = repository.branches[name]
         commit = f"{self._repository_url(repository)}/commits/{sha}"
@@ -201,7 +201,7 @@ class Objects:
         }
 
     def deployment_status(self, repository: Repository, deployment: Deployment, status: DeploymentStatus) -> Json:
-        """A deployment's state."""
+        """A status of a deployment."""
         url = f"{self._repository_url(repository)}/deployments/{deployment.id}"
         return {
             "id": status.id,

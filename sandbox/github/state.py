@@ -1,4 +1,4 @@
-"""What a local GitHub remembers: tokens, repositories, pull requests, comments and deployments."""
+"""The data of a local GitHub: tokens, repositories, pull requests, comments and deployments."""
 
 import itertools
 import threading
@@ -10,7 +10,8 @@ from typing import Any
 
 from sandbox.events import BASE_BRANCH, BASE_SHA, HEAD_BRANCH, HEAD_SHA, MERGE_SHA, PULL_REQUEST, REPOSITORY
 
-_KNOWN_IDS = {
+# The real ids of these accounts.
+_ACCOUNT_IDS = {
     "octocat": 583231,
     "monalisa": 9364028,
     "github-actions[bot]": 41898282,
@@ -28,7 +29,7 @@ DEFAULT_PERMISSIONS = {
 
 
 class TokenKind(StrEnum):
-    """Whose token: GITHUB_TOKEN is an app's installation, the others are people's."""
+    """Who a token acts for: an app's installation (GITHUB_TOKEN) or a person."""
 
     INSTALLATION = "installation"
     USER = "user"
@@ -36,7 +37,7 @@ class TokenKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
-    """A person, a bot or nobody in particular."""
+    """A person's or a bot's account."""
 
     login: str
     type: str = "User"
@@ -45,20 +46,20 @@ class Account:
 
 @dataclass(kw_only=True, slots=True)
 class Token:
-    """A token and what it may do."""
+    """A token and its permissions."""
 
     value: str = field(repr=False)
     account: Account
     kind: TokenKind
     permissions: dict[str, str]
     limit: int
-    """Requests an hour; 0 counts them without refusing any."""
+    """Requests that are allowed per hour; 0 for no limit."""
     used: int = 0
 
     def allows(self, permission: str, level: str) -> bool:
-        """May it do what needs `permission` at `level` ("read" or "write")?"""
-        given = self.permissions.get(permission, "none")
-        return given in ("write", level)
+        """Whether the token has `permission` at `level` ("read" or "write"); "write" includes "read"."""
+        granted = self.permissions.get(permission, "none")
+        return granted in ("write", level)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +72,7 @@ class Edit:
 
 @dataclass(kw_only=True, slots=True)
 class Comment:
-    """A comment with all its versions, the first one is what it was created with."""
+    """A comment with all its versions, oldest first."""
 
     id: int
     number: int
@@ -80,18 +81,18 @@ class Comment:
 
     @property
     def body(self) -> str:
-        """What it says now."""
+        """The current text."""
         return self.history[-1].body
 
     @property
     def login(self) -> str:
-        """Its author."""
+        """The author's login."""
         return self.author.login
 
 
 @dataclass(kw_only=True, slots=True)
 class PullRequest:
-    """A pull request. `head_repo` is None when the fork it came from has been deleted."""
+    """A pull request. `head_repo` is None if it came from a fork that has been deleted."""
 
     number: int
     title: str
@@ -107,13 +108,13 @@ class PullRequest:
 
     @property
     def head_owner(self) -> str:
-        """Account that the head branch belongs to."""
+        """The login of the owner of the head branch's repository."""
         return self.head_repo.partition("/")[0] if self.head_repo else self.author.login
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeploymentStatus:
-    """A state that a deployment was in."""
+    """A status of a deployment."""
 
     id: int
     state: str
@@ -127,7 +128,7 @@ class DeploymentStatus:
 
 @dataclass(kw_only=True, slots=True)
 class Deployment:
-    """A deployment with all its states, oldest first."""
+    """A GitHub Deployment with all its statuses, oldest first."""
 
     id: int
     ref: str
@@ -144,13 +145,17 @@ class Deployment:
 
     @property
     def state(self) -> str:
-        """Its state now, "" before the first one was reported."""
+        """The state of the newest status, "" before the first one."""
         return self.statuses[-1].state if self.statuses else ""
 
 
 @dataclass(kw_only=True, slots=True)
 class Repository:
-    """A repository and all that is in it."""
+    """A repository and its content.
+
+    `pending_contexts` are the checks that have not finished, `behind` the branches that lack commits of the default
+    branch.
+    """
 
     full_name: str
     id: int
@@ -166,13 +171,13 @@ class Repository:
     deployments: list[Deployment] = field(default_factory=list)
 
     def sha_of(self, ref: str) -> str:
-        """Commit that a branch or a commit's own name stands for, "" when there is none."""
+        """The commit that `ref` (a branch or a commit's SHA) refers to, "" if there is none."""
         name = ref.removeprefix("refs/heads/")
         return self.branches.get(name, ref if ref in self.commits else "")
 
 
 class GitHubState:
-    """Tokens and repositories. Methods without a repository's name mean `octocat/hello-world`."""
+    """The tokens and repositories. The default repository of its methods is `octocat/hello-world`."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -188,13 +193,13 @@ class GitHubState:
         permissions: Mapping[str, str] | None = None,
         limit: int = 0,
     ) -> Token:
-        """Accept a token. Like `permissions:` in a workflow, naming any permission sets the others to none."""
-        given = DEFAULT_PERMISSIONS if permissions is None else {"metadata": "read", **permissions}
+        """Add a token. As with `permissions:` in a workflow, naming any permission sets the others to none."""
+        granted = DEFAULT_PERMISSIONS if permissions is None else {"metadata": "read", **permissions}
         added = Token(
             value=token,
             account=self.account(login),
             kind=TokenKind(kind),
-            permissions=dict(given),
+            permissions=dict(granted),
             limit=limit,
         )
         self.tokens[token] = added
@@ -209,7 +214,7 @@ class GitHubState:
         default_sha: str = BASE_SHA,
         pending_contexts: Iterable[str] = ("preview",),
     ) -> Repository:
-        """Create a repository. `pending_contexts` are checks that still run: in a workflow it is at least its own."""
+        """Create a repository. By default the check of the job that calls the API is still pending."""
         repository = Repository(
             full_name=full_name,
             id=1296269 if full_name == REPOSITORY else self.next_id(),
@@ -222,14 +227,17 @@ class GitHubState:
         return repository
 
     def add_branch(self, name: str, sha: str, *, behind: bool = False, repository: str = REPOSITORY) -> None:
-        """Create or move a branch. One that is `behind` its base is merged with it by an `auto_merge`."""
-        there = self.repository(repository)
-        there.branches[name] = sha
-        there.commits.add(sha)
-        (there.behind.add if behind else there.behind.discard)(name)
+        """Create or move a branch. `behind` means that it lacks commits of the default branch: see Repository."""
+        content = self.repository(repository)
+        content.branches[name] = sha
+        content.commits.add(sha)
+        if behind:
+            content.behind.add(name)
+        else:
+            content.behind.discard(name)
 
     def delete_branch(self, name: str, repository: str = REPOSITORY) -> None:
-        """Delete a branch; its commits stay."""
+        """Delete a branch but not its commits."""
         del self.repository(repository).branches[name]
 
     def add_pull_request(
@@ -246,8 +254,8 @@ class GitHubState:
         merged: bool = False,
         repository: str = REPOSITORY,
     ) -> PullRequest:
-        """Create a pull request, and its head branch unless that is in a fork or was deleted with the merge."""
-        there = self.repository(repository)
+        """Create a pull request, and its head branch unless that is in a fork or was deleted after the merge."""
+        content = self.repository(repository)
         pull_request = PullRequest(
             number=number,
             title=title,
@@ -261,10 +269,10 @@ class GitHubState:
             merge_sha=MERGE_SHA,
             created_at=now(),
         )
-        there.pull_requests[number] = pull_request
-        there.commits |= {head_sha, MERGE_SHA}
-        if head_repo == there.full_name and not merged:
-            there.branches.setdefault(head_ref, head_sha)
+        content.pull_requests[number] = pull_request
+        content.commits |= {head_sha, MERGE_SHA}
+        if head_repo == content.full_name and not merged:
+            content.branches.setdefault(head_ref, head_sha)
         return pull_request
 
     def add_comment(
@@ -275,7 +283,7 @@ class GitHubState:
         user_type: str = "",
         repository: str = REPOSITORY,
     ) -> Comment:
-        """Comment on a pull request. `user_type` is "Bot" for logins that end in `[bot]`, else "User"."""
+        """Comment on a pull request. The default `user_type` is "Bot" for a login that ends in `[bot]`, else "User"."""
         account = self.account(login, user_type)
         first = Edit(body=body, at=now())
         with self.lock:
@@ -284,31 +292,32 @@ class GitHubState:
         return comment
 
     def comments(self, number: int = PULL_REQUEST, repository: str = REPOSITORY) -> list[Comment]:
-        """Comments of a pull request that are there now, oldest first."""
+        """The comments of a pull request that have not been deleted, oldest first."""
         with self.lock:
             return [comment for comment in self.repository(repository).comments if comment.number == number]
 
     @property
     def deployments(self) -> list[Deployment]:
-        """Deployments of `octocat/hello-world`, oldest first."""
+        """The deployments of `octocat/hello-world`, oldest first."""
         with self.lock:
             return list(self.repository().deployments)
 
     def repository(self, full_name: str = REPOSITORY) -> Repository:
-        """Repository of that name, in whatever case."""
+        """The repository with that name, which is not case-sensitive."""
         return self.repositories[full_name.lower()]
 
     def account(self, login: str, user_type: str = "") -> Account:
-        """Account with that login."""
+        """The account with that login."""
         kind = user_type or ("Bot" if login.endswith("[bot]") else "User")
-        number = _KNOWN_IDS.get(login) or 10_000_000 + sum(login.encode())
-        return Account(login=login, type=kind, id=number)
+        # Any id will do for the other accounts, as long as it is always the same.
+        account_id = _ACCOUNT_IDS.get(login) or 10_000_000 + sum(login.encode())
+        return Account(login=login, type=kind, id=account_id)
 
     def next_id(self) -> int:
-        """Number that no other object has; later objects have larger ones."""
+        """A new id, larger than all before."""
         return 1_973_504_400 + next(self._ids)
 
 
 def now() -> datetime:
-    """Now, in the whole seconds that GitHub reports."""
+    """The current time in whole seconds, as GitHub reports times."""
     return datetime.now(UTC).replace(microsecond=0)

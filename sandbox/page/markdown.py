@@ -1,4 +1,4 @@
-"""Markdown as GitHub shows it: cmark-gfm with GitHub's extensions, and of its HTML what GitHub keeps."""
+"""Renders markdown as GitHub does: with cmark-gfm, and with the HTML tags and attributes that GitHub allows."""
 
 import nh3
 from cmarkgfm import cmark
@@ -6,7 +6,7 @@ from cmarkgfm import cmark
 EXTENSIONS = ["table", "autolink", "strikethrough", "tagfilter", "tasklist"]
 OPTIONS = cmark.Options.CMARK_OPT_UNSAFE | cmark.Options.CMARK_OPT_FOOTNOTES
 
-# Source: html-pipeline, SanitizationFilter, which GitHub's documentation of github/markup refers to.
+# Source: html-pipeline, SanitizationFilter, to which the README of github/markup refers.
 _TAGS = set(
     """
     h1 h2 h3 h4 h5 h6 br b i strong em a pre code img tt div ins del sup sub p ol ul table thead tbody tfoot blockquote
@@ -22,11 +22,11 @@ _ATTRIBUTES = {
 
 
 def to_html(markdown: str) -> str:
-    """The HTML that cmark-gfm makes of it, foreign tags included."""
+    """The HTML that cmark-gfm renders, not sanitized."""
     return str(cmark.markdown_to_html_with_extensions(markdown, options=OPTIONS, extensions=EXTENSIONS))
 
 
 def as_github_shows(markdown: str) -> str:
-    """HTML that is safe to show. Links open beside the page."""
-    beside = {"a": {"target": "_blank"}}
-    return nh3.clean(to_html(markdown), tags=_TAGS, attributes=_ATTRIBUTES, set_tag_attribute_values=beside)
+    """The sanitized HTML. Links open in a new tab."""
+    in_new_tab = {"a": {"target": "_blank"}}
+    return nh3.clean(to_html(markdown), tags=_TAGS, attributes=_ATTRIBUTES, set_tag_attribute_values=in_new_tab)

@@ -4,7 +4,7 @@ const shown = {};
 async function refresh() {
   const state = await (await fetch("state")).json();
   for (const [id, html] of Object.entries(state.parts)) {
-    // A part that has not changed stays, so that its text can be selected and what was unfolded stays open.
+    // Replacing a part would lose the selected text in it and close its <details>, so unchanged parts are kept.
     if (shown[id] === html) continue;
     shown[id] = html;
     const part = document.getElementById(id);
@@ -20,7 +20,7 @@ document.addEventListener("click", (event) => {
     event.target.disabled = true;
     fetch(`press/${event.target.dataset.press}`, { method: "POST" });
   } else if (event.target.closest("a")?.origin === location.origin) {
-    event.preventDefault(); // This page takes the place of GitHub's and Stormkit's own.
+    event.preventDefault(); // The link's page on GitHub or Stormkit does not exist here; this page stands in for it.
     document.getElementById("log").focus();
   }
 });
@@ -32,5 +32,5 @@ try {
   }
 } catch {
   for (const button of buttons) button.disabled = true;
-  document.getElementById("about").textContent = "make sandbox has ended: start it again, then reload this page.";
+  document.getElementById("about").textContent = "make sandbox has stopped: start it again, then reload this page.";
 }

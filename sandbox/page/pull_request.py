@@ -1,4 +1,4 @@
-"""A pull request, and the workflow runs that its buttons start: each one is the action, as a runner runs it."""
+"""The page's pull request, and the workflow runs that its buttons start. Each run is the action as a runner runs it."""
 
 import secrets
 import tempfile
@@ -11,7 +11,7 @@ from sandbox import events
 from sandbox.events import BASE_BRANCH, HEAD_BRANCH, PULL_REQUEST
 from sandbox.github.server import GitHub
 from sandbox.runner.runner import Runner
-from sandbox.runner.step import Finished, Step
+from sandbox.runner.step import Step, StepResult
 from sandbox.stormkit.builds import Build, Outcome
 from sandbox.stormkit.server import ENV_KEY, Stormkit
 
@@ -24,7 +24,7 @@ PUSHES = {
 
 @dataclass(kw_only=True)
 class Run:
-    """One attempt of a workflow run. Its job is the action alone, and what the action does after the job."""
+    """One attempt of a workflow run. Its only job has one step, the action, and the action's post step."""
 
     title: str
     number: int
@@ -32,13 +32,13 @@ class Run:
     env: dict[str, str]
     attempt: int = 1
     step: Step | None = field(default=None, init=False)
-    finished: Finished | None = field(default=None, init=False)
+    result: StepResult | None = field(default=None, init=False)
     post_log: str = field(default="", init=False)
     cancelled: threading.Event = field(default_factory=threading.Event, init=False)
     ended: threading.Event = field(default_factory=threading.Event, init=False)
 
     def carry_out(self, runner: Runner, previous: "Run | None") -> None:
-        """Cancel the run before, as a concurrency group does, then run the step and what comes after the job."""
+        """Cancel the previous run, as a concurrency group does, then run the step and its post step."""
         try:
             if previous is not None:
                 previous.cancelled.set()
@@ -47,8 +47,8 @@ class Run:
                 self.step = runner.start()
                 while self.step.running and not self.cancelled.wait(0.05):
                     pass
-                self.finished = self.step.cancel() if self.step.running else self.step.wait()
-                self.post_log = runner.post(state=self.finished.state).shown
+                self.result = self.step.cancel() if self.step.running else self.step.wait()
+                self.post_log = runner.post(state=self.result.state).shown
         finally:
             self.ended.set()
 
@@ -57,13 +57,13 @@ class Run:
         """`queued`, `running`, `success`, `failure` or `cancelled`."""
         if not self.ended.is_set():
             return "running" if self.step else "queued"
-        if self.finished is not None and not self.finished.failed:
+        if self.result is not None and not self.result.failed:
             return "success"
         return "cancelled" if self.cancelled.is_set() else "failure"
 
 
 class PullRequest:
-    """Pull request 42 of the local GitHub, which has not been opened yet, and the runs of its workflow."""
+    """Pull request 42 of the local GitHub, and the runs of its workflow. At first it has not been opened."""
 
     def __init__(self, stormkit: Stormkit, github: GitHub, *, page_url: str) -> None:
         self.content = github.state.repository().pull_requests[PULL_REQUEST]
@@ -78,15 +78,22 @@ class PullRequest:
 
     @property
     def buttons(self) -> dict[str, bool]:
-        """Every button, and whether it can be pressed now."""
+        """Every button, and whether it is enabled."""
         is_open = self.state == "open"
         is_running = bool(self.runs) and not self.runs[-1].ended.is_set()
         has_run = bool(self.runs) and not is_running
-        pushes, commands = dict.fromkeys(PUSHES, is_open), dict.fromkeys(("publish", "rollback"), is_open and has_run)
-        return pushes | commands | {"open": not is_open, "close": is_open, "rerun": has_run, "cancel": is_running}
+        return {
+            **dict.fromkeys(PUSHES, is_open),
+            "publish": is_open and has_run,
+            "rollback": is_open and has_run,
+            "open": not is_open,
+            "close": is_open,
+            "rerun": has_run,
+            "cancel": is_running,
+        }
 
     def press(self, button: str) -> bool:
-        """Do what the button says. False for one that can't be pressed now."""
+        """Press a button, and return whether it was enabled."""
         with self._lock:
             if not self.buttons.get(button):
                 return False
@@ -110,21 +117,21 @@ class PullRequest:
             return True
 
     def close(self) -> None:
-        """End the run under way, and remove the runs' files."""
-        for run in self.runs[-1:]:
-            run.cancelled.set()
-            run.ended.wait()
+        """Cancel the current run, and remove the files of all runs."""
+        if self.runs:
+            self.runs[-1].cancelled.set()
+            self.runs[-1].ended.wait()
         self._directory.cleanup()
 
     def _commit(self, build: Build) -> None:
-        """Push a commit, whose builds go like `build`."""
+        """Push a commit. Builds from now on are like `build`."""
         sha = self.content.head_sha = secrets.token_hex(20)
         self._stormkit.default_build = build
         self._stormkit.push(HEAD_BRANCH, sha)
         self._github.state.add_branch(HEAD_BRANCH, sha)
 
     def _start(self, title: str, action: str, *, command: str = "auto") -> None:
-        """Start a run of the pull request's event with that `action`, or without one what a person starts by hand."""
+        """Start a run for the pull request event with this `action`, or for a workflow_dispatch if it is ""."""
         name = f"pull_request_{'opened' if action == 'reopened' else action}" if action else "workflow_dispatch"
         payload = events.load(name)
         if action:
@@ -134,7 +141,7 @@ class PullRequest:
         urls = {"api-url": self._stormkit.url, "dashboard-url": self._page_url}
         inputs = {"api-key": ENV_KEY, "build-log": "stream", "command": command, **urls}
         job = {"event": payload, "event_name": events.event_name(name), "inputs": inputs}
-        # GITHUB_SHA is the branch's head, except for a pull request's event: then it is a merge commit.
+        # For a workflow_dispatch, GITHUB_SHA is the branch's head; for a pull request event it is the merge commit.
         env = {} if action else {"GITHUB_SHA": self.content.head_sha}
         self._run(Run(title=title, number=self.runs[-1].number + 1 if self.runs else 1, job=job, env=env))
 

@@ -1,4 +1,4 @@
-"""Serves the page, what it shows now, and its buttons."""
+"""Serves the page, its current content, and its buttons."""
 
 import json
 from html import escape
@@ -6,11 +6,12 @@ from pathlib import Path
 
 from sandbox.events import HEAD_BRANCH, PULL_REQUEST, REPOSITORY
 from sandbox.github.server import GitHub
+from sandbox.github.state import Comment, Deployment
 from sandbox.page.markdown import as_github_shows
 from sandbox.page.pull_request import PullRequest, Run
-from sandbox.runner.log import readable
+from sandbox.runner.log import parse_shown_line
 from sandbox.stormkit.server import Stormkit
-from sandbox.web import Recorded, Reply, Server
+from sandbox.web import ReceivedRequest, Reply, Server
 from stormkit_action.text import strip_controls
 
 _TYPES = {"page.html": "html", "page.css": "css", "page.js": "javascript", "github-markdown.css": "css"}
@@ -24,18 +25,19 @@ _HEADERS = {
 
 
 class PageServer(Server):
-    """The page on its own port of the loopback, for whoever sits at this machine."""
+    """The page's server. It listens on the loopback interface, so only users of this machine can reach it."""
 
     def __init__(self, stormkit: Stormkit, github: GitHub, *, port: int = 0) -> None:
         super().__init__(port=port)
         self._stormkit, self._github = stormkit, github
         self.pull_request = PullRequest(stormkit, github, page_url=self.url)
 
-    def handle(self, request: Recorded) -> Reply:
-        # A website in the same browser may send requests too, under its own name or one that it made mean this machine.
-        own = f"http://{request.headers.get('host')}"
-        if own.replace("localhost", "127.0.0.1") != self.url or request.headers.get("origin", own) != own:
-            return Reply(status=403, body=f"This address is not the page's own: open {self.url}\n")
+    def handle(self, request: ReceivedRequest) -> Reply:
+        # Refuse requests of other websites in the same browser: cross-origin ones, and those of a site that resolves
+        # its own host name to this machine (DNS rebinding).
+        origin = f"http://{request.headers.get('host')}"
+        if origin.replace("localhost", "127.0.0.1") != self.url or request.headers.get("origin", origin) != origin:
+            return Reply(status=403, body=f"This is not the page's address: open {self.url}\n")
         if request.method == "POST":
             return Reply(status=204 if self.pull_request.press(request.path.removeprefix("/press/")) else 409)
         if request.path == "/state":
@@ -44,7 +46,7 @@ class PageServer(Server):
         if name in _TYPES:
             headers = {**_HEADERS, "content-type": f"text/{_TYPES[name]}; charset=utf-8"}
             return Reply(body=Path(__file__).with_name(name).read_bytes(), headers=headers)
-        # Links of comments to GitHub's and Stormkit's own pages, whose place this page takes.
+        # Anything else is a link in a comment to one of GitHub's or Stormkit's pages, which this page stands in for.
         return Reply(status=302, headers={"location": "/"})
 
     def close(self) -> None:
@@ -52,26 +54,34 @@ class PageServer(Server):
         super().close()
 
     def parts(self) -> dict[str, str]:
-        """What the page shows: HTML by the id of the element it belongs into."""
+        """The content of the page: an element's id and its HTML."""
         pull_request, github, live = self.pull_request, self._github.state, self._stormkit.live()
         run = pull_request.runs[-1] if pull_request.runs else None
         return {
             "title": escape(f"{pull_request.content.title} #{PULL_REQUEST}"),
             "about": f"{_badge(pull_request.state)} {escape(REPOSITORY)} · <code>{escape(HEAD_BRANCH)}</code> at"
             f" <code>{escape(pull_request.content.head_sha[:7])}</code>",
-            "comments": "".join(
-                f'<article class="box"><p>{escape(comment.login)}{" · edited" * (len(comment.history) > 1)}</p>'
-                f'<div class="markdown-body">{as_github_shows(comment.body)}</div></article>'
-                for comment in github.comments()
-            ),
-            "deployments": "".join(
-                f"<li>{_badge(each.state or 'pending')} {escape(each.environment)} · {escape(each.sha[:7])}"
-                f"{_VIEW.format(escape(each.statuses[-1].environment_url)) if each.state == 'success' else ''}</li>"
-                for each in reversed(github.deployments)
-            ),
+            "comments": "".join(map(_comment, github.comments())),
+            "deployments": "".join(map(_deployment, reversed(github.deployments))),
             "live": f"deployment {live}" if live else "nothing",
             **(_run_parts(run) if run else {}),
         }
+
+
+def _comment(comment: Comment) -> str:
+    edited = " · edited" if len(comment.history) > 1 else ""
+    return (
+        f'<article class="box"><p>{escape(comment.login)}{edited}</p>'
+        f'<div class="markdown-body">{as_github_shows(comment.body)}</div></article>'
+    )
+
+
+def _deployment(deployment: Deployment) -> str:
+    link = _VIEW.format(escape(deployment.statuses[-1].environment_url)) if deployment.state == "success" else ""
+    return (
+        f"<li>{_badge(deployment.state or 'pending')} {escape(deployment.environment)}"
+        f" · {escape(deployment.sha[:7])}{link}</li>"
+    )
 
 
 def _run_parts(run: Run) -> dict[str, str]:
@@ -80,8 +90,8 @@ def _run_parts(run: Run) -> dict[str, str]:
     return {
         "run": f"{_badge(run.state)} {escape(run.title)} · run {run.number}{attempt}",
         "log": "".join(map(_log_line, log)),
-        "summary": as_github_shows(run.finished.summary) if run.finished else "",
-        "outputs": "".join(_output(*each) for each in run.finished.outputs.items()) if run.finished else "",
+        "summary": as_github_shows(run.result.summary) if run.result else "",
+        "outputs": "".join(_output(name, value) for name, value in run.result.outputs.items()) if run.result else "",
     }
 
 
@@ -90,7 +100,7 @@ def _badge(state: str) -> str:
 
 
 def _log_line(line: str) -> str:
-    kind, text = readable(line)
+    kind, text = parse_shown_line(line)
     return "" if kind == "endgroup" else f'<span class="{kind}">{escape(strip_controls(text))}\n</span>'
 
 

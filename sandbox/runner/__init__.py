@@ -1,1 +1,1 @@
-"""A local GitHub runner: starts the action as a workflow step does."""
+"""A local GitHub runner: runs the action as a step of a workflow's job."""

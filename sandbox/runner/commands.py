@@ -1,7 +1,7 @@
-"""Workflow commands in a step's log, found by the rules of GitHub's runner.
+"""Parses workflow commands in a step's log by the rules of GitHub's runner.
 
-Source: actions/runner, Runner.Common/ActionCommand.cs. Two syntaxes are live: `::name key=value,…::data` at
-the start of a line, and the old `##[name key=value;…]data` anywhere in it.
+Source: actions/runner, Runner.Common/ActionCommand.cs. It accepts two syntaxes: `::name key=value,…::data` at the start
+of a line, and the older `##[name key=value;…]data` anywhere in a line.
 """
 
 from collections.abc import Collection
@@ -27,7 +27,7 @@ REGISTERED = frozenset(
     }
 )
 
-# Replaced in this order, so `%250A` becomes `%0A` and no newline.
+# Replaced in this order, so that `%250A` becomes `%0A` and not a newline.
 _DATA = (("%0D", "\r"), ("%0A", "\n"), ("%25", "%"))
 _PROPERTY = (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%"))
 _BRACKET = (("%3B", ";"), ("%0D", "\r"), ("%0A", "\n"), ("%5D", "]"), ("%25", "%"))
@@ -42,12 +42,12 @@ class Command:
     value: str = ""
 
     def property(self, name: str) -> str:
-        """Value of a property, whose name may be in any case; "" when it is not there."""
+        """The value of a property, "" if it is missing. Names are not case-sensitive."""
         return next((value for key, value in self.properties.items() if key.lower() == name.lower()), "")
 
 
 def parse(line: str, registered: Collection[str] = REGISTERED) -> Command | None:
-    """Command in `line`, if it holds one of those `registered` (lower-case names)."""
+    """The command in `line`, None unless its name is one of `registered` (in lower case)."""
     return _parse_colons(line, registered) or _parse_brackets(line, registered)
 
 
@@ -67,7 +67,7 @@ def _parse_colons(line: str, registered: Collection[str]) -> Command | None:
 
 
 def _parse_brackets(line: str, registered: Collection[str]) -> Command | None:
-    # Only the first `##[` of a line counts.
+    # The runner looks only at the first `##[` of a line.
     start = line.find("##[")
     end = line.find("]", start)
     if start < 0 or end < 0:
@@ -83,7 +83,7 @@ def _parse_brackets(line: str, registered: Collection[str]) -> Command | None:
 
 
 def _properties(text: str, separator: str, escapes: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """Properties that have both a name and a value; the runner drops the others without a word."""
+    """The properties that have both a name and a value; the runner ignores others."""
     properties = {}
     for pair in text.split(separator):
         name, _, value = pair.lstrip("=").partition("=")

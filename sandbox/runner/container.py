@@ -1,7 +1,7 @@
 """Runs the action's image as GitHub's runner does.
 
-Source: actions/runner, Runner.Worker/Container/DockerCommandManager.cs and Handlers/ContainerActionHandler.cs. There is
-one deviation: the container shares the host's network, because the sandbox's servers listen on its loopback.
+Source: actions/runner, Runner.Worker/Container/DockerCommandManager.cs and Handlers/ContainerActionHandler.cs. The only
+difference: the container shares the host's network, because the sandbox's servers listen on its loopback interface.
 """
 
 import os
@@ -18,17 +18,17 @@ from sandbox.runner.runner import Runner
 from sandbox.runner.step import Step
 
 RUNNER_UID = 1001
-"""Owner of a job's files on GitHub's machines."""
+"""The user id of the runner on GitHub's machines, which owns a job's files."""
 
 _SOCKET = Path("/var/run/docker.sock")
-_PATIENCE = 60.0
+_DOCKER_TIMEOUT_S = 60.0
 
 
 class ContainerRunner(Runner):
-    """Runs one step of a job, and what it leaves for after the job, in containers of `image`.
+    """Runs one step of a job, and its post step, in containers of `image`. Needs a Docker engine.
 
-    `options` are added to `docker run`. What Runner's `python` and `entrypoint` say is the image's business here.
-    Use it in a `with`, which removes containers that outlived their step. Needs a Docker engine.
+    `options` are added to `docker run`. Runner's `python` and `entrypoint` are ignored, because the image defines them.
+    At the end of its `with` block, containers that outlived their step are removed.
     """
 
     def __init__(self, *, image: str, network: str = "host", options: Sequence[str] = (), **job: Any) -> None:
@@ -43,11 +43,11 @@ class ContainerRunner(Runner):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if left := self.containers():
-            docker("rm", "--force", *left)
+        if remaining := self.containers():
+            docker("rm", "--force", *remaining)
 
     def containers(self) -> list[str]:
-        """Ids of this job's containers that are left, running or not."""
+        """The ids of this job's containers that exist, running or not."""
         return docker("ps", "--all", "--quiet", "--filter", f"label={self.label}").split()
 
     def _start(self, post_entrypoint: str, state: Mapping[str, str]) -> Step:
@@ -56,7 +56,7 @@ class ContainerRunner(Runner):
             _hand_over(self.directory.root)
         log, masker = self.open_log()
         inside = in_container(environment, self.directory.mounts) | {"HOME": "/github/home"}
-        # The image has a PATH; a job's own one reaches a container only when the workflow sets it.
+        # The image has its own PATH; the job's PATH is passed on only if the workflow sets it.
         names = [name for name in inside if name != "PATH" or name in self._env]
         return Step(
             [_client(), *self._arguments(names, post_entrypoint)],
@@ -75,7 +75,7 @@ class ContainerRunner(Runner):
             f"--label={self.label}",
             "--workdir=/github/workspace",
             "--rm",
-            # Names alone: values would be seen in the list of processes, so the client's environment has them.
+            # Only the names: the client reads the values from its environment, so that no process list shows them.
             *(argument for name in names for argument in ("-e", name)),
             *(["--entrypoint", entrypoint] if entrypoint else []),
             *self._options,
@@ -85,15 +85,16 @@ class ContainerRunner(Runner):
 
 
 def docker(*arguments: str) -> str:
-    """What a `docker` command prints. Raises RuntimeError, with what it said, when it fails."""
-    done = subprocess.run([_client(), *arguments], capture_output=True, text=True, timeout=_PATIENCE, check=False)
-    if done.returncode:
-        raise RuntimeError(f"docker {arguments[0]} failed ({done.returncode}): {done.stderr.strip()}")
-    return done.stdout
+    """Run a `docker` command and return its output. Raises RuntimeError with its error output if it fails."""
+    command = [_client(), *arguments]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=_DOCKER_TIMEOUT_S, check=False)
+    if finished.returncode:
+        raise RuntimeError(f"docker {arguments[0]} failed ({finished.returncode}): {finished.stderr.strip()}")
+    return finished.stdout
 
 
 def _client() -> str:
-    # By its path: the PATH that it gets is the workflow's.
+    # An absolute path, because the client runs with the workflow's PATH.
     client = shutil.which("docker")
     if client is None:
         raise FileNotFoundError("no docker client on the PATH")
@@ -101,13 +102,13 @@ def _client() -> str:
 
 
 def _client_environment() -> dict[str, str]:
-    """How the client finds its engine. HOME in its environment is the container's."""
+    """The variables with which the client finds its engine and configuration; its HOME is the container's."""
     config = os.environ.get("DOCKER_CONFIG") or str(Path.home() / ".docker")
     engine = {name: value for name, value in os.environ.items() if name.startswith("DOCKER_")}
     return engine | {"DOCKER_CONFIG": config}
 
 
 def _hand_over(root: Path) -> None:
-    """Give the job's files to the runner's user, so that the container's root writes into another user's files."""
+    """Give the job's files to the runner's user, so that the container's root writes to another user's files."""
     for path in (root, *root.rglob("*")):
         os.chown(path, RUNNER_UID, RUNNER_UID, follow_symlinks=False)

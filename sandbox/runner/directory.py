@@ -1,4 +1,4 @@
-"""Directories of a job on a runner's machine, and where a container action sees them.
+"""The directories of a job on a runner's machine, and their paths inside an action's container.
 
 Source: actions/runner, Runner.Worker/Handlers/ContainerActionHandler.cs.
 """
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-# A checkout may hold modules of any name. None of them may be imported in place of the action's own.
+# A user's checkout can contain modules with these names. The action must not import them in place of its own.
 _SHADOWING_MODULES = (
     "actions_toolkit",
     "backoff",
@@ -22,7 +22,7 @@ _SHADOW = 'raise SystemExit(f"{__file__} of the checkout was imported")\n'
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobDirectory:
-    """Where a job's files are, on the host."""
+    """The paths of a job's files on the host."""
 
     root: Path
     repository: str = "hello-world"
@@ -44,12 +44,12 @@ class JobDirectory:
 
     @property
     def home(self) -> Path:
-        """HOME, shared by all the steps of a job."""
+        """HOME, which all steps of a job share."""
         return self.temp / "_github_home"
 
     @property
     def file_commands(self) -> Path:
-        """The files behind GITHUB_OUTPUT and the like."""
+        """The directory of the files that GITHUB_OUTPUT, GITHUB_STATE and so on name."""
         return self.temp / "_runner_file_commands"
 
     @property
@@ -59,7 +59,7 @@ class JobDirectory:
 
     @property
     def mounts(self) -> dict[Path, str]:
-        """Host directories and where the action's container has them; the Docker socket comes on top."""
+        """Host directories and their paths in the action's container, without the Docker socket."""
         return {
             self.home: "/github/home",
             self.event.parent: "/github/workflow",
@@ -69,7 +69,7 @@ class JobDirectory:
         }
 
     def create(self) -> None:
-        """Create the directories, and a checkout whose modules would break an action that imports them."""
+        """Create the directories, and in the checkout modules that make any program exit that imports them."""
         for directory in (self.workspace, self.home, self.file_commands, self.event.parent, self.tools):
             directory.mkdir(parents=True, exist_ok=True)
         for module in _SHADOWING_MODULES:
@@ -77,8 +77,8 @@ class JobDirectory:
 
 
 def in_container(environment: Mapping[str, str], mounts: Mapping[Path, str]) -> dict[str, str]:
-    """`environment` as a container gets it: values that are, or lie in, a mounted directory are rewritten."""
-    # Directories of the job lie within each other; the innermost one counts.
+    """`environment` as a container gets it: a value that is a path in a mounted directory is rewritten."""
+    # The job's directories are nested, and the innermost mount decides.
     innermost_first = sorted(mounts.items(), key=lambda mount: len(str(mount[0])), reverse=True)
     return {name: _translated(value, innermost_first) for name, value in environment.items()}
 

@@ -1,6 +1,6 @@
-"""The files through which a step sets outputs, state, variables and its summary.
+"""The file commands of a step: the files in which it sets outputs, state, variables and its summary.
 
-They are read as GitHub's runner reads them: actions/runner, Runner.Worker/FileCommandManager.cs.
+Source for how they are read: actions/runner, Runner.Worker/FileCommandManager.cs.
 """
 
 import re
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-SUMMARY_LIMIT = 1024 * 1024
-"""Bytes that a step's summary may have; above it nothing of it is shown."""
+MAX_SUMMARY_BYTES = 1024 * 1024
+"""A larger summary is not shown at all."""
 
 
 class FileCommand(StrEnum):
-    """Name of a file in the environment: GITHUB_<NAME>."""
+    """A file command; the variable GITHUB_<NAME> has the path of its file."""
 
     OUTPUT = "OUTPUT"
     STATE = "STATE"
@@ -33,12 +33,12 @@ _PREFIXES = {
 
 
 class MalformedFileError(ValueError):
-    """The runner can't read the file: it fails the step."""
+    """A file that the runner can't parse, which fails the step."""
 
 
 @dataclass(kw_only=True, slots=True)
 class FileResults:
-    """What a step said through its files. `errors` fail the step, `warnings` don't."""
+    """What a step wrote into its files. `errors` fail the step, `warnings` don't."""
 
     outputs: dict[str, str] = field(default_factory=dict)
     state: dict[str, str] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class FileResults:
 
 
 def create_files(directory: Path, suffix: str) -> dict[FileCommand, Path]:
-    """Fresh, empty files for one step."""
+    """Create empty files for one step."""
     files = {command: directory / f"{prefix}{suffix}" for command, prefix in _PREFIXES.items()}
     for path in files.values():
         path.write_bytes(b"")
@@ -58,7 +58,7 @@ def create_files(directory: Path, suffix: str) -> dict[FileCommand, Path]:
 
 
 def read_files(files: dict[FileCommand, Path]) -> FileResults:
-    """Everything that the step has written. Pairs before a malformed one count, like on GitHub."""
+    """Read what the step has written. As on GitHub, the pairs before a malformed one count."""
     results = FileResults()
     for command, values in (
         (FileCommand.OUTPUT, results.outputs),
@@ -77,7 +77,7 @@ def read_files(files: dict[FileCommand, Path]) -> FileResults:
 
 
 def pairs(text: str) -> Iterator[tuple[str, str]]:
-    """Keys and values of `key=value` lines and `key<<delimiter` blocks, in the file's order."""
+    """The keys and values of `key=value` lines and `key<<delimiter` blocks, in the file's order."""
     lines = iter(_lines(text))
     for line, _ in lines:
         equals, heredoc = line.find("="), line.find("<<")
@@ -111,22 +111,22 @@ def _block(lines: Iterator[tuple[str, bool]], delimiter: str) -> str:
 
 
 def _lines(text: str) -> list[tuple[str, bool]]:
-    """Lines, and whether each has its newline. Only `\\n` ends a line here, unlike in the log."""
+    """Each line, and whether a newline ends it. Here, unlike in the log, only `\\n` ends a line."""
     *complete, rest = text.split("\n")
     return [(line, True) for line in complete] + ([(rest, False)] if rest else [])
 
 
 def _read_summary(path: Path, results: FileResults) -> None:
     size = path.stat().st_size if path.is_file() else 0
-    if size <= SUMMARY_LIMIT:
+    if size <= MAX_SUMMARY_BYTES:
         results.summary = _text(path)
         return
     results.warnings.append(
         "$GITHUB_STEP_SUMMARY upload aborted, supports content up to a size of "
-        f"{SUMMARY_LIMIT // 1024}k, got {size // 1024}k."
+        f"{MAX_SUMMARY_BYTES // 1024}k, got {size // 1024}k."
     )
 
 
 def _text(path: Path) -> str:
-    # A file that the step removed is as good as an empty one; bytes that aren't UTF-8 are replaced.
+    # A file that the step has deleted counts as empty; bytes that aren't UTF-8 are replaced.
     return path.read_bytes().decode("utf-8-sig", "replace") if path.is_file() else ""

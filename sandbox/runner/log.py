@@ -1,4 +1,4 @@
-"""What GitHub's runner makes of a step's log: commands, annotations, masks, and the log that people see.
+"""How GitHub's runner processes a step's log: it executes commands, adds annotations and masks secrets.
 
 Source: actions/runner, Runner.Worker/ActionCommandManager.cs and ExecutionContext.cs.
 """
@@ -11,11 +11,11 @@ from enum import StrEnum
 from sandbox.runner.commands import REGISTERED, Command, parse
 from sandbox.runner.masks import SecretMasker, lines_of
 
-ANNOTATIONS_PER_LEVEL = 10
-"""Annotations of each level that a step may have; more are only lines in the log."""
+MAX_ANNOTATIONS_PER_LEVEL = 10
+"""More annotations of the same level in one step are only lines in the log."""
 
-ANNOTATION_LIMIT = 4096
-"""Characters that are kept of an annotation's message."""
+MAX_ANNOTATION_CHARACTERS = 4096
+"""An annotation's message is cut to this length."""
 
 _MARKS = {"group": "▸ ", "endgroup": "", "error": "Error: ", "warning": "Warning: ", "notice": "Notice: "}
 _SHOWN_COMMAND = re.compile(rf"##\[({'|'.join(_MARKS)})\](.*)", re.DOTALL)
@@ -33,7 +33,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Annotation:
-    """A message in the list of annotations of a run, with its secrets masked."""
+    """An annotation of a workflow run, with secrets masked in its message."""
 
     level: Level
     message: str
@@ -41,14 +41,14 @@ class Annotation:
 
     @property
     def title(self) -> str:
-        """Title that the command gave, or ""."""
+        """The title, "" if there is none."""
         return self.properties.get("title", "")
 
 
-def readable(line: str) -> tuple[str, str]:
-    """A line of a log that is shown, as its kind and its text.
+def parse_shown_line(line: str) -> tuple[str, str]:
+    """The kind and the text of a line of the log that GitHub shows.
 
-    The kind is a level, `group`, `endgroup`, `stop-commands` for what turns commands off and on again, or "".
+    The kind is a level, `group`, `endgroup`, `stop-commands` (for the lines that turn commands off and on), or "".
     """
     if _STOP_COMMANDS.fullmatch(line):
         return "stop-commands", line
@@ -57,7 +57,10 @@ def readable(line: str) -> tuple[str, str]:
 
 
 class StepLog:
-    """Reads a step's lines, one by one, as the runner does."""
+    """A step's log, which processes each line as the runner does.
+
+    `printed` is the log as the step prints it, `shown` the log as GitHub shows it.
+    """
 
     def __init__(self, masker: SecretMasker, *, debug: bool = False) -> None:
         self.printed: list[str] = []
@@ -77,7 +80,7 @@ class StepLog:
         self._shown_before_mask: list[tuple[str, int]] = []
 
     def feed(self, text: str) -> None:
-        """Read one line, with its line ending if it has one."""
+        """Process one line, with or without its line ending."""
         self.printed.append(text)
         line = text.rstrip("\r\n")
         registered = REGISTERED | {self._stop_token.lower()} if self._stop_token else REGISTERED
@@ -93,23 +96,24 @@ class StepLog:
             self._execute(line, command)
 
     def issue(self, level: Level, message: str, properties: dict[str, str] | None = None) -> None:
-        """Show a message in the log and, while there is room, among the annotations."""
+        """Show a message in the log and, up to the limit, as an annotation."""
         self._show(f"##[{level}]{message}")
-        if sum(annotation.level is level for annotation in self.annotations) >= ANNOTATIONS_PER_LEVEL:
+        of_level = [annotation for annotation in self.annotations if annotation.level is level]
+        if len(of_level) >= MAX_ANNOTATIONS_PER_LEVEL:
             self.dropped_annotations += 1
             return
-        message = self._masker.mask(message)[:ANNOTATION_LIMIT]
+        message = self._masker.mask(message)[:MAX_ANNOTATION_CHARACTERS]
         self.annotations.append(Annotation(level=level, message=message, properties=properties or {}))
 
     def fail(self, *messages: str) -> None:
-        """Fail the step whatever its exit code, with an error for each message."""
+        """Fail the step regardless of its exit code, with an error for each message."""
         self.command_failed = True
         self.problems.append(" ".join(messages))
         for message in messages:
             self.issue(Level.ERROR, message)
 
     def leaks(self) -> list[str]:
-        """Lines of the log that showed a secret before the command that masks it."""
+        """A message for each line of the log that shows a secret because its add-mask came later."""
         return [
             f"line {number} of the log shows a secret before its add-mask: {line!r}"
             for secret, count in self._shown_before_mask
@@ -122,7 +126,7 @@ class StepLog:
 
     def _stop(self, line: str, command: Command) -> None:
         token = command.value
-        # Anybody could guess such a token, so the runner refuses it and goes on executing commands.
+        # Such a token could be guessed, so the runner rejects it and keeps executing commands.
         if not token or token.lower() in REGISTERED | {"pause-logging"}:
             self.fail(f"Invalid stop-commands token {token!r}.")
             return
@@ -150,7 +154,7 @@ class StepLog:
             "warning": self._annotate,
             "notice": self._annotate,
         }
-        # Problem matchers are only recorded: nothing in a sandbox reads them.
+        # Other commands, such as add-matcher, are only recorded, because nothing in the sandbox uses them.
         if command.name in execute:
             execute[command.name](command)
 
@@ -174,8 +178,9 @@ class StepLog:
     def _set_echo(self, command: Command) -> None:
         switch = command.value.strip().lower()
         if switch not in {"on", "off"}:
-            self.fail(f"Invalid echo command value {command.value!r}: it is 'on' or 'off'.")
-        self._echo = switch == "on" or (self._echo and switch != "off")
+            self.fail(f"Invalid echo command value {command.value!r}: use 'on' or 'off'.")
+            return
+        self._echo = switch == "on"
 
     def _set(self, values: dict[str, str], command: Command) -> None:
         name = command.property("name")

@@ -1,4 +1,4 @@
-"""Secrets as GitHub's runner hides them: every value, each of its lines, and their usual encodings."""
+"""Masks secrets as GitHub's runner does: whole values, each of their lines, and common encodings of both."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ def _without_quotes(value: str) -> str:
     return value[1:-1] if len(value) > 8 and value.startswith('"') and value.endswith('"') else ""
 
 
-# actions/runner, Runner.Common/HostContext.cs; its two rules for PowerShell are left out.
+# Source: actions/runner, Runner.Common/HostContext.cs. Its two rules for PowerShell are left out.
 _ENCODINGS: tuple[Callable[[str], str], ...] = (
     _base64,
     lambda value: _base64(value, 1),
@@ -35,33 +35,35 @@ _ENCODINGS: tuple[Callable[[str], str], ...] = (
 
 
 def lines_of(value: str) -> list[str]:
-    """Lines of a secret that are secrets of their own, for logs are written line by line."""
+    """The lines of a secret. Each one is masked too, because logs are processed line by line."""
     return [line.strip() for line in re.split(r"[\r\n]+", value) if line.strip()]
 
 
 class SecretMasker:
-    """Knows the secrets of a job and replaces them in texts."""
+    """Replaces the secrets of a job in texts."""
 
     def __init__(self) -> None:
         self._variants: set[str] = set()
 
     def add(self, value: str) -> None:
-        """Hide `value` from now on, and each of its lines alone."""
-        for secret in (value, *lines_of(value)) if value.strip() else ():
+        """Mask `value` and each of its lines from now on."""
+        if not value.strip():
+            return
+        for secret in (value, *lines_of(value)):
             self._variants.add(secret)
             self._variants.update(filter(None, (encode(secret) for encode in _ENCODINGS)))
 
-    def hides(self, text: str) -> bool:
-        """Is there a secret in `text`?"""
+    def contains_secret(self, text: str) -> bool:
+        """Whether `text` contains a secret."""
         return any(variant in text for variant in self._variants)
 
     def mask(self, text: str) -> str:
-        """`text` with each secret, overlapping and adjoining ones together, replaced by three stars."""
-        shown, end = [], 0
+        """`text` with each secret replaced by `***`; secrets that overlap or adjoin are replaced together."""
+        parts, end = [], 0
         for start, stop in _merged(self._positions(text)):
-            shown += [text[end:start], MASK]
+            parts += [text[end:start], MASK]
             end = stop
-        return "".join([*shown, text[end:]])
+        return "".join([*parts, text[end:]])
 
     def _positions(self, text: str) -> list[tuple[int, int]]:
         positions = []

@@ -1,4 +1,4 @@
-"""Runs the action's entrypoint as GitHub's runner runs a container action, but as a process on this machine."""
+"""Runs the action as GitHub's runner runs a container action, but as a process on this machine."""
 
 import json
 import re
@@ -13,29 +13,29 @@ from sandbox.runner.directory import JobDirectory
 from sandbox.runner.files import FileCommand, create_files
 from sandbox.runner.log import Level, StepLog
 from sandbox.runner.masks import SecretMasker
-from sandbox.runner.step import Finished, Step
+from sandbox.runner.step import Step, StepResult
 from stormkit_action.inputs import INPUTS
 
 ACTION = Path(__file__).parents[2]
+"""The directory of the action, which contains action.yml."""
 
-# What action.yml says; a test compares them.
+# A test compares these with action.yml.
 INPUT_DEFAULTS = {spec.name: spec.default for spec in INPUTS}
 POST_ENTRYPOINT = "/app/post_entrypoint.py"
-"""Directory of the action itself."""
 
-NOWHERE = "http://127.0.0.1:9"
-"""A GitHub that refuses connections, so that a run without a server of its own can't reach the real one."""
+UNREACHABLE_URL = "http://127.0.0.1:9"
+"""The default for GitHub's URL. It refuses connections, so that no run reaches the real GitHub by accident."""
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _GITHUB_TOKEN = re.compile(r"\$\{\{\s*github\.token\s*\}\}")
 
 
 class Runner:
-    """Runs one step of a job, and what it leaves for after the job.
+    """Runs one step of a job, and its post step.
 
-    `event` is a name in `sandbox/events`, or a payload with its `event_name`. `inputs` are those that the
-    workflow gives; the others have their `defaults`, by their names. `env` is added last and overrides everything.
-    `token` and `secrets` are masked from the start, like a workflow's secrets.
+    `event` is the name of a payload in `sandbox/events`, or a payload together with its `event_name`. `inputs` are the
+    inputs that the workflow sets; the others have their `defaults`. `env` overrides all other variables. `token` and
+    `secrets` are masked from the start, like a workflow's secrets.
     """
 
     def __init__(
@@ -72,24 +72,24 @@ class Runner:
         """Start the step."""
         return self._start("", {})
 
-    def run(self, timeout: float = 60.0) -> Finished:
+    def run(self, timeout: float = 60.0) -> StepResult:
         """Run the step to its end, for at most `timeout` seconds, and keep its state for `post`."""
-        finished = self.start().wait(timeout)
-        self.state = finished.state
-        return finished
+        result = self.start().wait(timeout)
+        self.state = result.state
+        return result
 
     def start_post(self, state: Mapping[str, str] | None = None) -> Step:
-        """Start what runs after the job, with the state of the last `run` or another one."""
+        """Start the post step, with the state that the last `run` saved or with `state`."""
         return self._start(self._post_entrypoint, self.state if state is None else state)
 
-    def post(self, timeout: float = 60.0, state: Mapping[str, str] | None = None) -> Finished:
-        """Run what runs after the job, for at most `timeout` seconds."""
+    def post(self, timeout: float = 60.0, state: Mapping[str, str] | None = None) -> StepResult:
+        """Run the post step to its end, for at most `timeout` seconds."""
         return self.start_post(state).wait(timeout)
 
     def prepare(self, state: Mapping[str, str] | None = None) -> tuple[dict[str, str], dict[FileCommand, Path]]:
-        """Lay out the job's directory, with fresh files for a step, and return its environment and those files.
+        """Create the job's directories and the files of a step, and return the step's environment and these files.
 
-        Paths are the host's: for a container, pass the environment through `job_directory.in_container`.
+        Paths are those of the host. For a container, `directory.in_container` rewrites them.
         """
         self.directory.create()
         self.directory.event.write_text(json.dumps(self.payload), encoding="utf-8")
@@ -99,7 +99,7 @@ class Runner:
             inputs=self._inputs,
             token=self._token,
             github=events.environment_for(self.event_name, self.payload),
-            github_url=self._github_url or NOWHERE,
+            github_url=self._github_url or UNREACHABLE_URL,
             directory=self.directory,
             files=files,
             state=state or {},
@@ -107,7 +107,7 @@ class Runner:
         return environment | self._env, files
 
     def open_log(self) -> tuple[StepLog, SecretMasker]:
-        """An empty log that masks the job's secrets and warns of inputs that the action doesn't have."""
+        """A log that masks the job's secrets, with a warning about inputs that the action doesn't have."""
         masker = SecretMasker()
         for secret in self._secrets:
             masker.add(secret)
@@ -120,14 +120,16 @@ class Runner:
         return log, masker
 
     def _start(self, post_entrypoint: str, state: Mapping[str, str]) -> Step:
-        """Start the step, or `post_entrypoint` if it isn't empty."""
-        # In the image that is an absolute path; here the file of that name lies beside the entrypoint.
-        name = Path(post_entrypoint).name
-        entrypoint = self._entrypoint.parent / name if name else self._entrypoint
+        """Start the step, or the post step if `post_entrypoint` isn't empty."""
+        entrypoint = self._entrypoint
+        if post_entrypoint:
+            # That is a path in the image; here the file is in the same directory as the entrypoint.
+            entrypoint = self._entrypoint.parent / Path(post_entrypoint).name
         environment, files = self.prepare(state)
         log, masker = self.open_log()
         return Step(
-            [self._python, "-Eu", str(entrypoint)],  # the image's ENTRYPOINT
+            # As in the image's ENTRYPOINT.
+            [self._python, "-Eu", str(entrypoint)],
             environment=environment,
             directory=self.directory.workspace,
             files=files,
@@ -147,10 +149,10 @@ def step_environment(
     files: Mapping[FileCommand, Path],
     state: Mapping[str, str],
 ) -> dict[str, str]:
-    """Whole environment of a step, with the paths of the host.
+    """The whole environment of a step, with the paths of the host.
 
     `github` are the variables that depend on the event. Source of the list: actions/runner, GitHubContext.cs,
-    RunnerContext.cs and Handlers/Handler.cs. There is no token in it but the one that is an input's default.
+    RunnerContext.cs and Handlers/Handler.cs. The job's token is not among them: a step gets it only through an input.
     """
     return {
         "PATH": _PATH,
@@ -175,13 +177,14 @@ def step_environment(
 
 
 def input_variables(defaults: Mapping[str, str], inputs: Mapping[str, str], token: str) -> dict[str, str]:
-    """INPUT_* for every input: as given, else its default, in which `${{ github.token }}` is evaluated."""
+    """The variable INPUT_* of every input, with its default evaluated if the workflow does not set it."""
     values = {name: _evaluated(default, token) for name, default in defaults.items()} | dict(inputs)
-    # Spaces become underscores, hyphens stay: INPUT_API-KEY.
+    # The runner replaces spaces but keeps hyphens: INPUT_API-KEY.
     return {f"INPUT_{name.replace(' ', '_').upper()}": value for name, value in values.items()}
 
 
 def _evaluated(default: str, token: str) -> str:
+    """An input's default, in which `${{ github.token }}` is the only expression that is supported."""
     value = _GITHUB_TOKEN.sub(lambda _: token, default)
     if "${{" in value:
         raise ValueError(f"the sandbox can't evaluate {default!r}")
@@ -190,11 +193,11 @@ def _evaluated(default: str, token: str) -> str:
 
 def _urls(api_url: str) -> dict[str, str]:
     api_url = api_url.rstrip("/")
-    # GitHub Enterprise Server has its API beneath the site's own address.
-    enterprise = api_url.endswith("/api/v3")
-    site = api_url.removesuffix("/api/v3") if enterprise else "https://github.com"
-    return {
-        "GITHUB_API_URL": api_url,
-        "GITHUB_GRAPHQL_URL": f"{site}/api/graphql" if enterprise else f"{api_url}/graphql",
-        "GITHUB_SERVER_URL": site,
-    }
+    if api_url.endswith("/api/v3"):
+        # GitHub Enterprise Server serves its API and its web pages from one origin.
+        server_url = api_url.removesuffix("/api/v3")
+        graphql_url = f"{server_url}/api/graphql"
+    else:
+        server_url = "https://github.com"
+        graphql_url = f"{api_url}/graphql"
+    return {"GITHUB_API_URL": api_url, "GITHUB_GRAPHQL_URL": graphql_url, "GITHUB_SERVER_URL": server_url}

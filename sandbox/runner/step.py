@@ -1,4 +1,4 @@
-"""A started step of a job: its signals, its log while it runs, and what GitHub makes of it in the end."""
+"""A running step of a job: its signals, its log, and its result as GitHub would see it."""
 
 import contextlib
 import io
@@ -19,44 +19,44 @@ from sandbox.runner.masks import SecretMasker
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finished:
-    """All that is left of a step."""
+class StepResult:
+    """The result of a step that has ended."""
 
     exit_code: int
-    """As Docker reports it: 128 and the signal's number for a process that a signal ended."""
+    """As Docker reports it: 128 plus the signal's number for a process that a signal ended."""
     seconds: float
     log: str
-    """Standard output and error as printed."""
+    """Standard output and standard error, as the step printed them."""
     shown: str
     """The log as GitHub shows it: commands executed, secrets masked."""
     commands: list[Command]
     annotations: list[Annotation]
     dropped_annotations: int
-    """Annotations beyond GitHub's limit, which are in `shown` only."""
+    """The number of annotations beyond GitHub's limit; they are only in `shown`."""
     outputs: dict[str, str]
     state: dict[str, str]
     env: dict[str, str]
     path: list[str]
     summary: str
-    """As GitHub shows it: secrets masked, empty when it was too large."""
+    """The job summary as GitHub shows it: secrets masked, empty if it was too large."""
     masks: list[str]
-    """Values of all add-mask commands."""
+    """The values of all add-mask commands."""
     masked_outputs: list[str]
-    """Names of outputs that hold a secret; other jobs never get them."""
+    """The names of outputs that contain a secret. GitHub does not pass these on to other jobs."""
     problems: list[str]
-    """What GitHub's runner objects to, or what it would have let through to everybody's eyes."""
+    """What GitHub's runner reports as an error, and lines of the log that show a secret."""
     failed: bool
-    """Is the step red? By its exit code, or by a command that the runner couldn't carry out."""
+    """Whether the step failed, by its exit code or because the runner could not execute one of its commands."""
     killed: bool
-    """Did it have to be killed because it didn't react to signals?"""
+    """Whether the step had to be killed because it did not end after the signals of a cancel."""
 
     def annotated(self, level: Level | str) -> list[str]:
-        """Messages of the annotations of that level."""
+        """The messages of the annotations of a level."""
         return [annotation.message for annotation in self.annotations if annotation.level == level]
 
 
 class Step:
-    """A step that runs as a process of its own."""
+    """A step that runs as a process on this machine."""
 
     def __init__(
         self,
@@ -73,8 +73,8 @@ class Step:
         self._masker = masker
         self._changed = threading.Condition()
         self._killed = False
-        self._started = time.monotonic()
-        # A session of its own: a terminal's Ctrl+C must not reach it, and all of it can be killed at once.
+        self._started_at = time.monotonic()
+        # A session of its own, so that Ctrl+C in the terminal does not reach it and the process group can be killed.
         self._process = subprocess.Popen(
             command,
             env=environment,
@@ -91,18 +91,18 @@ class Step:
             for stream in (self._process.stdout, self._process.stderr)
         ]
         self._open_streams = len(self._readers)
-        self._finished: Finished | None = None
+        self._result: StepResult | None = None
         for reader in self._readers:
             reader.start()
 
     @property
     def pid(self) -> int:
-        """Process id."""
+        """The process id."""
         return self._process.pid
 
     @property
     def running(self) -> bool:
-        """Has the process not ended yet?"""
+        """Whether the process is still running."""
         return self._process.poll() is None
 
     @property
@@ -112,46 +112,47 @@ class Step:
             return list(self._log.shown)
 
     def send_signal(self, number: int) -> None:
-        """Send a signal to the process alone: the Docker client, too, passes it to the first process only."""
+        """Send a signal to the process only. In a container, too, only the first process gets the signal."""
         self._process.send_signal(number)
 
     def lines(self) -> Iterator[str]:
-        """Lines of the log from its beginning, each as soon as it is printed, without its line end."""
-        seen = 0
-        while lines := self._lines_after(seen):
-            seen += len(lines)
+        """The lines of the log from its beginning, each as soon as it is printed, without its line ending."""
+        count = 0
+        while lines := self._lines_after(count):
+            count += len(lines)
             yield from (line.rstrip("\r\n") for line in lines)
 
-    def _lines_after(self, seen: int) -> list[str]:
+    def _lines_after(self, count: int) -> list[str]:
+        """Wait for lines after the first `count` ones, and return them; none when the log has ended."""
         with self._changed:
-            self._changed.wait_for(lambda: len(self._log.printed) > seen or not self._open_streams)
-            return self._log.printed[seen:]
+            self._changed.wait_for(lambda: len(self._log.printed) > count or not self._open_streams)
+            return self._log.printed[count:]
 
-    def wait(self, timeout: float = 60.0) -> Finished:
-        """Wait until the step ends. After `timeout` seconds it is killed and TimeoutError carries its log."""
+    def wait(self, timeout: float = 60.0) -> StepResult:
+        """Wait until the step ends. After `timeout` seconds, kill it and raise TimeoutError with its log."""
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
-            finished = self._finish()
-            raise TimeoutError(f"no end after {timeout} s; its log:\n{finished.log}") from None
+            result = self._finish()
+            raise TimeoutError(f"the step did not end within {timeout} s; its log:\n{result.log}") from None
         return self._finish()
 
-    def cancel(self, *, interrupt: float = 7.5, terminate: float = 2.5) -> Finished:
-        """Cancel the step as the runner does: SIGINT, then SIGTERM, then a kill; the patience is in seconds.
+    def cancel(self, *, interrupt: float = 7.5, terminate: float = 2.5) -> StepResult:
+        """Cancel the step as the runner does.
 
+        It gets SIGINT and has `interrupt` seconds to end, then SIGTERM and `terminate` seconds, then it is killed.
         Source: actions/runner, Runner.Sdk/ProcessInvoker.cs.
         """
-        for number, patience in ((signal.SIGINT, interrupt), (signal.SIGTERM, terminate)):
+        for number, seconds in ((signal.SIGINT, interrupt), (signal.SIGTERM, terminate)):
             self._process.send_signal(number)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(patience)
-                break
-        else:
-            self._killed = True
+                self._process.wait(seconds)
+                return self._finish()
+        self._killed = True
         return self._finish()
 
     def _read(self, stream: IO[bytes]) -> None:
-        # newline="": lines end at \n, \r\n and at a bare \r too, and keep their ends.
+        # With newline="", a line ends at \n, \r\n or a bare \r, as for the runner, and keeps its line ending.
         with io.TextIOWrapper(stream, encoding="utf-8", errors="replace", newline="") as text:
             for line in text:
                 with self._changed:
@@ -161,14 +162,14 @@ class Step:
             self._open_streams -= 1
             self._changed.notify_all()
 
-    def _finish(self) -> Finished:
-        if self._finished is None:
-            seconds = time.monotonic() - self._started
-            self._finished = self._results(self._end(), seconds)
-        return self._finished
+    def _finish(self) -> StepResult:
+        if self._result is None:
+            seconds = time.monotonic() - self._started_at
+            self._result = self._collect(self._end(), seconds)
+        return self._result
 
     def _end(self) -> int:
-        # A container ends with its first process; here the children that are left have to be ended.
+        # A container ends together with its first process; here the remaining child processes have to be killed.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         code = self._process.wait()
@@ -176,11 +177,11 @@ class Step:
             reader.join()
         return code
 
-    def _results(self, code: int, seconds: float) -> Finished:
+    def _collect(self, code: int, seconds: float) -> StepResult:
         log, files = self._log, read_files(self._files)
-        self._report(files)
+        self._log_problems(files)
         outputs = log.outputs | files.outputs
-        return Finished(
+        return StepResult(
             exit_code=code if code >= 0 else 128 - code,
             seconds=seconds,
             log="".join(log.printed),
@@ -194,14 +195,14 @@ class Step:
             path=files.path,
             summary=self._masker.mask(files.summary),
             masks=log.masks,
-            masked_outputs=[name for name, value in outputs.items() if self._masker.hides(value)],
+            masked_outputs=[name for name, value in outputs.items() if self._masker.contains_secret(value)],
             problems=log.problems + log.leaks(),
             failed=code != 0 or log.command_failed,
             killed=self._killed,
         )
 
-    def _report(self, files: FileResults) -> None:
-        """Errors of the file commands go into the log, where the runner writes them."""
+    def _log_problems(self, files: FileResults) -> None:
+        """Report errors and warnings of the file commands in the log, as the runner does."""
         if files.errors:
             self._log.fail(*files.errors)
         for warning in files.warnings:

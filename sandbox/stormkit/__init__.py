@@ -1,1 +1,1 @@
-"""A local Stormkit: API, builds and previews."""
+"""A local Stormkit: its Deployments API, builds and previews."""

@@ -1,4 +1,4 @@
-"""A build's course: its steps, how it ends, and what of it shows at a given moment. Pure."""
+"""Builds: their steps, how they end, and how their log looks at a given moment. Nothing here reads a clock."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """How a build ends. Stormkit reports a timeout as a failure."""
+    """How a build ends. `TIMEOUT` is the server's time limit, which Stormkit reports as a failure."""
 
     SUCCESS = "success"
     FAILED = "failed"
@@ -16,7 +16,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """A step of a build, or a status check. `share` is its part of the time, relative to the other steps."""
+    """A step of a build, or a status check. `share` is its share of the time, relative to the other steps'."""
 
     title: str
     message: str | bytes = ""
@@ -25,13 +25,13 @@ class Step:
 
     @property
     def text(self) -> str:
-        """The message; bytes that are not UTF-8 as surrogates, which go out as the bytes they were."""
+        """The message as text; bytes that are not UTF-8 become surrogates, and are sent as the same bytes again."""
         return self.message if isinstance(self.message, str) else self.message.decode("utf-8", "surrogateescape")
 
 
-# The log of v2026.04.17. `{build}` is the environment's build command, `{script}` what npm prints before its own.
-# Recorded: deploy-success.
-_BEFORE = (
+# The steps before the build command. In the texts, `{build}` is the environment's build command and `{script}` is what
+# npm prints before it runs a script. Recorded: deploy-success.
+_STEPS_BEFORE_BUILD = (
     Step(
         title="checkout {branch}",
         message="Cloning into '/tmp/deployment-{id}/repo'...\n"
@@ -46,7 +46,7 @@ _BEFORE = (
 DEFAULT_STEPS: Mapping[Outcome, tuple[Step, ...]] = {
     # Recorded: deploy-success.
     Outcome.SUCCESS: (
-        *_BEFORE,
+        *_STEPS_BEFORE_BUILD,
         Step(
             title="{build}",
             message="{script}building for production at {branch} ({sha})\ndone\n\n",
@@ -55,7 +55,7 @@ DEFAULT_STEPS: Mapping[Outcome, tuple[Step, ...]] = {
     ),
     # Recorded: deploy-failed.
     Outcome.FAILED: (
-        *_BEFORE,
+        *_STEPS_BEFORE_BUILD,
         Step(
             title="{build}",
             message="{script}compiling 12 modules\n"
@@ -65,9 +65,9 @@ DEFAULT_STEPS: Mapping[Outcome, tuple[Step, ...]] = {
         ),
     ),
     # Recorded: ended-after-15-minutes.
-    Outcome.TIMEOUT: (*_BEFORE, Step(title="{build}", message="{script}start\n\n", ok=False, share=8.0)),
+    Outcome.TIMEOUT: (*_STEPS_BEFORE_BUILD, Step(title="{build}", message="{script}start\n\n", ok=False, share=8.0)),
 }
-# Recorded: restart-after-failure, whose build command is npm's.
+# Recorded: restart-after-failure, whose build command is `npm run build`.
 NPM_SCRIPT = "> {app}@1.0.0 build\n> sh build.sh\n"
 # Recorded: deploy-failed, deploy-missing-branch.
 FAILURE = "Error: exit status 2"
@@ -79,23 +79,25 @@ MISSING_BRANCH = Step(
     ok=False,
 )
 
-# Part of a successful build's time that the upload takes, after its last step.
+# The share of a successful build's time that the upload takes, after the last step.
 UPLOAD_SHARE = 0.1
 
-# Seconds in which a build that never ends goes through its steps, up to the last one.
-NOMINAL = 4.0
+# Seconds that the steps of a build that never ends would take if its last step ended.
+ENDLESS_STEPS_S = 4.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Build:
-    """What happens in a build. Times are in seconds; `math.inf` for `seconds` is a build that never ends.
+    """What happens in a build. Times are in seconds.
 
-    `seconds` is the whole build without the status checks, `queued` the part before the checkout (a tenth by default).
-    `reported` is the duration that Stormkit reports in place of the real one; the steps' durations grow with it.
-    `sha` is the commit that is built, by default the branch's tip at the checkout.
-    `dies_after` so many seconds of work, its status checks included, the runner dies, and `replaced_after` more the
-    queue starts the build again.
-    Publishing it takes `warm_up` seconds on newer servers, from `warm_up_after` on; it may never come up.
+    `seconds`: the duration without status checks, or `math.inf` for a build that never ends.
+    `queued`: how much of that passes in the queue, before the checkout; a tenth by default.
+    `reported`: the duration that Stormkit reports, if it differs from the real one. The steps' durations are scaled.
+    `sha`: the commit that is built; by default the branch's tip at the time of the checkout.
+    `dies_after`: the runner dies after this much work, status checks included.
+    `replaced_after`: after this much more time, the queue starts the build again on another runner.
+    `warm_up_after`, `warm_up`: a newer server starts to warm up a published deployment after the first, and needs the
+    second for it. With `comes_up=False` the deployment never becomes live.
     """
 
     seconds: float = 4.0
@@ -120,202 +122,205 @@ class Build:
     comes_up: bool = True
 
     @property
-    def queue(self) -> float:
-        """Seconds before the checkout, unless somebody puts it to the front of the queue."""
+    def queue_seconds(self) -> float:
+        """Seconds in the queue, unless the build is prioritized."""
         if self.queued is not None:
             return min(self.queued, self.seconds)
         return self.seconds / 10 if math.isfinite(self.seconds) else 0.0
 
     @property
-    def listed(self) -> tuple[Step, ...]:
-        """The steps that run: all, or those up to the one that fails."""
+    def run_steps(self) -> tuple[Step, ...]:
+        """The steps that run: all of them, or those up to the one that fails."""
         steps = tuple(self.steps) or DEFAULT_STEPS[self.outcome]
         return steps if self.outcome is Outcome.SUCCESS else _until_failure(steps)
 
     @property
     def checks_pass(self) -> bool:
-        """Whether its status checks pass."""
+        """Whether all status checks pass."""
         return all(check.ok for check in self.checks)
 
     @property
-    def final(self) -> str:
-        """Stormkit's word for its end."""
+    def final_status(self) -> str:
+        """The status that Stormkit reports in the end."""
         return "success" if self.outcome is Outcome.SUCCESS and self.checks_pass else "failed"
 
     @property
     def failure(self) -> str:
-        """The error of a build that did not succeed; empty where a time limit ended it (ended-after-15-minutes)."""
+        """The error of a failed build; empty if the time limit ended it (recorded: ended-after-15-minutes)."""
         return self.error or (FAILURE if self.outcome is Outcome.FAILED else "")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
-    """A step as the log shows it."""
+class LogEntry:
+    """A step in a log."""
 
     title: str
     message: str
     status: bool
     duration: float
     begins: float = 0.0
-    """Seconds from the start of the build to that of the step."""
-    over: bool = True
+    """Seconds from the start of the build to the start of the step."""
+    is_over: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Course:
-    """A build whose queue takes `queue` seconds; moments are seconds after its start.
+class Timeline:
+    """What happens when in a build. Moments are in seconds after its start.
 
-    `facts` are texts for the places in titles and messages that stand in braces.
+    `placeholders` are the values for the names in braces in titles and messages.
     """
 
     build: Build
     branch: str
-    queue: float
-    facts: Mapping[str, str] = field(default_factory=dict)
+    queue_seconds: float
+    placeholders: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def checked_out(self) -> float:
-        """When its first step, the checkout, is over."""
-        steps = self.build.listed
+    def checkout_end(self) -> float:
+        """When the first step, the checkout, ends."""
+        steps = self.build.run_steps
         share = steps[0].share / sum(step.share for step in steps)
-        work = self.built - self.queue if math.isfinite(self.built) else NOMINAL
-        return self.queue + work * share * (1 - UPLOAD_SHARE if self.build.outcome is Outcome.SUCCESS else 1)
+        work = self.build_end - self.queue_seconds if math.isfinite(self.build_end) else ENDLESS_STEPS_S
+        return self.queue_seconds + work * share * (1 - UPLOAD_SHARE if self.build.outcome is Outcome.SUCCESS else 1)
 
     @property
-    def built(self) -> float:
-        """When its build is over and the status checks begin."""
-        return self.queue + self.lost + (self.build.seconds - self.build.queue)
+    def build_end(self) -> float:
+        """When the build itself ends and the status checks begin."""
+        return self.queue_seconds + self.lost_seconds + (self.build.seconds - self.build.queue_seconds)
 
     @property
-    def lost(self) -> float:
-        """Seconds that a dead runner has cost."""
+    def lost_seconds(self) -> float:
+        """Seconds that are lost because a runner dies."""
         return 0.0 if self.build.dies_after is None else self.build.dies_after + self.build.replaced_after
 
     @property
     def end(self) -> float:
-        """When it is over, its status checks included."""
-        checked = self.build.checks and self.build.outcome is Outcome.SUCCESS
-        return self.built + (self.build.check_seconds if checked else 0.0)
+        """When everything ends, status checks included."""
+        has_checks = self.build.checks and self.build.outcome is Outcome.SUCCESS
+        return self.build_end + (self.build.check_seconds if has_checks else 0.0)
 
     @property
     def scale(self) -> float:
-        """Reported seconds for each real one."""
+        """The ratio of reported seconds to real ones."""
         reported = self.build.reported
         return reported / self.end if reported is not None and 0 < self.end < math.inf else 1.0
 
-    def life(self, moment: float) -> "Life":
-        """The runner's life at a moment: the whole build, unless it dies.
+    def attempt(self, moment: float) -> "Attempt":
+        """The runner's attempt at a moment. It is the only one unless a runner dies.
 
-        With a new runner everything starts over, a build whose status checks ran too; until then it stays as the dead
-        one left it (documented).
+        A new runner starts over from the checkout, even if the status checks had begun. Until then the build stays as
+        the dead runner left it (observed on v2026.04.17).
         """
         dies_after = self.build.dies_after
         if dies_after is None:
-            return Life(course=self, moment=moment)
-        course = replace(self, build=replace(self.build, dies_after=None))
-        if moment - self.queue >= self.lost:
-            return Life(course=course, moment=moment - self.lost, shift=self.lost)
-        return Life(course=course, moment=min(moment, self.queue + dies_after))
+            return Attempt(timeline=self, moment=moment)
+        timeline = replace(self, build=replace(self.build, dies_after=None))
+        if moment - self.queue_seconds >= self.lost_seconds:
+            return Attempt(timeline=timeline, moment=moment - self.lost_seconds, shift=self.lost_seconds)
+        return Attempt(timeline=timeline, moment=min(moment, self.queue_seconds + dies_after))
 
     def is_built(self, moment: float) -> bool:
-        """Whether the build itself is over at a moment, so that its status checks run or have run."""
-        life = self.life(moment)
-        return life.moment >= life.course.built
+        """Whether the build itself has ended at a moment, so that status checks may be running."""
+        attempt = self.attempt(moment)
+        return attempt.moment >= attempt.timeline.build_end
 
     def duration(self, end: float) -> float:
-        """Seconds that Stormkit reports for a build that was over at `end`."""
+        """The seconds that Stormkit reports for a build that ended at `end`."""
         if self.build.reported is not None and end >= self.end:
             return self.build.reported
         return end * self.scale
 
-    def logs(self, moment: float) -> tuple[Entry, ...]:
+    def logs(self, moment: float) -> tuple[LogEntry, ...]:
         """The build's log at a moment."""
-        life = self.life(moment)
-        if life.course is not self:
-            return life.shifted(life.course.logs(life.moment))
+        attempt = self.attempt(moment)
+        if attempt.timeline is not self:
+            return attempt.shifted(attempt.timeline.logs(attempt.moment))
         succeeds = self.build.outcome is Outcome.SUCCESS
-        work = self.built - self.queue if math.isfinite(self.built) else NOMINAL
-        ends = self.queue + work * (1 - UPLOAD_SHARE if succeeds else 1)
-        entries = self._entries(self.build.listed, self.queue, ends, moment, endless=math.isinf(self.built))
-        if not succeeds and entries and moment >= self.built:
-            entries = (*entries[:-1], _failed(entries[-1]))
-        if not succeeds or moment < ends or math.isinf(self.built):
+        work = self.build_end - self.queue_seconds if math.isfinite(self.build_end) else ENDLESS_STEPS_S
+        ends = self.queue_seconds + work * (1 - UPLOAD_SHARE if succeeds else 1)
+        entries = self._entries(
+            self.build.run_steps, self.queue_seconds, ends, moment, endless=math.isinf(self.build_end)
+        )
+        if not succeeds and entries and moment >= self.build_end:
+            entries = (*entries[:-1], replace(entries[-1], status=False))
+        if not succeeds or moment < ends or math.isinf(self.build_end):
             return entries
-        uploading = (min(moment, self.built) - ends) * self.scale
-        done = moment >= self.built
-        message = summary(self.build.upload) if done else ""
-        return (*entries, Entry(title="deploy", message=message, status=done, duration=uploading))
+        upload_seconds = (min(moment, self.build_end) - ends) * self.scale
+        is_uploaded = moment >= self.build_end
+        message = upload_message(self.build.upload) if is_uploaded else ""
+        return (*entries, LogEntry(title="deploy", message=message, status=is_uploaded, duration=upload_seconds))
 
-    def checks(self, moment: float) -> tuple[Entry, ...]:
+    def checks(self, moment: float) -> tuple[LogEntry, ...]:
         """The status checks' log at a moment."""
-        life = self.life(moment)
-        if life.course is not self:
-            return life.shifted(life.course.checks(life.moment))
-        if self.build.outcome is not Outcome.SUCCESS or moment < self.built:
+        attempt = self.attempt(moment)
+        if attempt.timeline is not self:
+            return attempt.shifted(attempt.timeline.checks(attempt.moment))
+        if self.build.outcome is not Outcome.SUCCESS or moment < self.build_end:
             return ()
-        return self._entries(_until_failure(self.build.checks), self.built, self.end, moment)
+        return self._entries(_until_failure(self.build.checks), self.build_end, self.end, moment)
 
     def _entries(
         self, steps: Sequence[Step], begin: float, end: float, moment: float, *, endless: bool = False
-    ) -> tuple[Entry, ...]:
-        """`steps` that run one after the other from `begin` to `end` (the last one for ever if `endless`)."""
+    ) -> tuple[LogEntry, ...]:
+        """The log at `moment` of steps that run in sequence from `begin` to `end`.
+
+        With `endless` the last step never ends. A running step shows the part of its message that it has printed.
+        """
         entries = []
-        second = (end - begin) / (sum(step.share for step in steps) or 1.0)
+        seconds_per_share = (end - begin) / (sum(step.share for step in steps) or 1.0)
         for position, step in enumerate(steps):
-            seconds = second * step.share
+            seconds = seconds_per_share * step.share
             if moment < begin:
                 break
-            last = position == len(steps) - 1
-            over = moment >= (end if last else begin + seconds) and not (endless and last)
-            passed = max(0.0, moment - begin) if not over else seconds
-            text = self._filled(step.text)
-            shown = text if over or passed >= seconds else text[: int(len(text) * passed / seconds)]
-            # The step that runs counts as failed until it is over: servers know of no third state.
+            is_last = position == len(steps) - 1
+            # For the last step not begin + seconds, which may differ from `end` by a rounding error.
+            step_end = end if is_last else begin + seconds
+            is_over = moment >= step_end and not (is_last and endless)
+            passed = seconds if is_over else max(0.0, moment - begin)
+            text = self._fill_in(step.text)
+            printed = text if is_over or passed >= seconds else text[: int(len(text) * passed / seconds)]
+            # A step's status is false while it runs, as after a failure (recorded: deploy-slow-live-log).
             entries.append(
-                Entry(
-                    title=self._filled(step.title),
-                    message=shown,
-                    status=step.ok and over,
+                LogEntry(
+                    title=self._fill_in(step.title),
+                    message=printed,
+                    status=step.ok and is_over,
                     duration=passed * self.scale,
                     begins=begin,
-                    over=over,
+                    is_over=is_over,
                 )
             )
             begin += seconds
         return tuple(entries)
 
-    def _filled(self, text: str) -> str:
-        for name, fact in {"branch": self.branch, **self.facts}.items():
-            text = text.replace(f"{{{name}}}", fact)
+    def _fill_in(self, text: str) -> str:
+        for name, value in {"branch": self.branch, **self.placeholders}.items():
+            text = text.replace(f"{{{name}}}", value)
         return text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Life:
-    """One runner's part of a build: the build as if it had no other runner, and the moment in it.
+class Attempt:
+    """One runner's attempt at a build: its timeline, and a moment on that timeline.
 
-    It began `shift` seconds after the build's start.
+    The timeline begins `shift` seconds after the build's start.
     """
 
-    course: Course
+    timeline: Timeline
     moment: float
     shift: float = 0.0
 
-    def shifted(self, entries: Sequence[Entry]) -> tuple[Entry, ...]:
-        """Log entries of this life, which begin that much later in the whole build."""
+    def shifted(self, entries: Sequence[LogEntry]) -> tuple[LogEntry, ...]:
+        """Log entries of this attempt, with their begin counted from the build's start."""
         return tuple(replace(entry, begins=entry.begins + self.shift) for entry in entries)
 
 
-def summary(upload: Mapping[str, int]) -> str:
-    """The text of the last log entry of a successful build (recorded: deploy-success)."""
+def upload_message(upload: Mapping[str, int]) -> str:
+    """The message of the last step of a successful build (recorded: deploy-success)."""
     return f"\nSuccessfully deployed client side.\nTotal bytes uploaded: {sum(upload.values())} B\n\n"
 
 
 def _until_failure(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """`steps` up to the first that fails."""
+    """The steps up to the first one that fails, or all."""
     failing = next((position for position, step in enumerate(steps) if not step.ok), len(steps) - 1)
     return tuple(steps[: failing + 1])
-
-
-def _failed(entry: Entry) -> Entry:
-    return replace(entry, status=False)

@@ -1,4 +1,4 @@
-"""The sites that deployments are previewed on."""
+"""The previews of deployments: what their URLs answer."""
 
 import threading
 from collections.abc import Collection, Mapping
@@ -9,24 +9,25 @@ from sandbox.stormkit.state import Generation, StormkitState
 from sandbox.web import Reply
 
 PAGE = "<!DOCTYPE html>\n<html><head><title>hello-world</title></head><body><h1>Hello, world!</h1></body></html>\n"
-NOT_THERE = (
+NOT_FOUND_PAGE = (
     "<!DOCTYPE html>\n<html><head><title>Stormkit - Page Not Found</title></head><body><h1>404</h1></body></html>\n"
 )
-# The login page that a protected preview answers every path with (documented).
+# A protected preview answers every path with this login page and status 200 (recorded: previews).
 AUTH_WALL = "<!DOCTYPE html>\n<html><head><title>Stormkit - Password protected deployment</title></head></html>\n"
 API_PAGE = "<!DOCTYPE html>\n<html><head><title>Stormkit API</title></head></html>\n"
-HTML = {"content-type": "text/html; charset=utf-8"}
+HTML_HEADERS = {"content-type": "text/html; charset=utf-8"}
 
-# A preview that was opened before its build had ended stays missing until nobody has asked for so long (documented).
-EARLY_LAG_S = 600.0
+# A preview that is requested before its build has ended stays "not found" until it has not been requested for this long
+# (observed on v2026.04.17).
+NOT_FOUND_CACHE_S = 600.0
 
 
 @dataclass(kw_only=True, slots=True)
 class Preview:
-    """What the previews answer: `starting` to the first `after` requests, then `status`.
+    """What previews answer: status `starting` to the first `after` requests, then `status`.
 
-    `missing` are paths that the site does not have. With `auth_wall` the login page stands before everything.
-    `delay` is in seconds, `drip` those over which the body is spread. A redirect's `location` is among the `headers`.
+    `missing` are paths that answer 404. With `auth_wall`, every path answers with the login page. For `delay` and
+    `drip` see Reply.
     """
 
     status: int = 200
@@ -39,26 +40,29 @@ class Preview:
     delay: float = 0.0
     drip: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _asked: int = 0
+    _requests: int = 0
 
     def answer(self, deployment_id: str, path: str, state: StormkitState) -> Reply:
-        """The site's answer. Only a successful build has one; an empty id stands for any deployment's."""
-        headers = {**HTML, **self.headers}
+        """The answer to a request for `path`, which is 404 unless the build has succeeded.
+
+        An empty id stands for a preview whose deployment does not matter.
+        """
+        headers = {**HTML_HEADERS, **self.headers}
         record = state.records.get(deployment_id)
         if self.auth_wall:
-            return Reply(body=AUTH_WALL, headers=HTML)
+            return Reply(body=AUTH_WALL, headers=HTML_HEADERS)
         if record is not None and record.deleted:
             record = None
         if record is not None and state.generation is Generation.APRIL:
-            # Recorded (previews): on every answer of a deployment, its own 404s included.
+            # Recorded (previews): these are on every answer of a deployment, including its 404s.
             headers = {**headers, "server": "Stormkit", "x-sk-version": record.id}
         if (deployment_id and (record is None or not _is_up(record, state))) or path in self.missing:
-            return Reply(status=404, body=NOT_THERE, headers=headers)
+            return Reply(status=404, body=NOT_FOUND_PAGE, headers=headers)
         with self._lock:
-            self._asked += 1
-            up = self._asked > self.after
+            self._requests += 1
+            is_started = self._requests > self.after
         return Reply(
-            status=self.status if up else self.starting,
+            status=self.status if is_started else self.starting,
             body=self.body,
             headers=headers,
             delay=self.delay,
@@ -67,21 +71,26 @@ class Preview:
 
 
 def _is_up(record: Record, state: StormkitState) -> bool:
-    """Whether its build has ended well, and nobody has opened it before that."""
+    """Whether the build has succeeded, and the preview was not requested before that."""
     now = state.clock()
-    up = record.status(now) == "success"
-    if state.generation is Generation.APRIL:
-        # Recorded (previews): still missing after the success; each look renews it (documented).
-        up = up and now - state.opened_early.get(record.id, -EARLY_LAG_S) >= EARLY_LAG_S
-        if up:
-            state.opened_early.pop(record.id, None)
-        else:
-            state.opened_early[record.id] = now
-    return up
+    has_succeeded = record.status(now) == "success"
+    if state.generation is not Generation.APRIL:
+        return has_succeeded
+    # Recorded (previews): such a preview is still not found after the build has succeeded.
+    opened_at = state.opened_early.get(record.id)
+    is_up = has_succeeded and (opened_at is None or now - opened_at >= NOT_FOUND_CACHE_S)
+    if is_up:
+        state.opened_early.pop(record.id, None)
+    else:
+        state.opened_early[record.id] = now
+    return is_up
 
 
-def of_host(host: str, domain: str, state: StormkitState) -> tuple[str, str]:
-    """Whose host that is below `domain`: `api`, `dashboard`, `preview` and the deployment's id, or "" for nobody's."""
+def resolve_host(host: str, domain: str, state: StormkitState) -> tuple[str, str]:
+    """What a host below `domain` serves: `api`, `dashboard`, `preview` with a deployment's id, or "" for nothing.
+
+    An environment's own address serves its live deployment.
+    """
     name, dot, rest = host.partition(".")
     if not dot or rest != domain:
         return "", ""

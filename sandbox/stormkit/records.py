@@ -1,4 +1,4 @@
-"""What a local Stormkit stores, and how it stands at a given moment. Moments are monotonic seconds."""
+"""What a local Stormkit stores, and the state of it at a given moment. Moments are monotonic seconds."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,15 +6,16 @@ from dataclasses import dataclass, field, replace
 
 from sandbox.events import BASE_BRANCH
 from sandbox.stormkit import recorded_log
-from sandbox.stormkit.builds import CHECKOUT_FAILURE, MISSING_BRANCH, NPM_SCRIPT, Build, Course, Entry, Outcome
+from sandbox.stormkit.builds import CHECKOUT_FAILURE, MISSING_BRANCH, NPM_SCRIPT, Build, LogEntry, Outcome, Timeline
 
-# What a build does without the environment's configuration.
+# The build command of an environment that configures none.
 DEFAULT_BUILD_COMMAND = "npm run build"
 
-# Names of variables whose values the log masks; recorded: API_SECRET is masked, SMTP_PASS and REDIS_URL are not.
-_MASKED = re.compile("SECRET|TOKEN|PASSWORD|KEY")
+# The log masks the values of variables with such names. Recorded (deploy-success): API_SECRET is masked, SMTP_PASS and
+# REDIS_URL are not.
+_MASKED_NAME = re.compile("SECRET|TOKEN|PASSWORD|KEY")
 
-# How long a build takes that finds no branch (recorded: deploy-missing-branch).
+# How long a build takes that does not find its branch (recorded: deploy-missing-branch).
 _MISSING_BRANCH_S = 0.5
 
 
@@ -29,20 +30,20 @@ class Commit:
 
 @dataclass(kw_only=True, slots=True)
 class Repository:
-    """A repository at the Git provider. `tips` are a branch's tips with their moments; None: deleted."""
+    """A repository at the Git provider. `tips` is each branch's history: its tip since a moment, None once deleted."""
 
     name: str
     accessible: bool = True
     tips: dict[str, list[tuple[float, Commit | None]]] = field(default_factory=dict)
 
     def tip(self, branch: str, moment: float) -> Commit | None:
-        """The branch's tip at that moment, None without such a branch."""
+        """The branch's tip at a moment, None if there was no such branch."""
         return next((commit for at, commit in reversed(self.tips.get(branch, ())) if at <= moment), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class App:
-    """An app, which a team owns."""
+    """An app. A team owns it."""
 
     id: str
     name: str
@@ -52,7 +53,10 @@ class App:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Publication:
-    """A deployment that is made live: `at` that moment, if it comes up at all. Without `id` the site is down."""
+    """A change of what is live: the deployment `id`, or nothing if that is "", is live from `at` on.
+
+    The deployment warms up from `warms_from` until `at`. If it does not come up, it never becomes live.
+    """
 
     id: str
     warms_from: float
@@ -62,9 +66,9 @@ class Publication:
 
 @dataclass(kw_only=True, slots=True)
 class Environment:
-    """An environment of an app. `auto_publish` is for deployments that no API call started.
+    """An environment of an app. `auto_publish` applies to deployments that no API call started.
 
-    `status_checks` are what the snapshot shows of them; how they go is in a build's own `checks`.
+    `status_checks` is their configuration, which the snapshot shows; their result comes from the build's `checks`.
     """
 
     id: str
@@ -79,70 +83,80 @@ class Environment:
     publications: list[Publication] = field(default_factory=list)
 
     def live(self, moment: float) -> str:
-        """Id of the deployment that is live, "" when none is."""
-        done = [each for each in self.publications if each.comes_up and each.at <= moment]
-        # Of two at the same moment the later one counts, which max() would not give.
-        return max(reversed(done), key=lambda each: each.at).id if done else ""
+        """The id of the live deployment, "" if there is none."""
+        effective = [
+            publication for publication in self.publications if publication.comes_up and publication.at <= moment
+        ]
+        # max() returns the first of equal elements, and of two at the same moment the later one counts.
+        return max(reversed(effective), key=lambda publication: publication.at).id if effective else ""
 
     def warming(self, deployment_id: str, moment: float) -> bool:
-        """Whether that deployment is warming up to be live."""
-        return any(each.id == deployment_id and each.warms_from <= moment < each.at for each in self.publications)
+        """Whether a published deployment is warming up."""
+        return any(
+            publication.id == deployment_id and publication.warms_from <= moment < publication.at
+            for publication in self.publications
+        )
 
-    def forget(self, deployment_id: str, moment: float) -> None:
-        """Take a deleted deployment down if it is live."""
+    def remove(self, deployment_id: str, moment: float) -> None:
+        """Remove a deleted deployment's publications. If it was live, nothing is live afterwards."""
         if self.live(moment) == deployment_id:
             self.publications.append(Publication(id="", warms_from=moment, at=moment))
-        self.publications = [each for each in self.publications if each.id != deployment_id]
+        self.publications = [publication for publication in self.publications if publication.id != deployment_id]
 
 
 @dataclass(kw_only=True, slots=True)
 class Record:
     """A deployment as it is stored. Moments are on the server's monotonic clock.
 
-    `recorded` is one of a server that behaves as the recorded one. Such a server ends a build at `ended_at`, whatever
-    it does; `configured` is False once a restart has lost the environment's configuration, and `kept` how the
-    deployment stood before it was restarted.
+    `unqueued` means that its build was never queued, `queued_late` that it was queued after the trigger had failed.
+    `is_april` means that the server is a v2026.04.17. That server ends a build at `ended_at` if it is still running,
+    and a restart loses the environment's configuration (`configured`) but keeps some fields (`before_restart`).
     """
 
     id: str
     env: Environment
     branch: str
     build: Build
-    started: float
+    started_at: float
     auto: bool = False
     should_publish: bool = False
-    ghost: bool = False
+    unqueued: bool = False
     queued_late: bool = False
     deleted: bool = False
-    stopped: float | None = None
-    prioritized: float | None = None
+    stopped_at: float | None = None
+    prioritized_at: float | None = None
     restarts: int = 0
-    recorded: bool = False
+    is_april: bool = False
     ended_at: float | None = None
     configured: bool = True
-    kept: "Deployment | None" = None
+    before_restart: "Deployment | None" = None
 
     @property
-    def checkout(self) -> float:
-        """When the build begins."""
-        return self.started + self.build.queue if self.prioritized is None else self.prioritized
+    def checkout_at(self) -> float:
+        """The moment at which the build leaves the queue and checks out the branch."""
+        return self.started_at + self.build.queue_seconds if self.prioritized_at is None else self.prioritized_at
 
     @property
-    def course(self) -> Course:
-        """The course of its build, which fails at the checkout when the branch is gone by then."""
-        build, tip = self.build, self.env.app.repository.tip(self.branch, self.checkout)
+    def timeline(self) -> Timeline:
+        """The timeline of the build. It fails at the checkout if the branch has been deleted by then."""
+        build, tip = self.build, self.env.app.repository.tip(self.branch, self.checkout_at)
         accessible = self.env.app.repository.accessible
-        if (tip is None or not accessible) and not build.sha and not self.ghost:
-            if self.recorded:
-                queued = build.queue
-                build = replace(build, seconds=queued + _MISSING_BRANCH_S, queued=queued)
+        if (tip is None or not accessible) and not build.sha and not self.unqueued:
+            if self.is_april:
+                queue_seconds = build.queue_seconds
+                build = replace(build, seconds=queue_seconds + _MISSING_BRANCH_S, queued=queue_seconds)
             build = replace(build, outcome=Outcome.FAILED, steps=(MISSING_BRANCH,), error=CHECKOUT_FAILURE)
-        return Course(build=build, branch=self.branch, queue=self.checkout - self.started, facts=self._facts(build))
+        return Timeline(
+            build=build,
+            branch=self.branch,
+            queue_seconds=self.checkout_at - self.started_at,
+            placeholders=self._placeholders(build),
+        )
 
-    def _facts(self, build: Build) -> dict[str, str]:
-        """The texts for the places in the log that stand in braces."""
-        tip = self.env.app.repository.tip(self.branch, self.checkout)
-        variables = {name: "*" * 15 if _MASKED.search(name) else text for name, text in self.env.variables.items()}
+    def _placeholders(self, build: Build) -> dict[str, str]:
+        """The values for the names in braces in the log."""
+        tip = self.env.app.repository.tip(self.branch, self.checkout_at)
+        variables = {name: "*" * 15 if _MASKED_NAME.search(name) else text for name, text in self.env.variables.items()}
         sha = build.sha or (tip.sha if tip else "")
         build_command = self.env.build_command if self.configured else DEFAULT_BUILD_COMMAND
         variables = {
@@ -165,40 +179,47 @@ class Record:
 
     @property
     def end(self) -> float:
-        """Seconds from its start to its end, unless it is stopped."""
-        return min(self.course.end, self.ended_at - self.started) if self.ended_at is not None else self.course.end
+        """Seconds from the start to the end, if the deployment is not stopped before."""
+        return (
+            min(self.timeline.end, self.ended_at - self.started_at) if self.ended_at is not None else self.timeline.end
+        )
 
     def running(self, moment: float) -> bool:
-        """Whether it is in the queue, being built or checked."""
-        return self.stopped is None and moment - self.started < self.end
+        """Whether the deployment is queued, building or running its status checks."""
+        return self.stopped_at is None and moment - self.started_at < self.end
 
     def built_by(self, moment: float) -> bool:
-        """Whether its build has begun."""
-        return self.checkout <= (moment if self.stopped is None else self.stopped)
+        """Whether the build has begun."""
+        return self.checkout_at <= (moment if self.stopped_at is None else self.stopped_at)
 
     def ended_by_server(self, moment: float) -> bool:
-        """Whether the server's time limit has ended it."""
-        return self.stopped is None and not self.running(moment) and self.end < self.course.end
+        """Whether the server's time limit has ended the build."""
+        return self.stopped_at is None and not self.running(moment) and self.end < self.timeline.end
 
     def checking(self, moment: float) -> bool:
-        """Whether its build has succeeded and its status checks run, or ran when it was stopped."""
-        passed = (moment if self.stopped is None else self.stopped) - self.started
-        return self.course.is_built(passed) and passed < self.course.end
+        """Whether the status checks are running, or were running when the deployment was stopped."""
+        passed = (moment if self.stopped_at is None else self.stopped_at) - self.started_at
+        return self.timeline.is_built(passed) and passed < self.timeline.end
 
     def status(self, moment: float) -> str:
-        """`running`, `success` or `failed`; a stopped one has failed."""
+        """`running`, `success` or `failed`. A stopped deployment is `failed`."""
         if self.running(moment):
             return "running"
-        return "failed" if self.stopped is not None or self.ended_by_server(moment) else self.course.build.final
+        return (
+            "failed"
+            if self.stopped_at is not None or self.ended_by_server(moment)
+            else self.timeline.build.final_status
+        )
 
     def commit(self, moment: float) -> Commit | None:
-        """The commit it builds, None before the checkout."""
-        seen = moment if self.stopped is None else self.stopped
-        # The recorded server hears of the commit when the checkout is over, and shows the first run's until then.
-        known_from = self.started + self.course.checked_out if self.recorded else self.checkout
-        if self.ghost or known_from > seen:
-            return self.kept.commit if self.kept is not None else None
-        tip = self.env.app.repository.tip(self.branch, self.checkout)
+        """The commit that is built, None before the checkout."""
+        last_moment = moment if self.stopped_at is None else self.stopped_at
+        # v2026.04.17 reports the commit once the checkout has ended. After a restart it reports the first run's commit
+        # until then (recorded: deploy-success, restart-after-failure).
+        known_from = self.started_at + self.timeline.checkout_end if self.is_april else self.checkout_at
+        if self.unqueued or known_from > last_moment:
+            return self.before_restart.commit if self.before_restart is not None else None
+        tip = self.env.app.repository.tip(self.branch, self.checkout_at)
         sha, author, message = self.build.sha, self.build.author, self.build.message
         if (tip is None or not self.env.app.repository.accessible) and not sha:
             return None
@@ -209,21 +230,21 @@ class Record:
         )
 
     def upload(self, moment: float) -> Mapping[str, int] | None:
-        """The sizes of what was uploaded, None where the server reports none."""
+        """The sizes of the uploaded files, None while the server reports none."""
         status = self.status(moment)
-        if not self.recorded:
+        if not self.is_april:
             return self.build.upload if status == "success" else None
-        passed = (moment if self.stopped is None else self.stopped) - self.started
-        if not self.course.is_built(passed) or self.ghost or self.ended_by_server(moment):
-            return self.kept.upload if self.kept is not None else None
-        if self.course.build.outcome is Outcome.SUCCESS:
+        passed = (moment if self.stopped_at is None else self.stopped_at) - self.started_at
+        if not self.timeline.is_built(passed) or self.unqueued or self.ended_by_server(moment):
+            return self.before_restart.upload if self.before_restart is not None else None
+        if self.timeline.build.outcome is Outcome.SUCCESS:
             return self.build.upload
         return dict.fromkeys(self.build.upload, 0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deployment:
-    """How a deployment stands at one moment. Times are Unix seconds."""
+    """The state of a deployment at one moment. Times are Unix seconds."""
 
     id: str
     env: Environment
@@ -242,32 +263,33 @@ class Deployment:
     published: bool
     warming_up: bool
     deleted: bool
-    ghost: bool
+    unqueued: bool
     restarts: int
-    recorded: bool
+    is_april: bool
     configured: bool
     cut_short: bool
-    """Stopped, or ended by the server."""
-    course: Course
+    """Whether it was stopped, or ended by the server's time limit."""
+    timeline: Timeline
     last: float
-    """Seconds from its start to this moment, or to the moment it was stopped."""
+    """Seconds from the start to this moment, or to the moment at which it was cut short."""
 
     @property
-    def logs(self) -> tuple[Entry, ...] | None:
-        """The build's log; None where the recorded server says null."""
-        if not self.recorded:
-            return () if self.ghost else self.course.logs(self.last)
-        frozen = self.cut_short and not self.course.is_built(self.last)
-        log = recorded_log.build_log(self.course, self.last, started_at=self.created_at, frozen=frozen)
-        return self._restarted(None if self.ghost else log)
+    def logs(self) -> tuple[LogEntry, ...] | None:
+        """The build's log; None for null."""
+        if not self.is_april:
+            return () if self.unqueued else self.timeline.logs(self.last)
+        frozen = self.cut_short and not self.timeline.is_built(self.last)
+        log = recorded_log.build_log(self.timeline, self.last, started_at=self.created_at, frozen=frozen)
+        return self._empty_after_restart(None if self.unqueued else log)
 
     @property
-    def checks(self) -> tuple[Entry, ...] | None:
-        """The status checks' log; None where the recorded server says null."""
-        if not self.recorded:
-            return () if self.ghost else self.course.checks(self.last)
-        return self._restarted(None if self.ghost else recorded_log.checks_log(self.course, self.last))
+    def checks(self) -> tuple[LogEntry, ...] | None:
+        """The status checks' log; None for null."""
+        if not self.is_april:
+            return () if self.unqueued else self.timeline.checks(self.last)
+        log = recorded_log.checks_log(self.timeline, self.last)
+        return self._empty_after_restart(None if self.unqueued else log)
 
-    def _restarted(self, log: tuple[Entry, ...] | None) -> tuple[Entry, ...] | None:
-        """Recorded (restart-after-failure): a log is null before there is one, and empty after a restart."""
+    def _empty_after_restart(self, log: tuple[LogEntry, ...] | None) -> tuple[LogEntry, ...] | None:
+        """The log, or an empty one in place of null after a restart (recorded: restart-after-failure)."""
         return () if log is None and self.restarts else log

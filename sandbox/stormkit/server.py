@@ -1,4 +1,4 @@
-"""A local Stormkit: its Deployments API over HTTP, with builds that take time, previews, and faults to order."""
+"""A local Stormkit: its Deployments API over HTTP, with builds that take time, previews and injected faults."""
 
 import math
 import threading
@@ -10,15 +10,23 @@ from datetime import datetime
 from typing import Any
 
 from sandbox.events import HEAD_BRANCH, HEAD_SHA
-from sandbox.faults import Orders
+from sandbox.faults import Rules
 from sandbox.stormkit.api import Calls, route
 from sandbox.stormkit.builds import Build, Outcome, Step
-from sandbox.stormkit.faults import CARRIED_OUT, TRIGGER_ONLY, Fault, FaultKind, instead, spoiled, with_unknown_status
-from sandbox.stormkit.preview import API_PAGE, HTML, NOT_THERE, Preview, of_host
+from sandbox.stormkit.faults import (
+    CARRIED_OUT,
+    TRIGGER_ONLY,
+    Fault,
+    FaultKind,
+    altered,
+    replacement,
+    with_unknown_status,
+)
+from sandbox.stormkit.preview import API_PAGE, HTML_HEADERS, NOT_FOUND_PAGE, Preview, resolve_host
 from sandbox.stormkit.records import App, Commit, Deployment, Environment, Publication, Record
-from sandbox.stormkit.responses import Answers, Objects, encoded, refusal
+from sandbox.stormkit.responses import AnswerOptions, JsonBuilder, encoded, refusal
 from sandbox.stormkit.state import Generation, Key, KeyScope, Refusal, StormkitState
-from sandbox.web import Recorded, Reply, Server
+from sandbox.web import ReceivedRequest, Reply, Server
 
 __all__ = [
     "APP_ID",
@@ -26,7 +34,7 @@ __all__ = [
     "ENV_KEY",
     "TEAM_ID",
     "USER_KEY",
-    "Answers",
+    "AnswerOptions",
     "Build",
     "Deployment",
     "FaultKind",
@@ -56,15 +64,15 @@ OPERATIONS = frozenset(
     )
 )
 
-# How long ago a deployment of the history ended by default.
-AGO_S = 600.0
+# How long ago a deployment of `add_deployment` ended by default.
+DEFAULT_AGE_S = 600.0
 
 
 class Stormkit(Server):
     """A server with the app "hello-world", its environment "production" and a repository with two branches.
 
-    `clock` gives the monotonic seconds that builds take; `skew` is how far the server's wall clock goes fast.
-    `answers` is what is unusual about its answers, `latency` the seconds that each of them takes longer.
+    `clock` returns monotonic seconds; the server's wall clock is `skew` seconds fast. `answers` configures how answers
+    differ from the usual ones, `latency` by how many seconds they are delayed.
     """
 
     name = "stormkit"
@@ -80,14 +88,14 @@ class Stormkit(Server):
     ) -> None:
         super().__init__(port=port, host=host)
         self.state = StormkitState(generation=Generation(generation), clock=clock, skew=skew)
-        self.answers = Answers()
+        self.answers = AnswerOptions()
         self.default_build = Build()
         self.latency = 0.0
         self._app = App(id=APP_ID, name="hello-world", team_id=TEAM_ID, repository=self.state.repository)
         self._next_builds: deque[Build] = deque()
-        self._faults: Orders[Fault] = Orders()
+        self._faults: Rules[Fault] = Rules()
         self._late: list[tuple[float, Callable[[], object]]] = []
-        self._meanwhile: Orders[Callable[[], object]] = Orders()
+        self._before_answer: Rules[Callable[[], object]] = Rules()
         self._preview = Preview()
         self._calls = Calls(self.state, self._started_build)
         self.add_environment(ENV_ID, name="production")
@@ -96,7 +104,7 @@ class Stormkit(Server):
 
     @property
     def builds(self) -> int:
-        """How many builds were ever started, restarts included."""
+        """The number of builds that have been started, including restarts."""
         self._carry_out_late()
         with self.state.lock:
             now = self.state.clock()
@@ -107,22 +115,22 @@ class Stormkit(Server):
 
     @property
     def deployments(self) -> list[Deployment]:
-        """Every deployment as it stands now, oldest first, with those that are `deleted`."""
+        """The current state of all deployments, oldest first, including those that are `deleted`."""
         self._carry_out_late()
         with self.state.lock:
-            self.state.settle()
-            return [self.state.look(record) for record in self.state.records.values()]
+            self.state.publish_finished()
+            return [self.state.current(record) for record in self.state.records.values()]
 
     def deployment(self, deployment_id: str) -> Deployment:
-        """That deployment as it stands now."""
+        """The current state of a deployment."""
         with self.state.lock:
-            self.state.settle()
-            return self.state.look(self.state.records[deployment_id])
+            self.state.publish_finished()
+            return self.state.current(self.state.records[deployment_id])
 
     def live(self, env_id: str = ENV_ID) -> str:
-        """Id of the deployment that is live in that environment, "" when its site is down."""
+        """The id of the deployment that is live in an environment, "" if none is."""
         with self.state.lock:
-            self.state.settle()
+            self.state.publish_finished()
             return self.state.environments[env_id].live(self.state.clock())
 
     def add_environment(
@@ -136,20 +144,20 @@ class Stormkit(Server):
         auto_publish: bool = False,
         **configuration: Any,
     ) -> Environment:
-        """Create an environment, by default of the same app. `configuration` are more fields of Environment."""
+        """Create an environment, by default in the same app. `configuration` sets more fields of Environment."""
         app = replace(self._app, id=app_id, name=app_name, team_id=team_id)
         environment = Environment(id=env_id, name=name, app=app, auto_publish=auto_publish, **configuration)
         self.state.environments[env_id] = environment
         return environment
 
     def remove_environment(self, env_id: str = ENV_ID) -> None:
-        """Delete an environment; its keys stay."""
+        """Delete an environment but not its keys."""
         del self.state.environments[env_id]
 
     def add_key(
         self, value: str, *, scope: KeyScope | str = KeyScope.ENVIRONMENT, env_id: str = "", owner: str = ""
     ) -> None:
-        """Accept a key. `owner` is the id of its environment, app or team, by default the sandbox's own."""
+        """Add a key. `owner` is the id of its environment, app or team; the default is the sandbox's own."""
         owners = {KeyScope.ENVIRONMENT: env_id or ENV_ID, KeyScope.APP: APP_ID, KeyScope.TEAM: TEAM_ID}
         scope = KeyScope(scope)
         self.state.keys[value] = Key(value=value, scope=scope, owner=owner or owners.get(scope, ""))
@@ -157,23 +165,23 @@ class Stormkit(Server):
     def push(
         self, branch: str, sha: str, *, author: str = "The Octocat", message: str = "Work", deploy: bool = False
     ) -> None:
-        """Create or move a branch; `deploy` it as Stormkit does by itself, in every environment of the repository."""
-        self.state.move(branch, Commit(sha=sha, author=author, message=message))
+        """Create or move a branch. With `deploy`, deploy it in all environments, as Stormkit's auto-deploy does."""
+        self.state.set_tip(branch, Commit(sha=sha, author=author, message=message))
         if deploy:
             with self.state.lock:
                 for environment in self.state.environments.values():
                     self._calls.start(environment, branch, auto=True, should_publish=environment.auto_publish)
 
     def delete_branch(self, branch: str) -> None:
-        """Delete a branch. Builds that have not checked it out yet fail."""
-        self.state.move(branch, None)
+        """Delete a branch. A build that has not checked it out yet will fail."""
+        self.state.set_tip(branch, None)
 
     def next_build(self, **changes: Any) -> None:
-        """Set the next build that starts, by the fields of Build that differ from `default_build`.
+        """Configure the next build: `changes` are the fields of Build that differ from `default_build`.
 
-        Several calls are for several builds; a restart is one.
+        Several calls configure several builds in order. A restart is a build too.
         """
-        self._next_builds.append(_build(self.default_build, changes))
+        self._next_builds.append(_changed(self.default_build, changes))
 
     def add_deployment(
         self,
@@ -187,10 +195,10 @@ class Stormkit(Server):
         auto: bool = False,
         **build: Any,
     ) -> Deployment:
-        """Add history: a deployment that is `success`, `failed`, `stopped` or `timeout`, or still `running` (for ever).
+        """Add an earlier deployment: `success`, `failed`, `stopped`, `timeout`, or `running` without an end.
 
-        `created_at` is a datetime or Unix seconds; by default such that it ended ten minutes ago.
-        `build` are fields of Build, `sha` above all.
+        `created_at` is a datetime or Unix seconds; by default the deployment ended ten minutes ago. `build` sets fields
+        of Build, such as `sha`.
         """
         state, environment = self.state, self.state.environments[env_id]
         endless = status in ("running", "stopped")
@@ -199,25 +207,25 @@ class Stormkit(Server):
         with state.lock:
             now = state.clock()
             tip = environment.app.repository.tip(branch, now)
-            usual = {"seconds": math.inf if endless else duration, "sha": tip.sha if tip else HEAD_SHA, "queued": 0.0}
+            fields = {"seconds": math.inf if endless else duration, "sha": tip.sha if tip else HEAD_SHA, "queued": 0.0}
             if status in set(Outcome):
-                usual["outcome"] = status
+                fields["outcome"] = status
             elif not endless:
-                raise ValueError(f"a deployment is never {status!r}")
-            started = now - AGO_S - duration if created_at is None else state.moment(created_at)
+                raise ValueError(f"a deployment can't have the status {status!r}")
+            started = now - DEFAULT_AGE_S - duration if created_at is None else state.moment(created_at)
             record = Record(
                 id=state.next_id(),
                 env=environment,
                 branch=branch,
-                build=_build(Build(), {**usual, **build}),
-                started=started,
+                build=_changed(Build(), {**fields, **build}),
+                started_at=started,
                 auto=auto,
-                stopped=started + duration if status == "stopped" else None,
-                recorded=state.generation is Generation.APRIL,
+                stopped_at=started + duration if status == "stopped" else None,
+                is_april=state.generation is Generation.APRIL,
             )
             if published:
                 environment.publications.append(Publication(id=record.id, warms_from=now, at=now))
-            return state.look(state.store(record))
+            return state.current(state.store(record))
 
     def fault(
         self,
@@ -227,111 +235,120 @@ class Stormkit(Server):
         times: int = 1,
         after: int = 0,
         seconds: float = 0.0,
-        hidden: bool = False,
+        carried_out: bool = False,
     ) -> None:
-        """Order a fault: for that operation, not the first `after` times, but the next `times`. See Fault.
+        """Inject a fault into an operation; for its arguments see FaultKind and Fault.
 
-        The operation `log` is a read that asks for the build log.
+        The first `after` requests are skipped, the next `times` affected. The operation `log` is a read that asks for
+        the build log.
         """
         kind = FaultKind(kind)
         if kind in TRIGGER_ONLY and operation != "trigger":
-            raise ValueError(f"only a trigger leaves what {kind} does: a ghost, or a build that begins late")
-        self._faults.add(_known(operation), Fault(kind=kind, seconds=seconds, hidden=hidden), times=times, after=after)
+            raise ValueError(f"only a trigger can have the fault {kind}, which is about the build queue")
+        self._faults.add(
+            _pattern(operation), Fault(kind=kind, seconds=seconds, carried_out=carried_out), times=times, after=after
+        )
 
-    def mend(self) -> None:
-        """Cancel all faults that were ordered."""
-        self._faults = Orders()
+    def clear_faults(self) -> None:
+        """Remove all injected faults."""
+        self._faults = Rules()
 
-    def meanwhile(self, operation: str, action: Callable[[], object], *, times: int = 1, after: int = 0) -> None:
-        """Do something after that operation and before its answer is sent: move a branch, delete a row."""
-        self._meanwhile.add(_known(operation), action, times=times, after=after)
+    def before_answer(self, operation: str, action: Callable[[], object], *, times: int = 1, after: int = 0) -> None:
+        """Call `action` after an operation has been carried out and before its answer is sent."""
+        self._before_answer.add(_pattern(operation), action, times=times, after=after)
 
     def preview(self, status: int = 200, after: int = 0, **changes: Any) -> None:
-        """Set what the previews answer: `status`, once `after` requests have found them not up yet. See Preview."""
+        """Set what previews answer: `status`, after the first `after` requests. `changes` are fields of Preview."""
         self._preview = Preview(status=status, after=after, **changes)
 
     def now(self) -> float:
-        """Unix time of the `Date` header."""
-        return self.state.wall(self.state.clock())
+        return self.state.unix_time(self.state.clock())
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         operation, deployment_id = route(request)
         self._carry_out_late()
-        with_log = operation == "read" and request.query.get("logs") == "true"
-        fault = (self._faults.due("log") if with_log else None) or self._faults.due(operation)
+        fault = None
+        if operation == "read" and request.query.get("logs") == "true":
+            fault = self._faults.effect_on("log")
+        if fault is None:
+            fault = self._faults.effect_on(operation)
         if fault is None:
             reply = self._reply(operation, deployment_id, request)
         elif fault.kind in CARRIED_OUT:
-            unknown = fault.kind is FaultKind.UNKNOWN_STATUS
-            reply = spoiled(fault, self._reply(operation, deployment_id, request, unknown=unknown))
+            reply = self._reply(
+                operation, deployment_id, request, has_unknown_status=fault.kind is FaultKind.UNKNOWN_STATUS
+            )
+            reply = altered(fault, reply)
         else:
-            if fault.kind in (FaultKind.GHOST, FaultKind.GHOST_404):
-                self._reply("ghost", "", request)
+            if fault.kind in (FaultKind.UNQUEUED_500, FaultKind.UNQUEUED_404):
+                self._reply("unqueued", "", request)
             elif fault.kind is FaultKind.QUEUED_LATE:
                 self._queue_late(fault.seconds, request)
             elif fault.kind is FaultKind.GATEWAY_LATE:
                 due = self.state.clock() + fault.seconds
                 self._late.append((due, lambda: self._reply(operation, deployment_id, request)))
             elif fault.kind is FaultKind.LATE:
-                threading.Thread(target=self._later, args=(fault, operation, deployment_id, request)).start()
-            elif fault.hidden:
+                arguments = (fault.seconds, operation, deployment_id, request)
+                threading.Thread(target=self._carry_out_after, args=arguments).start()
+            elif fault.carried_out:
                 self._reply(operation, deployment_id, request)
-            reply = _sent(instead(fault, self.state.generation, self.now()))
-        action = self._meanwhile.due(operation)
+            reply = _encoded(replacement(fault, self.state.generation, self.now()))
+        action = self._before_answer.effect_on(operation)
         if action:
             action()
         return replace(reply, delay=reply.delay + self.latency)
 
     def _carry_out_late(self) -> None:
-        """Carry out the requests that were answered with an error and are due by now."""
+        """Carry out the requests that were answered with GATEWAY_LATE and are due by now."""
         with self.state.lock:
             now = self.state.clock()
-            due = [action for at, action in self._late if at <= now]
-            self._late = [(at, action) for at, action in self._late if at > now]
+            due = [action for moment, action in self._late if moment <= now]
+            self._late = [(moment, action) for moment, action in self._late if moment > now]
         for action in due:
             action()
 
-    def _queue_late(self, seconds: float, request: Recorded) -> None:
-        """Store a deployment that begins to build once the queue is back, in `seconds`."""
+    def _queue_late(self, seconds: float, request: ReceivedRequest) -> None:
+        """Store a deployment that begins to build when the queue works again, in `seconds`."""
         with self.state.lock:
             before = len(self.state.records)
             self._reply("trigger", "", request)
             for record in list(self.state.records.values())[before:]:
                 build = record.build
-                record.build = replace(build, queued=build.queue + seconds, seconds=build.seconds + seconds)
+                record.build = replace(build, queued=build.queue_seconds + seconds, seconds=build.seconds + seconds)
                 record.queued_late = True
 
-    def _later(self, fault: Fault, operation: str, deployment_id: str, request: Recorded) -> None:
-        if not self.closing.wait(fault.seconds):
+    def _carry_out_after(self, seconds: float, operation: str, deployment_id: str, request: ReceivedRequest) -> None:
+        if not self.closing.wait(seconds):
             self._reply(operation, deployment_id, request)
 
-    def _reply(self, operation: str, deployment_id: str, request: Recorded, *, unknown: bool = False) -> Reply:
-        """The usual answer, in bytes."""
+    def _reply(
+        self, operation: str, deployment_id: str, request: ReceivedRequest, *, has_unknown_status: bool = False
+    ) -> Reply:
+        """Carry out a request and return the answer, with its body as bytes."""
         try:
             with self.state.lock:
-                self.state.settle()
-                elsewhere = self._elsewhere(request)
-                if elsewhere is not None:
-                    return elsewhere
+                self.state.publish_finished()
+                other_host_reply = self._other_host_reply(request)
+                if other_host_reply is not None:
+                    return other_host_reply
                 if operation == "preview":
                     return self._preview.answer(deployment_id, request.path, self.state)
                 origin = f"http://{request.headers.get('host') or self.url.partition('://')[2]}"
-                objects = Objects(generation=self.state.generation, answers=self.answers, origin=origin)
-                status, body = self._calls.answer(operation, deployment_id, request, objects)
+                builder = JsonBuilder(generation=self.state.generation, answers=self.answers, origin=origin)
+                status, body = self._calls.answer(operation, deployment_id, request, builder)
         except Refusal as refused:
-            # Recorded (refusals): 404s without a route are text, a 405 has neither body nor type.
-            kind = (
-                {404: "text/plain; charset=utf-8", 405: ""}.get(refused.status, "") if refused.text is not None else ""
-            )
-            headers = {"content-type": kind} if refused.text is not None else {}
-            return _sent(Reply(status=refused.status, body=refusal(self.state.generation, refused), headers=headers))
-        return _sent(Reply(status=status, body=with_unknown_status(body) if unknown else body))
+            headers = {}
+            if refused.text is not None:
+                # Recorded (refusals): a 404 without a route is plain text, a 405 has neither a body nor a type.
+                headers["content-type"] = "text/plain; charset=utf-8" if refused.status == 404 else ""
+            return _encoded(Reply(status=refused.status, body=refusal(self.state.generation, refused), headers=headers))
+        return _encoded(Reply(status=status, body=with_unknown_status(body) if has_unknown_status else body))
 
-    def _elsewhere(self, request: Recorded) -> Reply | None:
-        """The answer of another host than the API's, where hosts differ (recorded: previews, refusals)."""
+    def _other_host_reply(self, request: ReceivedRequest) -> Reply | None:
+        """The answer of a host other than the API's, None for the API (recorded: previews, refusals)."""
         if not self.answers.domain:
             return None
-        kind, deployment_id = of_host(request.headers.get("host", ""), self.answers.domain, self.state)
+        kind, deployment_id = resolve_host(request.headers.get("host", ""), self.answers.domain, self.state)
         match kind:
             case "api":
                 return Reply(body=API_PAGE, headers={"content-type": "text/html"}) if request.path == "/" else None
@@ -339,30 +356,30 @@ class Stormkit(Server):
                 return Reply(status=404, headers={"content-type": "application/json"})
             case "preview" if deployment_id:
                 return self._preview.answer(deployment_id, request.path, self.state)
-        return Reply(status=404, body=NOT_THERE, headers=HTML)
+        return Reply(status=404, body=NOT_FOUND_PAGE, headers=HTML_HEADERS)
 
     def _started_build(self) -> Build:
-        """The build that starts now."""
+        """Count a build that starts now, and return it."""
         self.state.builds += 1
         return self._next_builds.popleft() if self._next_builds else self.default_build
 
 
-def _sent(reply: Reply) -> Reply:
-    """The reply with its JSON as the bytes that go out."""
+def _encoded(reply: Reply) -> Reply:
+    """The reply with its JSON as bytes."""
     if isinstance(reply.body, str | bytes):
         return reply
     body = None if reply.body is None else encoded(reply.body)
     return replace(reply, body=body, headers={"content-type": "application/json", **reply.headers})
 
 
-def _build(build: Build, changes: dict[str, Any]) -> Build:
+def _changed(build: Build, changes: dict[str, Any]) -> Build:
     if "outcome" in changes:
         changes = {**changes, "outcome": Outcome(changes["outcome"])}
     return replace(build, **changes)
 
 
-def _known(operation: str) -> str:
-    """The pattern that finds that operation alone."""
+def _pattern(operation: str) -> str:
+    """The pattern that matches only that operation."""
     if operation not in OPERATIONS:
-        raise ValueError(f"{operation!r} is no operation; there are {', '.join(sorted(OPERATIONS))}")
+        raise ValueError(f"{operation!r} is not an operation: use one of {', '.join(sorted(OPERATIONS))}")
     return f"^{operation}$"

@@ -1,4 +1,7 @@
-"""A local Stormkit's memory: environments, keys, deployments. Nothing runs: the clock says how a build stands."""
+"""The data of a local Stormkit: environments, keys and deployments.
+
+No build runs in the background: a deployment's state is computed from the clock whenever it is read.
+"""
 
 import itertools
 import math
@@ -14,8 +17,8 @@ from sandbox.stormkit.records import Commit, Deployment, Environment, Publicatio
 
 FIRST_ID = 8241
 
-# The recorded server ends what is not over by then, the queue included, and looks once a minute (recorded:
-# ended-after-15-minutes).
+# v2026.04.17 ends builds that have taken longer than this, including the time in the queue. It checks once a minute.
+# Recorded: ended-after-15-minutes.
 BUILD_LIMIT_S = 900.0
 LIMIT_CHECK_S = 60.0
 INITIAL_BRANCHES = (
@@ -25,10 +28,10 @@ INITIAL_BRANCHES = (
 
 
 class Generation(StrEnum):
-    """Which Stormkit: they differ in error bodies, publishing, restarts, logs and a few fields.
+    """A generation of Stormkit servers. They differ in error bodies, publishing, restarts, logs and a few fields.
 
-    `OLDER` is what the documentation says of older servers, `APRIL` is v2026.04.17 as it was recorded
-    (tests/recordings), `NEWER` is its successor.
+    `APRIL` is v2026.04.17, whose answers are recorded in tests/recordings. `OLDER` and `NEWER` are the servers before
+    and after it.
     """
 
     OLDER = "older"
@@ -37,7 +40,7 @@ class Generation(StrEnum):
 
 
 class KeyScope(StrEnum):
-    """What a key reaches. All but an environment's own key need an `envId`."""
+    """What a key gives access to. Calls with any but an environment's key need an `envId`."""
 
     ENVIRONMENT = "environment"
     APP = "app"
@@ -46,16 +49,16 @@ class KeyScope(StrEnum):
 
 
 class Refusal(Exception):
-    """A call that Stormkit refuses; `text` is its plain-text body, where it has one instead of JSON."""
+    """An error that Stormkit answers a call with. `text` is the body if that is plain text and not JSON."""
 
-    def __init__(self, status: int, words: str = "", field_name: str = "", *, text: str | None = None) -> None:
-        super().__init__(words)
-        self.status, self.words, self.field_name, self.text = status, words, field_name, text
+    def __init__(self, status: int, message: str = "", field_name: str = "", *, text: str | None = None) -> None:
+        super().__init__(message)
+        self.status, self.message, self.field_name, self.text = status, message, field_name, text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Key:
-    """An API key. `owner` is the id of its environment, app or team; a user's key has none and reaches all teams."""
+    """An API key. `owner` is the id of its environment, app or team; "" for a user's key, which reaches all teams."""
 
     value: str = field(repr=False)
     scope: KeyScope
@@ -63,7 +66,7 @@ class Key:
 
 
 class StormkitState:
-    """What a server stores. `clock` gives monotonic seconds; `skew` is how far the server's wall clock is ahead."""
+    """What a server stores. `clock` returns monotonic seconds; the server's wall clock is `skew` seconds fast."""
 
     def __init__(
         self, *, generation: Generation, clock: Callable[[], float] = time.monotonic, skew: float = 0.0
@@ -77,7 +80,7 @@ class StormkitState:
         self.repository = Repository(name=REPOSITORY)
         self.build_minutes_used_up = False
         self.missing_routes: set[str] = set()
-        # When previews were last asked for that were opened before their build had ended.
+        # For previews that were requested before their build had ended: the moment of the last request.
         self.opened_early: dict[str, float] = {}
         self.builds = 0
         self._epoch = time.time() + skew - clock()
@@ -86,121 +89,127 @@ class StormkitState:
         for branch, sha, message in INITIAL_BRANCHES:
             self.repository.tips[branch] = [(-math.inf, Commit(sha=sha, author="The Octocat", message=message))]
 
-    def wall(self, moment: float) -> float:
-        """Unix seconds of a moment."""
+    def unix_time(self, moment: float) -> float:
+        """The Unix time of a moment."""
         return self._epoch + moment
 
-    def moment(self, wall: float) -> float:
-        """The moment of those Unix seconds."""
-        return wall - self._epoch
+    def moment(self, unix_time: float) -> float:
+        """The moment of a Unix time."""
+        return unix_time - self._epoch
 
-    def move(self, branch: str, commit: Commit | None) -> None:
-        """Create or move a branch; without a commit it is deleted."""
+    def set_tip(self, branch: str, commit: Commit | None) -> None:
+        """Create or move a branch, or delete it if `commit` is None."""
         with self.lock:
             self.repository.tips.setdefault(branch, []).append((self.clock(), commit))
 
-    def limit(self, record: Record) -> None:
-        """Let the recorded server end that build when it takes too long."""
-        if record.recorded and not record.ghost:
-            latest = self.wall(record.started) + BUILD_LIMIT_S
+    def set_time_limit(self, record: Record) -> None:
+        """On v2026.04.17, set the moment at which the server ends a build that takes too long."""
+        if record.is_april and not record.unqueued:
+            latest = self.unix_time(record.started_at) + BUILD_LIMIT_S
             record.ended_at = self.moment(math.ceil(latest / LIMIT_CHECK_S) * LIMIT_CHECK_S)
 
     def store(self, record: Record) -> Record:
-        """Remember a new deployment."""
+        """Store a new deployment."""
         self.records[record.id] = record
         if record.should_publish:
             self._to_publish.append(record)
         return record
 
     def next_id(self) -> str:
-        """A deployment's id: a decimal string, larger than those before."""
+        """A new deployment id: a decimal string, larger than all before."""
         return str(next(self._ids))
 
     def publish(self, record: Record, moment: float) -> None:
-        """Make it live: at once on older servers, when it has warmed up on newer ones."""
-        build = record.build
-        warms_from = moment + (build.warm_up_after if self.generation is Generation.NEWER else 0.0)
-        at = warms_from + build.warm_up if self.generation is Generation.NEWER else moment
-        comes_up = build.comes_up or self.generation is not Generation.NEWER
-        # Newer servers drop what still warms up when another publish overtakes it, without a word.
-        record.env.publications = [each for each in record.env.publications if each.at <= moment]
-        record.env.publications.append(
-            Publication(id=record.id, warms_from=warms_from, at=at, comes_up=comes_up),
-        )
+        """Make a deployment live: on older servers at once, on newer ones after it has warmed up."""
+        publication = Publication(id=record.id, warms_from=moment, at=moment)
+        if self.generation is Generation.NEWER:
+            build = record.build
+            warms_from = moment + build.warm_up_after
+            publication = Publication(
+                id=record.id, warms_from=warms_from, at=warms_from + build.warm_up, comes_up=build.comes_up
+            )
+        # A newer server silently drops a deployment that is still warming up when another one is published.
+        started = [earlier for earlier in record.env.publications if earlier.at <= moment]
+        record.env.publications = [*started, publication]
 
     def restart(self, record: Record, build: Build) -> None:
-        """Build it again, under the same id. The recorded server does so without the environment's configuration."""
-        if record.recorded:
-            # Recorded: restart-after-failure, restart-loses-status-checks.
-            record.kept, record.configured = self.look(record), False
+        """Build a deployment again, under the same id."""
+        if record.is_april:
+            # v2026.04.17 loses the environment's configuration (recorded: restart-after-failure,
+            # restart-loses-status-checks).
+            record.before_restart, record.configured = self.current(record), False
             build = replace(build, checks=(), check_seconds=0.0)
-        record.started, record.build = self.clock(), build
-        record.stopped = record.prioritized = None
-        record.ghost = False
+        record.started_at, record.build = self.clock(), build
+        record.stopped_at = record.prioritized_at = None
+        record.unqueued = False
         record.restarts += 1
-        self.limit(record)
+        self.set_time_limit(record)
         if record.should_publish:
             self._to_publish.append(record)
 
-    def settle(self) -> None:
-        """Publish what was triggered with `publish` and has succeeded by now."""
+    def publish_finished(self) -> None:
+        """Publish the deployments that were triggered with `publish` and have succeeded by now."""
         now = self.clock()
         for record in list(self._to_publish):
             if record.deleted or not record.running(now):
                 self._to_publish.remove(record)
                 if not record.deleted and record.status(now) == "success":
-                    self.publish(record, record.started + record.course.end)
+                    self.publish(record, record.started_at + record.timeline.end)
 
-    def look(self, record: Record) -> Deployment:
-        """The deployment as it stands now."""
+    def current(self, record: Record) -> Deployment:
+        """The deployment's current state."""
         now = self.clock()
-        running, course = record.running(now), record.course
-        last = (now if record.stopped is None else record.stopped) - record.started
+        running, timeline = record.running(now), record.timeline
+        last = (now if record.stopped_at is None else record.stopped_at) - record.started_at
         status = record.status(now)
-        # Recorded (status-checks): the build's own end shows as soon as it is over, while the checks run.
-        checking = record.recorded and record.checking(now)
+        # While the status checks run, `stoppedAt` and `duration` are already the build's (recorded: status-checks).
+        checking = record.is_april and record.checking(now)
         if checking:
-            life = course.life(last)
-            duration = course.duration(life.course.built + life.shift)
+            attempt = timeline.attempt(last)
+            duration = timeline.duration(attempt.timeline.build_end + attempt.shift)
         else:
-            duration = 0.0 if running else course.duration(min(last, record.end))
-        created_at = self.wall(record.started)
-        stopped = record.stopped is not None
-        # Recorded (stop-during-status-checks): such a stop reads as failed checks.
-        stopped_manually = stopped and not checking
-        cut_short = stopped or record.ended_by_server(now)
-        has_failed = status == "failed" and not cut_short
+            duration = 0.0 if running else timeline.duration(min(last, record.end))
+        created_at = self.unix_time(record.started_at)
+        is_stopped = record.stopped_at is not None
+        # A stop during the status checks is reported as failed checks (recorded: stop-during-status-checks).
+        stopped_manually = is_stopped and not checking
+        cut_short = is_stopped or record.ended_by_server(now)
+        error = ""
+        if status == "success":
+            error = timeline.build.error
+        elif status == "failed" and not cut_short:
+            error = timeline.build.failure
         return Deployment(
             id=record.id,
             env=record.env,
             branch=record.branch,
             status=status,
             stopped_manually=stopped_manually,
-            error=course.build.failure if has_failed else course.build.error if status == "success" else "",
+            error=error,
             auto=record.auto,
             should_publish=record.should_publish,
             created_at=created_at,
             stopped_at=None if running and not checking else created_at + duration,
             duration=duration,
             commit=record.commit(now),
-            checks_passed=_checks_passed(record, status, checked=course.is_built(last)),
+            checks_passed=_checks_passed(record, status, checked=timeline.is_built(last)),
             upload=record.upload(now),
             published=not record.deleted and record.env.live(now) == record.id,
             warming_up=not record.deleted and record.env.warming(record.id, now),
             deleted=record.deleted,
-            ghost=record.ghost,
+            unqueued=record.unqueued,
             restarts=record.restarts,
-            recorded=record.recorded,
+            is_april=record.is_april,
             configured=record.configured,
             cut_short=cut_short,
-            course=course,
+            timeline=timeline,
             last=min(last, record.end) if record.ended_by_server(now) else last,
         )
 
 
 def _checks_passed(record: Record, status: str, *, checked: bool) -> bool | None:
-    """`statusChecksPassed`. The recorded server says null where there are none or they still run."""
-    if not record.recorded:
+    """`statusChecksPassed`. On v2026.04.17 it is null without status checks, and until they have ended."""
+    if not record.is_april:
         return status == "success"
     if not record.build.checks or status == "running" or not checked:
         return None

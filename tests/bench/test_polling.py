@@ -1,6 +1,6 @@
 import pytest
 
-from tools.bench.polling import ACTION_NAME, FAILURES, LOOP, LOOP_NAME, builds, measure, optimum
+from tools.bench.polling import ACTION_NAME, FAILURE_SHARE, LOOP_INTERVAL_S, LOOP_NAME, builds, measure, optimum
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +26,9 @@ def test_without_earlier_builds_the_action_still_notices_an_end_earlier_than_the
 
 def test_the_measured_lag_never_beats_the_theoretical_optimum(with_history):
     _, action = with_history
-    assert action.lag > optimum(0.1, FAILURES, action.requests)[0]
+    assert action.lag > optimum(0.1, FAILURE_SHARE, action.requests)[0]
 
 
 def test_the_loop_notices_an_end_half_a_pause_late_on_average(with_history):
     loop, _ = with_history
-    assert loop.lag == pytest.approx(LOOP / 2, rel=0.1)
+    assert loop.lag == pytest.approx(LOOP_INTERVAL_S / 2, rel=0.1)

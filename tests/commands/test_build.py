@@ -115,7 +115,7 @@ def test_a_failure_is_reported_even_if_its_log_cannot_be_read(step, build_log):
             step.stormkit.fault("read", "500", times=100, after=1)
 
     step.stormkit.next_build(seconds=60, outcome="failed")
-    step.stormkit.meanwhile("poll", lose_logs, times=1000)
+    step.stormkit.before_answer("poll", lose_logs, times=1000)
     result = step.deploy(build_log=build_log, job_summary="false")
     assert result.status is Outcome.FAILED
     if build_log == "failure":
@@ -154,7 +154,7 @@ def test_a_deployment_that_someone_else_ends_is_reported_as_stopped(
     step, end_deployment: Callable[[SimulatedStep], None], status, reason
 ):
     step.stormkit.next_build(seconds=600)
-    step.stormkit.meanwhile("read", lambda: end_deployment(step), after=2)
+    step.stormkit.before_answer("read", lambda: end_deployment(step), after=2)
     result = step.deploy()
     assert (result.status, result.reason) == (status, reason)
 
@@ -168,7 +168,7 @@ def test_a_superseded_deployment_names_the_one_that_superseded_it(step):
         step.stop("8241")
 
     step.stormkit.next_build(seconds=600)
-    step.stormkit.meanwhile("poll", supersede, after=2)
+    step.stormkit.before_answer("poll", supersede, after=2)
     result = step.deploy()
     assert result.status is Outcome.STOPPED
     assert result.reason == "Deployment 8241 was stopped: deployment 8242 of the same branch superseded it."
@@ -292,12 +292,12 @@ class TestTimeout:
 
     def test_a_deployment_that_is_gone_when_it_is_stopped_does_not_still_run(self, step):
         def delete() -> None:
-            step.stormkit.mend()
+            step.stormkit.clear_faults()
             step.context().client.delete("8241")
 
         step.stormkit.next_build(seconds=600)
         step.stormkit.fault("read", "500", times=1000)
-        step.stormkit.meanwhile("stop", delete)
+        step.stormkit.before_answer("stop", delete)
         result = step.deploy(timeout="60s", on_timeout="stop")
         assert result.reason.endswith("; it was stopped.")
         assert not result.may_still_run
@@ -332,7 +332,7 @@ class TestRetries:
 
     def test_a_stopped_build_is_not_retried(self, step):
         step.stormkit.next_build(seconds=600)
-        step.stormkit.meanwhile("poll", lambda: step.stop("8241"), after=1)
+        step.stormkit.before_answer("poll", lambda: step.stop("8241"), after=1)
         assert step.deploy(retries="2").status is Outcome.STOPPED
         assert step.stormkit.builds == 1
 

@@ -14,7 +14,7 @@ def test_environments_are_triggered_at_the_same_time(tmp_path):
     with Stormkit() as stormkit:
         for number in range(ENVIRONMENTS):
             stormkit.add_environment(str(1000 + number), name=f"site {number}")
-        stormkit.meanwhile("trigger", lambda: all_arrived.wait(30), times=ENVIRONMENTS)
+        stormkit.before_answer("trigger", lambda: all_arrived.wait(30), times=ENVIRONMENTS)
         finished = Runner(
             event="push_branch",
             inputs={

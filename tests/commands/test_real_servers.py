@@ -9,7 +9,7 @@ import pytest
 from sandbox.clock import TODAY, FakeClock
 from sandbox.events import HEAD_BRANCH
 from sandbox.stormkit.server import ENV_KEY, USER_KEY, Generation, Step, Stormkit
-from sandbox.web import Recorded, Reply
+from sandbox.web import ReceivedRequest, Reply
 from stormkit_action import inputs as action_inputs
 from stormkit_action.clock import Deadline
 from stormkit_action.commands import dispatch
@@ -62,7 +62,7 @@ class FakeClockStormkit(Stormkit):
         super().__init__(generation=Generation.APRIL, clock=clock.monotonic)
         self._clock = clock
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         reply = super().handle(request)
         self._clock.advance(reply.delay)
         return replace(reply, delay=0.0)
@@ -397,7 +397,7 @@ def test_an_overtaken_publish_names_the_newer_deployment():
         def overtake() -> None:
             stormkit.state.publish(stormkit.state.records[newer.id], stormkit.state.clock())
 
-        stormkit.meanwhile("read", overtake, after=2)
+        stormkit.before_answer("read", overtake, after=2)
         result = CommandRunner(stormkit, clock).run("publish", deployment_id="8241", branch="")
     assert result.status is Outcome.FAILED
     assert result.reason == f"Deployment 8241 is not live: a newer publish, of deployment {newer.id}, has replaced it."

@@ -70,7 +70,7 @@ def test_another_pull_request_of_the_same_branch_keeps_its_deployments(stormkit,
 
 def test_a_deployment_published_during_the_cleanup_is_kept(stormkit, step):
     deployment = stormkit.add_deployment()
-    stormkit.meanwhile("list", lambda: stormkit.state.publish(stormkit.state.records[deployment.id], 0.0))
+    stormkit.before_answer("list", lambda: stormkit.state.publish(stormkit.state.records[deployment.id], 0.0))
     finished = step(command="cleanup", branch=HEAD_BRANCH).run()
     assert (finished.exit_code, finished.outputs["deleted"]) == (0, "0")
     assert "was published meanwhile" in finished.log
@@ -94,8 +94,8 @@ def test_a_thousand_deployments_are_deleted_several_at_a_time(stormkit, step):
     other = stormkit.add_deployment(OTHER)
     stormkit.latency = 0.03
     new = []
-    stormkit.meanwhile("list", lambda: new.append(stormkit.add_deployment().id), after=3)
-    stormkit.meanwhile("list", lambda: setattr(stormkit.state.records["8241"], "deleted", True), after=7)
+    stormkit.before_answer("list", lambda: new.append(stormkit.add_deployment().id), after=3)
+    stormkit.before_answer("list", lambda: setattr(stormkit.state.records["8241"], "deleted", True), after=7)
     stormkit.fault("delete", "403", after=500)
     finished = step(command="cleanup", branch=HEAD_BRANCH).run(timeout=120)
     assert (finished.exit_code, finished.outputs["status"]) == (1, "failed"), finished.log

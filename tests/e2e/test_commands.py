@@ -158,7 +158,7 @@ class TestRestart:
             stormkit.state.records["8241"].deleted = True
 
         stormkit.add_deployment(status="failed")
-        stormkit.meanwhile("restart", delete)
+        stormkit.before_answer("restart", delete)
         finished = command("restart", deployment_id="8241")
         assert (finished.exit_code, finished.outputs["status"]) == (1, "stopped"), finished.log
         assert "deleted" in finished.outputs["reason"]
@@ -316,15 +316,15 @@ class TestHealthCheck:
 
 
 @EVERY_GENERATION
-@pytest.mark.parametrize("fault", ["answer-lost", "500", "ghost", "garbage", "empty-object", "429-body", "late"])
+@pytest.mark.parametrize("fault", ["answer-lost", "500", "500-unqueued", "garbage", "empty-object", "429-body", "late"])
 def test_a_fault_of_the_trigger_leads_to_exactly_one_build(stormkit, step, fault):
     """The faults with short waits; tests/reliability has the others, on a fake clock."""
     stormkit.fault("trigger", fault, seconds=1.0 if fault == "429-body" else 0.0)
     outputs = assert_succeeded(step(comment="false").run())
     assert (outputs["status"], stormkit.builds) == ("success", 1)
-    built = [deployment for deployment in stormkit.deployments if not deployment.ghost]
+    built = [deployment for deployment in stormkit.deployments if not deployment.unqueued]
     assert [deployment.id for deployment in built] == [outputs["deployment-id"]]
-    assert all(deployment.stopped_manually for deployment in stormkit.deployments if deployment.ghost)
+    assert all(deployment.stopped_manually for deployment in stormkit.deployments if deployment.unqueued)
 
 
 @EVERY_GENERATION

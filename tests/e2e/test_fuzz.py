@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sandbox import events
 from sandbox.clock import FakeClock
-from sandbox.web import Recorded, Reply, Server
+from sandbox.web import ReceivedRequest, Reply, Server
 from stormkit_action.inputs import INPUTS
 from stormkit_action.main import main
 from stormkit_action.reporting.console import GitHubConsole
@@ -59,7 +59,7 @@ class FuzzServer(Server):
         super().__init__()
         self.replies = [Reply()]
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         reply = self.replies[len(self.requests) % len(self.replies)]
         if isinstance(reply.body, str):
             return Reply(status=reply.status, body=reply.body.encode("utf-8", "replace"))

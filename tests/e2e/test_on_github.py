@@ -123,7 +123,7 @@ def test_a_cancel_ends_in_time_if_github_hangs_and_the_post_step_finishes_it(sto
     assert time.monotonic() - began < 6
     assert (finished.exit_code, finished.outputs["status"]) == (130, "cancelled")
     assert finished.state["finished"] == ""
-    github.mend()
+    github.clear_faults()
     after = runner.post(state=finished.state)
     assert after.exit_code == 0
     assert deployment_states(github) == ["inactive"]

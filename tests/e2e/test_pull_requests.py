@@ -10,7 +10,7 @@ from sandbox.github.api import ApiError
 from sandbox.github.server import GitHub
 from sandbox.runner.log import Level
 from sandbox.stormkit.builds import Build
-from sandbox.web import Recorded, Reply
+from sandbox.web import ReceivedRequest, Reply
 from stormkit_action.reporting.comment_body import read_rows
 from stormkit_action.reporting.rows import State
 
@@ -25,7 +25,7 @@ class AdaptableGitHub(GitHub):
     refusal: ApiError | None = None
     is_renamed = False
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         old, new = "/repos/octocat/hello-world", "/repositories/1296269"
         if self.refusal is not None and request.method in ("POST", "PATCH") and "graphql" not in request.path:
             answer = self.refusal.answer
@@ -161,7 +161,7 @@ def test_a_stopped_deployment_is_shown_even_if_another_could_not_be_stopped(stor
     answer = stormkit.handle
     refusal = Reply(status=403, headers={"content-type": "application/json"})
 
-    def refuse_to_stop_the_other(request: Recorded) -> Reply:
+    def refuse_to_stop_the_other(request: ReceivedRequest) -> Reply:
         return refusal if f"{other}/stop" in request.path else answer(request)
 
     monkeypatch.setattr(stormkit, "handle", refuse_to_stop_the_other)

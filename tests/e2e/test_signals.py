@@ -224,7 +224,7 @@ def test_an_unconfirmed_stop_is_left_to_the_post_step(stormkit, github, step):
     finished = cancel_in_time(running, RUNNER_SEQUENCE)
     assert "did not confirm the stop in time" in finished.outputs["reason"]
     assert stormkit.deployment("8241").status == "running"
-    stormkit.mend()
+    stormkit.clear_faults()
     after = runner.post(state=finished.state)
     assert (after.exit_code, after.problems) == (0, []), after.log
     assert_nothing_runs(stormkit)
@@ -242,8 +242,8 @@ def test_a_cancel_ends_in_time_even_if_no_server_answers(stormkit, github, step,
         stormkit.fault(operation, "never-arrived", times=100, seconds=30)
     github.fault(".*", "never-arrived", times=100, seconds=30)
     finished = cancel_in_time(running, RUNNER_SEQUENCE)
-    stormkit.mend()
-    github.mend()
+    stormkit.clear_faults()
+    github.clear_faults()
     assert runner.post(state=finished.state).exit_code == 0
     assert_nothing_runs(stormkit)
     assert_cancelled_on_github(github)
@@ -364,7 +364,7 @@ def test_the_post_step_reports_an_unconfirmed_stop_after_a_timeout_as_a_timeout(
     runner = step(timeout="2s", on_timeout="stop", on_cancel="leave")
     finished = runner.run()
     assert finished.outputs["status"] == "timed-out"
-    stormkit.mend()
+    stormkit.clear_faults()
     after = runner.post(state=finished.state)
     assert after.exit_code == 0, after.log
     assert "Ran out of time and deployment 8241 was stopped." in after.log

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from sandbox.github.api import Answer
 from sandbox.github.server import ENTERPRISE
-from sandbox.web import Recorded
+from sandbox.web import ReceivedRequest
 
 EXCERPT = Path(__file__).with_name("openapi.json")
 OPERATIONS: Mapping[str, Any] = json.loads(EXCERPT.read_text(encoding="utf-8"))["operations"]
@@ -30,7 +30,7 @@ HTTP_HEADERS = {"accept-encoding", "connection", "content-length", "content-type
 _BY_ID = re.compile(r"^/repositories/[0-9]+(?=/)")
 
 
-def problems(request: Recorded, answer: Answer | None) -> Iterator[str]:
+def problems(request: ReceivedRequest, answer: Answer | None) -> Iterator[str]:
     """Yield what is wrong with a request and, if given, with its answer."""
     yield from _header_problems(request)
     target = urlsplit(request.target)
@@ -60,7 +60,7 @@ def problems(request: Recorded, answer: Answer | None) -> Iterator[str]:
             yield from _mismatches(operation["answers"][str(answer.status)], answer.body, "answer")
 
 
-def _header_problems(request: Recorded) -> Iterator[str]:
+def _header_problems(request: ReceivedRequest) -> Iterator[str]:
     for name, pattern in DOCUMENTED_HEADERS.items():
         if not re.fullmatch(pattern, request.headers.get(name, "")):
             yield f"header {name} is {request.headers.get(name, '') if name != 'authorization' else 'not right'!r}"

@@ -12,7 +12,7 @@ import pytest
 from sandbox.clock import FakeClock
 from sandbox.events import HEAD_BRANCH, HEAD_SHA
 from sandbox.github.server import ENTERPRISE, TOKEN, GitHub
-from sandbox.web import Recorded, Reply, Server
+from sandbox.web import ReceivedRequest, Reply, Server
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import GitHubError
 from stormkit_action.github_api.api import GitHubApi
@@ -114,7 +114,7 @@ class GitHubWithFixedGraphQL(GitHub):
 
     body: object = None
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         if request.path == "/graphql":
             return Reply(status=200, body=self.body)
         return super().handle(request)
@@ -300,7 +300,7 @@ def test_two_threads_never_share_a_pygithub_requester(github, clock):
 class RedirectingServer(Server):
     """Redirects every request to another host."""
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         return Reply(status=301, headers={"location": "https://github.example.com/"})
 
 
@@ -319,7 +319,7 @@ def test_a_missing_ca_bundle_is_a_connection_error(clock, monkeypatch):
 class GitHubAfterRename(GitHub):
     """A GitHub on which octocat/hello-world, the name in the runner's variables, is a repository's old name."""
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         old, new = "/repos/octocat/hello-world", "/repositories/1296269"
         if request.path.startswith(old):
             location = f"http://ghes.internal{new}{request.target.removeprefix(old)}"
@@ -351,7 +351,7 @@ def test_a_write_to_a_renamed_repository_is_sent_to_its_new_path(clock):
 class GitHubWithInternalLinks(GitHub):
     """A GitHub whose links to further pages name a host that the client can't reach."""
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         reply = super().handle(request)
         link = reply.headers.get("link", "").replace(self.url, "http://ghes.internal")
         return replace(reply, headers={**reply.headers, "link": link})
@@ -398,7 +398,7 @@ def test_a_pull_request_has_its_state(github, api):
 @pytest.mark.parametrize("status", [301, 404])
 def test_a_renamed_or_missing_branch_has_no_tip(clock, status):
     class GitHubWithoutTheBranch(Server):
-        def handle(self, request: Recorded) -> Reply:
+        def handle(self, request: ReceivedRequest) -> Reply:
             location = {"location": f"{self.url}/repos/octocat/hello-world/branches/new"}
             return Reply(status=status, headers=location if status == 301 else {}, body="{}")
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from sandbox.github.api import Answer
-from sandbox.web import Recorded
+from sandbox.web import ReceivedRequest
 from tests.github_api import openapi
 from tools import github_openapi
 
@@ -27,13 +27,13 @@ ACCOUNT = {"id": 1, "login": "octocat", "type": "User"}
 COMMENT = {"id": 1, "body": "hello", "html_url": "https://github.com/octocat/hello-world/pull/42", "user": ACCOUNT}
 
 
-def request(method: str, target: str, body: object = None, **headers: str) -> Recorded:
+def request(method: str, target: str, body: object = None, **headers: str) -> ReceivedRequest:
     content = b"" if body is None else json.dumps(body).encode()
     given = {**HEADERS, **{name.replace("_", "-"): text for name, text in headers.items()}}
-    return Recorded(method=method, path="", query={}, headers=given, content=content, at=0.0, target=target)
+    return ReceivedRequest(method=method, path="", query={}, headers=given, content=content, at=0.0, target=target)
 
 
-def problems(sent: Recorded, answer: Answer | None = None) -> list[str]:
+def problems(sent: ReceivedRequest, answer: Answer | None = None) -> list[str]:
     return list(openapi.problems(sent, answer))
 
 

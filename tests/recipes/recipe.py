@@ -12,7 +12,7 @@ from sandbox import events
 from sandbox.github.server import GitHub
 from sandbox.runner.directory import JobDirectory
 from sandbox.runner.runner import ACTION, Runner
-from sandbox.runner.step import Finished
+from sandbox.runner.step import StepResult
 from sandbox.stormkit.server import ENV_KEY, Stormkit
 from tests.recipes.expressions import as_text, condition, evaluate, filled
 from tests.workflows.linting import is_own_action, load, own_workflow
@@ -43,14 +43,14 @@ class Recipe:
     """The outputs of the jobs that ran."""
     skipped: list[str] = field(default_factory=list)
     """Names of the jobs that their own condition skipped."""
-    finished: list[Finished] = field(default_factory=list)
+    finished: list[StepResult] = field(default_factory=list)
 
     @property
     def workspace(self) -> Path:
         """The first job's checkout."""
         return JobDirectory(root=self.directory / "0").workspace
 
-    def run(self) -> list[Finished]:
+    def run(self) -> list[StepResult]:
         """Run the recipe and return how the action's steps finished, in order."""
         workflow = load(ACTION / f"examples/{self.name}.yml")
         name = events.event_name(self.event)

@@ -120,7 +120,7 @@ PUBLISH = (
 
 
 def test_a_release_is_one_changed_line_on_top_of_main_with_two_tags_and_notes(repository):
-    repository.run("The tag, the package and the changelog say the same", "The tag is not taken", *PUBLISH)
+    repository.run("Check that all files name the version", "Check that the tag does not exist", *PUBLISH)
     main = repository.at_origin("rev-parse", "main")
     released = repository.at_origin("rev-parse", "v1.2.3^{commit}")
     assert repository.at_origin("rev-parse", "v1.2.3~1") == main
@@ -145,7 +145,7 @@ def test_the_next_release_moves_the_major_version_s_tag(repository):
 
 
 def test_the_released_reusable_workflows_use_the_action_at_their_own_tag(repository):
-    repository.run("The tag, the package and the changelog say the same", *PUBLISH)
+    repository.run("Check that all files name the version", *PUBLISH)
     for name in set_version.REUSABLE_WORKFLOWS:
         released = repository.at_origin("show", f"v1.2.3:{name}")
         assert released.count("uses: octocat/stormkit_action@v1.2.3\n") == 1
@@ -168,7 +168,7 @@ def test_every_pinned_file_names_the_new_tag(repository):
 def test_a_template_of_another_version_is_not_released(repository):
     path = repository.root / "templates/preview.yml"
     path.write_text(set_version.with_pins(path.read_text(encoding="utf-8"), "v1.2.2"), encoding="utf-8")
-    printed = repository.run_failing("The tag, the package and the changelog say the same")
+    printed = repository.run_failing("Check that all files name the version")
     assert "templates/preview.yml names v1.2.2, not v1.2.3." in printed
 
 
@@ -176,7 +176,7 @@ def test_a_template_of_another_version_is_not_released(repository):
 def test_a_reusable_workflow_that_uses_another_tag_is_not_released(repository, name):
     path = repository.root / name
     path.write_text(path.read_text(encoding="utf-8").replace("@v1.2.3", "@v1"), encoding="utf-8")
-    printed = repository.run_failing("The tag, the package and the changelog say the same")
+    printed = repository.run_failing("Check that all files name the version")
     assert f"{name} uses the action at v1, not at v1.2.3." in printed
 
 
@@ -188,12 +188,12 @@ def test_a_workflow_without_exactly_one_use_of_the_action_is_refused(workflow):
 
 def test_a_version_is_not_released_twice(repository):
     repository.run(*PUBLISH)
-    assert "v1.2.3 is released already" in repository.run_failing("The tag is not taken")
+    assert "v1.2.3 is released already" in repository.run_failing("Check that the tag does not exist")
 
 
 def test_a_version_other_than_the_package_s_is_not_released(repository):
     (repository.root / "stormkit_action/__init__.py").write_text('__version__ = "1.2.2"\n', encoding="utf-8")
-    assert "says 1.2.2" in repository.run_failing("The tag, the package and the changelog say the same")
+    assert "says 1.2.2" in repository.run_failing("Check that all files name the version")
 
 
 def test_the_image_s_name_is_in_lower_case(repository, tmp_path):

@@ -10,13 +10,13 @@ from sandbox.stormkit.server import ENV_KEY, FaultKind, Generation, Stormkit
 from stormkit_action.reporting.outputs import OUTPUTS
 from tools.reliability.document import DOCUMENT, FAULTS, differences, row
 from tools.reliability.expected import EXCEPTIONS, USUAL, expected
-from tools.reliability.running import Ran, run, violations
+from tools.reliability.running import RunResult, run, violations
 from tools.reliability.scenarios import BRANCH, KINDS, OLD, OTHER_BRANCH, SCENARIOS, Cell, Scenario, prepare
 
 REPRESENTATIVE_FAULTS = (
     ("trigger", FaultKind.ANSWER_LOST),
     ("trigger", FaultKind.NEVER_ARRIVED),
-    ("trigger", FaultKind.GHOST),
+    ("trigger", FaultKind.UNQUEUED_500),
     ("trigger", FaultKind.SLOW),
     ("lost-list", FaultKind.HTML_502),
     ("lost-list", FaultKind.FORBIDDEN_403),
@@ -25,7 +25,7 @@ REPRESENTATIVE_FAULTS = (
     ("publish", FaultKind.ERROR_500),
     ("publish", FaultKind.ANSWER_LOST),
     ("trigger", FaultKind.QUEUED_LATE),
-    ("trigger", FaultKind.GHOST_404),
+    ("trigger", FaultKind.UNQUEUED_404),
     ("trigger", FaultKind.GATEWAY_LATE),
     ("read", FaultKind.FIREWALL_403),
     ("poll", FaultKind.INGRESS_404),
@@ -124,7 +124,7 @@ class TestViolations:
             prepare(stormkit)
             deployed = stormkit.add_deployment(BRANCH)
             change(stormkit)
-            ran = Ran(
+            ran = RunResult(
                 exit_code=0 if outputs.get("status", "success") == "success" else 1,
                 outputs={**dict.fromkeys(OUTPUTS, ""), "status": "success", "deployment-id": deployed.id, **outputs},
                 log="",
@@ -157,7 +157,7 @@ class TestViolations:
 
     def test_an_unqueued_deployment_left_running_is_a_violation(self) -> None:
         def leave(stormkit: Stormkit) -> None:
-            stormkit.fault("trigger", FaultKind.GHOST)
+            stormkit.fault("trigger", FaultKind.UNQUEUED_500)
             requests.post(f"{stormkit.url}/v1/deploy", json={}, headers={"Authorization": ENV_KEY}, timeout=5)
 
         assert "left 8245 running without saying so" in self.violations_of("trigger", leave)
@@ -166,10 +166,10 @@ class TestViolations:
         ("outputs", "found"),
         [
             ({"deployment-id": "8241", "published": "true"}, []),
-            ({"published": "true"}, ["told that it is live, which it is not"]),
-            ({"deployment-id": "8242"}, ["told of a success that was none"]),
-            ({"status": "stopped", "reason": "Stopped."}, ["told of a stop that was none"]),
-            ({"deleted": "1"}, ["told of 1 deletions, which were 0"]),
+            ({"published": "true"}, ["reported a deployment as live that is not"]),
+            ({"deployment-id": "8242"}, ["reported a success without a successful build"]),
+            ({"status": "stopped", "reason": "Stopped."}, ["reported a stop without a stopped deployment"]),
+            ({"deleted": "1"}, ["reported 1 deletions instead of 0"]),
             ({"status": "failed"}, ["no reason given"]),
             ({"status": "cancelled", "reason": "Cancelled."}, ["exit code 1 with status cancelled"]),
         ],
@@ -181,19 +181,19 @@ class TestViolations:
         def publish(stormkit: Stormkit) -> None:
             stormkit.add_deployment(BRANCH, published=True)
 
-        assert "changed what is live" in self.violations_of("stop", publish)
+        assert "changed the live deployment" in self.violations_of("stop", publish)
 
     def test_a_touched_deployment_of_another_branch_is_a_violation(self) -> None:
         def stop(stormkit: Stormkit) -> None:
             url = f"{stormkit.url}/v1/deployments/{OTHER_BRANCH}/stop"
             requests.post(url, json={}, headers={"Authorization": ENV_KEY}, timeout=5)
 
-        assert self.violations_of("trigger", stop) == ["touched another branch's deployment"]
+        assert self.violations_of("trigger", stop) == ["changed another branch's deployment"]
 
     def test_a_run_that_differs_from_what_is_expected_is_a_difference(self) -> None:
         cell = Cell(scenario=SCENARIO_BY_NAME["stop"], kind=FaultKind.ANSWER_LOST, always=False)
         ran = run(cell)
         assert differences(cell, replace(ran, violations=("two builds",))) == ["stop-answer-lost-once: two builds"]
         assert differences(cell, replace(ran, builds=3)) == [
-            "stop-answer-lost-once: stopped with 3 builds, not stopped with 0"
+            "stop-answer-lost-once: stopped with 3 builds, expected stopped with 0"
         ]

@@ -129,9 +129,7 @@ def test_a_cancel_in_flight_leaves_no_build_behind(first: list[Delivery], cancel
 
 @settings(max_examples=300)
 @given(first=st.lists(deliveries(), max_size=3), again=st.lists(deliveries(), max_size=2), took=seconds)
-def test_a_retried_build_is_not_stopped_as_an_orphan(
-    first: list[Delivery], again: list[Delivery], took: float
-) -> None:
+def test_a_retried_build_is_not_stopped_as_an_orphan(first: list[Delivery], again: list[Delivery], took: float) -> None:
     clock = FakeClock()
     server = ModelServer(clock=clock, deliveries=list(first))
     trigger = Trigger(client=server, branch=BRANCH, clock=clock)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.clock import TODAY
 from sandbox.github.server import GitHub
-from sandbox.web import Recorded, Reply
+from sandbox.web import ReceivedRequest, Reply
 from stormkit_action import result as results
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import SystemClock
@@ -55,7 +55,7 @@ class WriteLimitedGitHub(GitHub):
         self.writes: list[float] = []
         self.refused = 0
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         if request.method == "GET" or request.path == "/graphql":
             return super().handle(request)
         now = self.clock.monotonic()
@@ -241,7 +241,7 @@ class GitHubWithSimultaneousEdits(GitHub):
         self.first_is_done = threading.Event()
         self.waiting: set[str] = set()
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         caller = request.headers["authorization"].split()[-1]
         if request.method != "PATCH" or caller not in self.waiting:
             return super().handle(request)

@@ -7,7 +7,7 @@ import pytest
 from stormkit_action.reporting.markdown import ZERO_WIDTH, code, details, fence, link, table, text
 from tests.reporting.samples import HOSTILE
 
-# Short, so that the table below stays readable.
+# Short, so that the table below stays parse_shown_line.
 _ = ZERO_WIDTH
 
 

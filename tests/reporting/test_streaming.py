@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.runner.runner import Runner
-from sandbox.runner.step import Finished
+from sandbox.runner.step import StepResult
 from sandbox.stormkit.server import ENV_KEY, USER_KEY, Step, Stormkit
 
 STEPS = (
@@ -25,11 +25,11 @@ def runner(stormkit: Stormkit, directory: Path, **inputs: str) -> Runner:
     return Runner(event="push_branch", inputs=values, directory=directory, secrets=[ENV_KEY, USER_KEY])
 
 
-def run(stormkit: Stormkit, directory: Path, **inputs: str) -> Finished:
+def run(stormkit: Stormkit, directory: Path, **inputs: str) -> StepResult:
     return runner(stormkit, directory, poll_interval="0.2s", **inputs).run()
 
 
-def groups(finished: Finished) -> list[tuple[str, list[str]]]:
+def groups(finished: StepResult) -> list[tuple[str, list[str]]]:
     """The log's groups as titles and lines, without stop-commands and its tokens."""
     found: list[tuple[str, list[str]]] = []
     inside = False

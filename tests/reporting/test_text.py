@@ -1,4 +1,4 @@
-"""Foreign text made printable, and numbers made readable."""
+"""Foreign text made printable, and numbers made parse_shown_line."""
 
 import pytest
 

@@ -9,8 +9,8 @@ import pytest
 
 from sandbox.runner.directory import JobDirectory, in_container
 from sandbox.runner.log import Level
-from sandbox.runner.runner import NOWHERE, Runner, input_variables
-from sandbox.runner.step import Finished
+from sandbox.runner.runner import UNREACHABLE_URL, Runner, input_variables
+from sandbox.runner.step import StepResult
 
 DEFAULTS = {"who-to-greet": "", "how often": "1", "token": "${{ github.token }}"}
 
@@ -77,7 +77,7 @@ def test_a_step_gets_github_s_variables_and_nothing_of_the_host_s(runner, monkey
 
 
 def test_without_a_server_the_api_url_leads_nowhere(runner):
-    assert runner(DUMP).prepare()[0]["GITHUB_API_URL"] == NOWHERE
+    assert runner(DUMP).prepare()[0]["GITHUB_API_URL"] == UNREACHABLE_URL
 
 
 def test_the_variables_of_enterprise_server_are_derived_from_its_api_url(runner):
@@ -213,7 +213,7 @@ SIGNAL_LOGGER = """
 """
 
 
-def cancel_when_ready(runner: Runner, **patience: float) -> Finished:
+def cancel_when_ready(runner: Runner, **patience: float) -> StepResult:
     step = runner.start()
     assert next(step.lines()) == "ready"
     assert step.running

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.runner.files import SUMMARY_LIMIT, FileCommand, MalformedFileError, create_files, pairs, read_files
+from sandbox.runner.files import MAX_SUMMARY_BYTES, FileCommand, MalformedFileError, create_files, pairs, read_files
 
 
 @pytest.mark.parametrize(
@@ -72,12 +72,12 @@ def test_all_file_commands_of_a_step_are_read(tmp_path):
     assert results.warnings == []
 
 
-@pytest.mark.parametrize("size", [SUMMARY_LIMIT, SUMMARY_LIMIT + 1])
+@pytest.mark.parametrize("size", [MAX_SUMMARY_BYTES, MAX_SUMMARY_BYTES + 1])
 def test_a_summary_beyond_the_limit_is_dropped_with_a_warning(tmp_path, size):
     files = create_files(tmp_path, "suffix")
     files[FileCommand.STEP_SUMMARY].write_text("x" * size)
     results = read_files(files)
 
-    assert len(results.summary) == (size if size <= SUMMARY_LIMIT else 0)
-    assert bool(results.warnings) is (size > SUMMARY_LIMIT)
+    assert len(results.summary) == (size if size <= MAX_SUMMARY_BYTES else 0)
+    assert bool(results.warnings) is (size > MAX_SUMMARY_BYTES)
     assert not results.errors

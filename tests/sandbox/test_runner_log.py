@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from sandbox.runner.commands import Command, parse
-from sandbox.runner.log import Level, StepLog, readable
+from sandbox.runner.log import Level, StepLog, parse_shown_line
 from sandbox.runner.masks import SecretMasker
 
 
@@ -92,7 +92,7 @@ def test_echo_commands_turn_the_echo_on_and_off():
         "##[group]b",
         "::echo::off",
         "##[group]c",
-        "##[error]Invalid echo command value 'loud': it is 'on' or 'off'.",
+        "##[error]Invalid echo command value 'loud': use 'on' or 'off'.",
     ]
     assert log.command_failed
 
@@ -172,8 +172,8 @@ def test_encodings_of_a_secret_are_masked_too(text):
     masker = SecretMasker()
     masker.add('pa"ss w&rd')
     assert masker.mask(f"<{text}>") == "<***>"
-    assert masker.hides(text)
-    assert not masker.hides("pass")
+    assert masker.contains_secret(text)
+    assert not masker.contains_secret("pass")
 
 
 def test_empty_masks_are_only_a_warning():
@@ -205,4 +205,4 @@ def test_secrets_known_to_the_runner_cannot_leak():
 )
 def test_a_shown_line_has_a_kind_and_a_text(line, kind, text):
     (shown,) = log_of(line).shown
-    assert readable(shown) == (kind, text)
+    assert parse_shown_line(shown) == (kind, text)

@@ -11,7 +11,7 @@ from sandbox.runner.runner import ACTION
 
 def test_the_printed_command_deploys_to_the_sandbox(serve):
     server = serve("--stormkit-port", "0", "--github-port", "0", "--page-port", "0")
-    printed = "".join(iter(server.stdout.readline, "Ctrl+C ends it.\n"))
+    printed = "".join(iter(server.stdout.readline, "Press Ctrl+C to stop.\n"))
     key, arguments = re.search(r"STORMKIT_API_KEY=(\S+) \.venv/bin/python (.+)", printed).groups()
     deployed = subprocess.run(
         [sys.executable, *arguments.split(), "--no-wait"],

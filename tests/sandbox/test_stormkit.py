@@ -237,7 +237,7 @@ def test_the_list_has_pages_of_20_newest_first(stormkit):
 def test_a_new_deployment_moves_rows_to_the_next_page(stormkit):
     for _ in range(30):
         stormkit.add_deployment()
-    stormkit.meanwhile("list", stormkit.add_deployment)
+    stormkit.before_answer("list", stormkit.add_deployment)
     first = call(stormkit, "GET", "/deployments").json()["deployments"]
     second = call(stormkit, "GET", "/deployments", query={"from": 20}).json()["deployments"]
     assert first[-1]["id"] == second[0]["id"]

@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.clock import FakeClock
 from sandbox.events import HEAD_BRANCH
-from sandbox.stormkit.builds import Course
+from sandbox.stormkit.builds import Timeline
 from sandbox.stormkit.server import Build, Generation, Outcome, Step, Stormkit
 from tests.sandbox.stormkit_requests import call, read, trigger
 
@@ -17,7 +17,7 @@ ONE, TWO = Step(title="one", message="a1\na2\n"), Step(title="two", message="012
 
 def course(queue=None, **fields):
     build = Build(**{"steps": (ONE, TWO), "seconds": 12, "queued": 2, **fields})
-    return Course(build=build, branch="main", queue=build.queue if queue is None else queue)
+    return Timeline(build=build, branch="main", queue_seconds=build.queue_seconds if queue is None else queue)
 
 
 def summarized(entries):
@@ -79,7 +79,7 @@ def test_durations_grow_with_the_reported_one():
 
 def test_the_queue_can_end_early():
     hurried = course(queue=0.5)
-    assert (hurried.built, hurried.end) == (10.5, 10.5)
+    assert (hurried.build_end, hurried.end) == (10.5, 10.5)
     assert summarized(hurried.logs(0.5)) == [("one", "", False)]
 
 

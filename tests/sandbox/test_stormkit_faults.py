@@ -17,9 +17,9 @@ STATUS_OF = {
     FaultKind.BUSY_BODY: 429,
     FaultKind.FORBIDDEN_403: 403,
     FaultKind.NOT_FOUND_404: 404,
-    FaultKind.GHOST: 500,
+    FaultKind.UNQUEUED_500: 500,
     FaultKind.QUEUED_LATE: 500,
-    FaultKind.GHOST_404: 404,
+    FaultKind.UNQUEUED_404: 404,
     FaultKind.GATEWAY_JSON: 502,
     FaultKind.GATEWAY_DONE: 502,
     FaultKind.GATEWAY_LATE: 502,
@@ -44,7 +44,7 @@ CARRIED_OUT = {
     FaultKind.EARLY_HINTS,
     FaultKind.GATEWAY_DONE,
 }
-ONLY_FOR_TRIGGERS = {FaultKind.GHOST, FaultKind.GHOST_404, FaultKind.QUEUED_LATE}
+ONLY_FOR_TRIGGERS = {FaultKind.UNQUEUED_500, FaultKind.UNQUEUED_404, FaultKind.QUEUED_LATE}
 
 
 @pytest.fixture(params=list(Generation))
@@ -102,7 +102,7 @@ def test_each_fault_has_its_status(stormkit, operation):
     deployment_id = stormkit.add_deployment().id
     for kind, status in STATUS_OF.items():
         if kind in ONLY_FOR_TRIGGERS and operation != "trigger":
-            with pytest.raises(ValueError, match="ghost"):
+            with pytest.raises(ValueError, match="queue"):
                 stormkit.fault(operation, kind)
             continue
         stormkit.fault(operation, kind)
@@ -110,17 +110,17 @@ def test_each_fault_has_its_status(stormkit, operation):
         assert send(stormkit, operation, deployment_id).ok
 
 
-def test_a_ghost_never_builds(stormkit):
-    stormkit.fault("trigger", FaultKind.GHOST)
+def test_an_unqueued_deployment_never_builds(stormkit):
+    stormkit.fault("trigger", FaultKind.UNQUEUED_500)
     assert send(stormkit, "trigger").json() == {"ok": False, "error": "unexpected-error"}
     assert stormkit.builds == 0
-    (ghost,) = stormkit.deployments
-    assert (ghost.ghost, ghost.status, ghost.commit) == (True, "running", None)
-    assert not ghost.logs
+    (deployment,) = stormkit.deployments
+    assert (deployment.unqueued, deployment.status, deployment.commit) == (True, "running", None)
+    assert not deployment.logs
     (row,) = send(stormkit, "list").json()["deployments"]
-    assert (row["id"], row["status"]) == (ghost.id, "running")
-    send(stormkit, "stop", ghost.id)
-    assert stormkit.deployment(ghost.id).status == "failed"
+    assert (row["id"], row["status"]) == (deployment.id, "running")
+    send(stormkit, "stop", deployment.id)
+    assert stormkit.deployment(deployment.id).status == "failed"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_a_build_can_appear_late_after_a_lost_answer(stormkit):
 
 def test_a_build_can_be_hidden_behind_an_error(stormkit):
     for kind in (FaultKind.HTML_502, FaultKind.ERROR_500):
-        stormkit.fault("trigger", kind, hidden=True)
+        stormkit.fault("trigger", kind, carried_out=True)
         assert send(stormkit, "trigger").status_code == STATUS_OF[kind]
     assert stormkit.builds == 2
 
@@ -255,12 +255,12 @@ def test_a_deployment_queued_late_can_be_stopped_before_it_builds():
 
 
 def test_a_404_about_the_repository_can_leave_a_deployment(stormkit):
-    stormkit.fault("trigger", FaultKind.GHOST_404)
+    stormkit.fault("trigger", FaultKind.UNQUEUED_404)
     answer = send(stormkit, "trigger")
     assert answer.status_code == 404
     assert answer.json() == {"error": "Repository is not found or is inaccessible."}
-    (ghost,) = stormkit.deployments
-    assert (ghost.ghost, ghost.status) == (True, "running")
+    (deployment,) = stormkit.deployments
+    assert (deployment.unqueued, deployment.status) == (True, "running")
 
 
 def test_a_retry_after_date_is_by_the_server_s_own_clock():
@@ -291,7 +291,7 @@ def test_only_reads_with_the_log_are_slow(stormkit):
     assert requests.get(url, params={"logs": "true"}, headers=headers, timeout=5).text == "timeout"
 
 
-@pytest.mark.parametrize("kind", [FaultKind.GHOST_404, FaultKind.QUEUED_LATE])
+@pytest.mark.parametrize("kind", [FaultKind.UNQUEUED_404, FaultKind.QUEUED_LATE])
 def test_some_faults_are_for_triggers_only(stormkit, kind):
     with pytest.raises(ValueError, match="only a trigger"):
         stormkit.fault("read", kind)

@@ -6,7 +6,7 @@ from sandbox.events import HEAD_BRANCH, HEAD_SHA
 from sandbox.github.server import TOKEN
 from sandbox.runner.runner import Runner
 from sandbox.stormkit.server import ENV_KEY, Step
-from sandbox.web import Recorded, Reply, Server
+from sandbox.web import ReceivedRequest, Reply, Server
 from stormkit_action.text import strip_controls
 
 HOSTILE = (
@@ -19,7 +19,7 @@ class FixedReplyServer(Server):
 
     reply = Reply(body={})
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         return self.reply
 
 

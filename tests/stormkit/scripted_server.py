@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.web import Recorded, Reply, Server
+from sandbox.web import ReceivedRequest, Reply, Server
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import Clock, SystemClock
 from stormkit_action.errors import StormkitError
@@ -22,11 +22,11 @@ BAD_GATEWAY = Reply(status=502, body="<html>Bad Gateway</html>")
 class ScriptedServer(Server):
     """Gives `replies` in turn and repeats the last one; a callable gets the request and returns a reply."""
 
-    def __init__(self, *replies: Reply | Callable[[Recorded], Reply]) -> None:
+    def __init__(self, *replies: Reply | Callable[[ReceivedRequest], Reply]) -> None:
         super().__init__()
         self._replies = list(replies)
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
         return reply if isinstance(reply, Reply) else reply(request)
 

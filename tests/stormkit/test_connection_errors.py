@@ -70,7 +70,7 @@ class _Proxy(ScriptedServer):
     def __init__(self, *replies: Reply) -> None:
         super().__init__(*replies)
         handler = self._server.RequestHandlerClass
-        handler.do_CONNECT = handler._any  # type: ignore[attr-defined]
+        handler.do_CONNECT = handler._handle_request  # type: ignore[attr-defined]
 
 
 def test_an_unsupported_socks_proxy_is_final_and_named(monkeypatch):

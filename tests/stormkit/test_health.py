@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from sandbox.clock import FakeClock
-from sandbox.web import Recorded, Reply
+from sandbox.web import ReceivedRequest, Reply
 from stormkit_action import parsers
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import Deadline, SystemClock
@@ -110,7 +110,7 @@ def test_redirects_are_followed_and_the_last_answer_counts():
 
 
 def test_cookies_are_kept_across_redirects():
-    def reply(request: Recorded) -> Reply:
+    def reply(request: ReceivedRequest) -> Reply:
         if "seen=1" in request.headers.get("cookie", ""):
             return UP
         return Reply(status=302, headers={"Location": "/", "Set-Cookie": "seen=1; Path=/"})

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from sandbox.clock import FakeClock
-from sandbox.web import Recorded, Reply
+from sandbox.web import ReceivedRequest, Reply
 from stormkit_action import __version__
 from stormkit_action.cancellation import Cancellation
 from stormkit_action.clock import SystemClock
@@ -213,7 +213,7 @@ def test_a_netrc_file_is_never_used(tmp_path, monkeypatch):
 def test_a_cancel_ends_the_wait_and_the_answer_can_be_read_later():
     cancellation = Cancellation()
 
-    def slow(_: Recorded) -> Reply:
+    def slow(_: ReceivedRequest) -> Reply:
         cancellation.request()
         return Reply(body={"id": "8241"}, delay=0.1)
 
@@ -260,7 +260,7 @@ def test_a_connection_is_kept_for_each_thread():
     connections = set()
     all_arrived = threading.Barrier(POOL_SIZE)
 
-    def reply(_: Recorded) -> Reply:
+    def reply(_: ReceivedRequest) -> Reply:
         connections.add(threading.current_thread())
         all_arrived.wait(10)
         return OK

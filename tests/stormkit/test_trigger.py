@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sandbox.clock import FakeClock
-from sandbox.web import Recorded, Reply
+from sandbox.web import ReceivedRequest, Reply
 from stormkit_action.clock import Deadline
 from stormkit_action.errors import Busy, Cancelled, NoAnswer, NotFound, Refused, StormkitError
 from stormkit_action.stormkit.trigger import SEARCH_S, Trigger
@@ -36,7 +36,7 @@ class TriggerServer(ScriptedServer):
     def now(self) -> float:
         return self.clock.now().timestamp()
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         if request.path == "/v1/deploy":
             return super().handle(request)
         if request.path == "/v1/deployments":
@@ -255,7 +255,7 @@ class TestCancelWhileTheTriggerIsInFlight:
     def stopped(self, *, answered_after: float, cancel_after: float, rows: list[dict[str, Any]]) -> tuple[Any, ...]:
         clock = FakeClock(cancel_after=cancel_after)
 
-        def answer(_: Recorded) -> Reply:
+        def answer(_: ReceivedRequest) -> Reply:
             clock.advance(answered_after)
             return STARTED
 
@@ -282,7 +282,7 @@ class TestCancelWhileTheTriggerIsInFlight:
     def test_an_answer_before_the_cancel_needs_no_search(self):
         clock = FakeClock(cancel_after=0.4)
 
-        def answer(_: Recorded) -> Reply:
+        def answer(_: ReceivedRequest) -> Reply:
             clock.advance(0.2)
             return STARTED
 
@@ -297,7 +297,7 @@ class TestCancelWhileTheTriggerIsInFlight:
 def test_an_answer_after_the_time_limit_still_names_the_deployment():
     clock = FakeClock()
 
-    def slow(_: Recorded) -> Reply:
+    def slow(_: ReceivedRequest) -> Reply:
         clock.advance(31.0)
         return STARTED
 
@@ -310,7 +310,7 @@ def test_an_answer_after_the_time_limit_still_names_the_deployment():
 def test_a_refusal_after_the_time_limit_ends_the_search():
     clock = FakeClock()
 
-    def slow(_: Recorded) -> Reply:
+    def slow(_: ReceivedRequest) -> Reply:
         clock.advance(31.0)
         return Reply(status=403)
 

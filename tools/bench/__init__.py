@@ -1,1 +1,1 @@
-"""Measurements, not tests. Each module makes a section of docs/performance.md, and prints it when it is run."""
+"""Measurements for docs/performance.md. Each module produces one section, and prints it when it is run."""

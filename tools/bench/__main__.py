@@ -1,4 +1,4 @@
-"""`make bench`: measures everything and writes docs/performance.md. Takes about four minutes."""
+"""`make bench`: runs all measurements and writes docs/performance.md. It takes about four minutes."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ Stormkit and GitHub of `sandbox/` over HTTP. Times that depend on the machine ar
 
 
 def main() -> None:
-    """Measure and write."""
+    """Run all measurements and write the page."""
     began = time.monotonic()
     sections = []
     for module in MODULES:

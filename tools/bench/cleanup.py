@@ -1,7 +1,7 @@
-"""Deleting many deployments of a branch: `python -m tools.bench.cleanup` prints markdown.
+"""Measures `cleanup` of a branch with many deployments: `python -m tools.bench.cleanup` prints markdown.
 
-The action runs as a process. It is compared with a loop that lists the branch's deployments and deletes one after the
-other, over one connection, without looking whether one was published meanwhile or whether it is gone then.
+The action runs as a process. It is compared with a loop that lists the branch's deployments and deletes them in
+sequence over one connection. The loop checks neither whether a deployment is live by then nor whether it is deleted.
 """
 
 import tempfile
@@ -16,22 +16,22 @@ from sandbox.runner.runner import Runner
 from sandbox.stormkit.server import ENV_KEY, Stormkit
 from tools.bench.section import Section
 
-NUMBERS = (100, 1000)
+DEPLOYMENT_COUNTS = (100, 1000)
 
-# What every answer takes. Seconds.
-LATENCY = 0.02
+# The delay of each answer.
+LATENCY_S = 0.02
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
-    """One way to delete them all. Seconds, and requests."""
+    """How long it took to delete all deployments, and with how many requests."""
 
     seconds: float
     requests: int
 
 
 def action(number: int) -> Measured:
-    """The whole step, from its start to its exit."""
+    """Measure the whole step, from its start to its exit."""
     with tempfile.TemporaryDirectory() as directory, _stormkit(number) as stormkit:
         finished = Runner(
             event="pull_request_closed",
@@ -48,12 +48,12 @@ def action(number: int) -> Measured:
         ).run(timeout=300)
         assert finished.exit_code == 0, finished.log
         assert finished.outputs["deleted"] == str(number), finished.log
-        assert all(each.deleted for each in stormkit.deployments)
+        assert all(deployment.deleted for deployment in stormkit.deployments)
         return Measured(seconds=finished.seconds, requests=len(stormkit.requests))
 
 
 def loop(number: int) -> Measured:
-    """List, then delete one after the other."""
+    """Measure the loop."""
     with _stormkit(number) as stormkit, requests.Session() as session:
         session.headers["Authorization"] = ENV_KEY
         began = time.monotonic()
@@ -62,38 +62,38 @@ def loop(number: int) -> Measured:
         while has_next:
             query = {"branch": HEAD_BRANCH, "from": str(len(found))}
             page = session.get(f"{stormkit.url}/v1/deployments", params=query, timeout=30).json()
-            found += [each["id"] for each in page["deployments"]]
+            found += [deployment["id"] for deployment in page["deployments"]]
             has_next = page["hasNextPage"]
-        for each in found:
-            session.delete(f"{stormkit.url}/v1/deployments/{each}", timeout=30).raise_for_status()
+        for deployment_id in found:
+            session.delete(f"{stormkit.url}/v1/deployments/{deployment_id}", timeout=30).raise_for_status()
         seconds = time.monotonic() - began
-        assert all(each.deleted for each in stormkit.deployments)
+        assert all(deployment.deleted for deployment in stormkit.deployments)
         return Measured(seconds=seconds, requests=len(stormkit.requests))
 
 
 def _stormkit(number: int) -> Stormkit:
     stormkit = Stormkit()
-    stormkit.latency = LATENCY
+    stormkit.latency = LATENCY_S
     for _ in range(number):
         stormkit.add_deployment()
     return stormkit
 
 
 def section() -> Section:
-    """Measure, and describe the result."""
-    measured = {number: (action(number), loop(number)) for number in NUMBERS}
-    step, one_by_one = measured[NUMBERS[-1]]
+    """Measure, and describe the results."""
+    measured = {number: (action(number), loop(number)) for number in DEPLOYMENT_COUNTS}
+    step, one_by_one = measured[DEPLOYMENT_COUNTS[-1]]
     rows = (
         f"| {number:,} | {step.seconds / loop.seconds:.2f} | {step.requests:,} | {loop.requests:,} |"
         for number, (step, loop) in measured.items()
     )
     return Section(
         title="`cleanup` of many deployments",
-        answer=f"`cleanup` of {NUMBERS[-1]:,} deployments takes {step.seconds / one_by_one.seconds:.2f} of the time of"
-        " a loop that deletes one at a time.",
+        answer=f"`cleanup` of {DEPLOYMENT_COUNTS[-1]:,} deployments takes {step.seconds / one_by_one.seconds:.2f} of"
+        " the time of a loop that deletes one at a time.",
         details=[
             "The whole step. Unlike the loop, it reads each deployment before deleting it, in case it was published"
-            f" meanwhile, and the list again at the end. Each answer takes {1000 * LATENCY:.0f} ms.",
+            f" meanwhile, and the list again at the end. Each answer takes {1000 * LATENCY_S:.0f} ms.",
             "",
             "| deployments | time / loop's | requests | loop's requests |",
             "|---:|---:|---:|---:|",

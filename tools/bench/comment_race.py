@@ -1,10 +1,10 @@
-"""Many jobs write the same pull request comment at the same moment: does every row survive, and at what price?
+"""Measures what happens when many jobs write the same pull request comment at the same moment.
 
     python -m tools.bench.comment_race --rounds 100 --jobs 16
 
-Each round starts a fresh local GitHub with latency and lost answers. Each job has a connection and a thread of its own;
-it writes its building row and, a moment later, its last word. A round holds when exactly one comment is left, with
-everybody's last word. The exit code is 1 when a round did not hold.
+Each round starts a new local GitHub with latency and lost answers. Each job has its own thread and connection. A job
+writes its row with the state "building", and a moment later with its final state. A round passes if it ends with one
+comment that shows every job's final state. The exit code is 1 if a round fails.
 """
 
 import argparse
@@ -31,12 +31,12 @@ from tools.bench.section import Section
 
 RUN = 4242
 
-# What each answer takes and up to how much more, in seconds, and the share of answers that are lost.
-LATENCY, JITTER, LOST = 0.05, 0.1, 0.05
+# Each answer takes LATENCY_S, and up to JITTER_S more. LOST_SHARE of the answers is lost.
+LATENCY_S, JITTER_S, LOST_SHARE = 0.05, 0.1, 0.05
 
 
 class _Clock(SystemClock):
-    """A clock that goes faster."""
+    """A clock that runs faster than real time, by the factor `speed`."""
 
     def __init__(self, speed: float) -> None:
         super().__init__(Cancellation())
@@ -51,7 +51,7 @@ class _Clock(SystemClock):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Round:
-    """What came of a round. `problems` is empty when it held."""
+    """The result of a round. `problems` is empty if it passed."""
 
     problems: tuple[str, ...]
     requests: tuple[int, ...]
@@ -60,9 +60,9 @@ class Round:
 
 
 def run(seed: int, *, jobs: int, latency: float, jitter: float, lost: float, apart: float, speed: float = 1.0) -> Round:
-    """One round. Of all answers the share `lost` never comes back; jobs start within `apart` seconds.
+    """Run one round. The share `lost` of all answers is lost; the jobs start within `apart` seconds.
 
-    At a higher `speed` everything takes less time by that factor, latency and pauses alike.
+    `speed` divides all times, latency as well as the jobs' pauses.
     """
     chance = random.Random(seed)
     with GitHub() as github:
@@ -98,9 +98,9 @@ def _job(github: GitHub, number: int, start: float, clock: _Clock, problems: lis
     try:
         comment.write(_row(number, State.BUILDING), deadline=Deadline.after(clock, 45.0), confirm=False)
         clock.sleep(0.3)
-        told = comment.write(_row(number, State.READY), deadline=Deadline.after(clock, 45.0))
-        if not told.settled:
-            problems.append(f"job {number} is not sure of its row")
+        written = comment.write(_row(number, State.READY), deadline=Deadline.after(clock, 45.0))
+        if not written.settled:
+            problems.append(f"job {number} could not confirm its row")
     except GitHubError as error:
         problems.append(f"job {number}: {error.text}")
 
@@ -130,43 +130,48 @@ def _problems(github: GitHub, jobs: int) -> list[str]:
 def play(
     seeds: Sequence[int], *, at_once: int, jobs: int, latency: float, jitter: float, lost: float, apart: float
 ) -> Iterator[tuple[int, Round]]:
-    """Rounds with those seeds. They mostly wait, so `at_once` go on at the same time, each in a process of its own."""
-    one = functools.partial(run, jobs=jobs, latency=latency, jitter=jitter, lost=lost, apart=apart)
+    """Run a round for each seed. A round mostly waits, so `at_once` rounds run in parallel, each in its own process."""
+    run_seed = functools.partial(run, jobs=jobs, latency=latency, jitter=jitter, lost=lost, apart=apart)
     with ProcessPoolExecutor(at_once) as pool:
-        yield from zip(seeds, pool.map(one, seeds), strict=True)
+        yield from zip(seeds, pool.map(run_seed, seeds), strict=True)
 
 
 def section(*, rounds: int = 12, jobs: int = 16) -> Section:
-    """Measure, and describe the result."""
+    """Measure, and describe the results."""
     seeds = range(1, rounds + 1)
-    played = [one for _, one in play(seeds, at_once=4, jobs=jobs, latency=LATENCY, jitter=JITTER, lost=LOST, apart=0.0)]
-    held = sum(not each.problems for each in played)
-    requests = [count for each in played for count in each.requests]
+    results = play(seeds, at_once=4, jobs=jobs, latency=LATENCY_S, jitter=JITTER_S, lost=LOST_SHARE, apart=0.0)
+    played = [result for _, result in results]
+    passed = len([result for result in played if not result.problems])
+    requests = [count for result in played for count in result.requests]
     return Section(
         title=f"One comment, {jobs} jobs at once",
         answer=f"When {jobs} jobs write the same comment at once, no job's state is lost and no comment is left over in"
-        f" {held} of {rounds} rounds.",
+        f" {passed} of {rounds} rounds.",
         details=[
-            f"Every job writes its row twice. Each answer takes {1000 * LATENCY:.0f} to"
-            f" {1000 * (LATENCY + JITTER):.0f} ms, and {100 * LOST:.0f} % of them are lost.",
+            f"Every job writes its row twice. Each answer takes {1000 * LATENCY_S:.0f} to"
+            f" {1000 * (LATENCY_S + JITTER_S):.0f} ms, and {100 * LOST_SHARE:.0f} % of them are lost.",
             "",
             "| rounds | without a loss | mean requests of a job | most |",
             "|---:|---:|---:|---:|",
-            f"| {rounds} | {held} | {statistics.mean(requests):.1f} | {max(requests)} |",
+            f"| {rounds} | {passed} | {statistics.mean(requests):.1f} | {max(requests)} |",
         ],
     )
 
 
 def main() -> int:
-    """Run the rounds and print what they cost."""
+    """Run the rounds and print their results."""
     parser = argparse.ArgumentParser(description="Let many jobs write one comment at the same moment.")
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--jobs", type=int, default=16)
-    parser.add_argument("--latency", type=float, default=LATENCY, help="seconds of every answer (%(default)s)")
-    parser.add_argument("--jitter", type=float, default=JITTER, help="up to so many seconds more (%(default)s)")
-    parser.add_argument("--lost", type=float, default=LOST, help="share of answers that are lost (%(default)s)")
+    parser.add_argument(
+        "--latency", type=float, default=LATENCY_S, help="delay of each answer in seconds (%(default)s)"
+    )
+    parser.add_argument(
+        "--jitter", type=float, default=JITTER_S, help="largest random extra delay in seconds (%(default)s)"
+    )
+    parser.add_argument("--lost", type=float, default=LOST_SHARE, help="share of answers that are lost (%(default)s)")
     parser.add_argument("--apart", type=float, default=0.0, help="seconds within which the jobs start (%(default)s)")
-    parser.add_argument("--at-once", type=int, default=4, help="rounds that go on at the same time (%(default)s)")
+    parser.add_argument("--at-once", type=int, default=4, help="rounds that run in parallel (%(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     played = play(
@@ -179,18 +184,18 @@ def main() -> int:
         apart=options.apart,
     )
     rounds = []
-    for seed, one in played:
-        rounds.append(one)
-        if one.problems:
-            print(f"round with seed {seed}: {'; '.join(one.problems)}", flush=True)
-    held = sum(not each.problems for each in rounds)
-    requests = [count for each in rounds for count in each.requests]
-    print(f"{held} of {len(rounds)} rounds: one comment, {options.jobs} rows")
-    print(f"requests a job: {statistics.mean(requests):.1f} on average, {max(requests)} at most")
-    print(f"comments created a round: {statistics.mean(each.comments for each in rounds):.1f} on average")
-    seconds = [each.seconds for each in rounds]
-    print(f"seconds a round: {statistics.median(seconds):.1f} usually, {max(seconds):.1f} at most")
-    return 0 if held == len(rounds) else 1
+    for seed, result in played:
+        rounds.append(result)
+        if result.problems:
+            print(f"round with seed {seed}: {'; '.join(result.problems)}", flush=True)
+    passed = len([result for result in rounds if not result.problems])
+    requests = [count for result in rounds for count in result.requests]
+    seconds = [result.seconds for result in rounds]
+    print(f"{passed} of {len(rounds)} rounds ended with one comment and {options.jobs} rows")
+    print(f"requests per job: mean {statistics.mean(requests):.1f}, maximum {max(requests)}")
+    print(f"comments created per round: mean {statistics.mean(result.comments for result in rounds):.1f}")
+    print(f"seconds per round: median {statistics.median(seconds):.1f}, maximum {max(seconds):.1f}")
+    return 0 if passed == len(rounds) else 1
 
 
 if __name__ == "__main__":

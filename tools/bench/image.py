@@ -1,4 +1,4 @@
-"""What pulling the image costs: `python -m tools.bench.image` prints markdown. `make image` builds it first."""
+"""Measures the size of the image: `python -m tools.bench.image` prints markdown. Run `make image` first."""
 
 import json
 import os
@@ -16,14 +16,14 @@ DOCKERFILE = Path(__file__).parents[2] / "Dockerfile"
 
 
 def base() -> str:
-    """The image it is built from: BASE, or the pinned one."""
+    """The name of the base image: BASE, or the one that the Dockerfile pins."""
     pinned = re.search(r"^FROM (.*) AS pinned$", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)
     assert pinned is not None, "the Dockerfile names no base"
     return os.environ.get("BASE") or pinned[1]
 
 
 def layers() -> list[int]:
-    """The size of each of the image's layers as a registry sends it, the base's first. Bytes."""
+    """The compressed size of each of the image's layers in bytes, those of the base first."""
     with tempfile.TemporaryDirectory() as directory:
         saved = Path(directory) / "image.tar"
         subprocess.run(["docker", "save", "--output", saved, IMAGE], check=True)
@@ -39,19 +39,19 @@ def _content(tar: tarfile.TarFile, name: str) -> bytes:
 
 
 def _compressed(layer: bytes) -> int:
-    """Its size with gzip, which is what registries serve; some engines keep it so."""
+    """The size of a layer with gzip, as registries serve it. Some engines save layers already compressed."""
     return len(layer) if layer.startswith(b"\x1f\x8b") else len(zlib.compress(layer, 6))
 
 
 def added() -> int:
-    """What the image adds to its base. Bytes, compressed."""
+    """The compressed size in bytes of the layers that the image adds to its base."""
     inspect = ["docker", "image", "inspect", "--format", "{{len .RootFS.Layers}}", base()]
-    of_base = int(subprocess.run(inspect, check=True, capture_output=True, text=True).stdout)
-    return sum(layers()[of_base:])
+    base_layers = int(subprocess.run(inspect, check=True, capture_output=True, text=True).stdout)
+    return sum(layers()[base_layers:])
 
 
 def section() -> Section:
-    """Measure, and describe the result."""
+    """Measure, and describe the results."""
     megabytes = f"{added() / 1e6:.1f} MB"
     name = base().split("@")[0]
     return Section(

@@ -1,4 +1,4 @@
-"""Peak memory of the whole process with a big build log: `python -m tools.bench.memory` prints markdown."""
+"""Measures the action's peak memory with a large build log: `python -m tools.bench.memory` prints markdown."""
 
 import random
 import tempfile
@@ -10,10 +10,10 @@ from sandbox.runner.runner import ACTION, Runner
 from sandbox.stormkit.server import ENV_KEY, Step, Stormkit
 from tools.bench.section import Section
 
-SIZE = 20_000_000
-LIMIT = 250 * 1024 * 1024
+LOG_BYTES = 20_000_000
+MAX_PEAK_BYTES = 250 * 1024 * 1024
 
-# Starts the action as a child, so that its memory can be told from everybody else's; ru_maxrss is in KiB on Linux.
+# Starts the action as a child process, because wait4() then reports its memory alone. On Linux, ru_maxrss is in KiB.
 _WRAPPER = """
 import os, sys
 child = os.posix_spawn(sys.executable, [sys.executable, "-u", {entrypoint!r}], os.environ)
@@ -26,33 +26,33 @@ os._exit(os.waitstatus_to_exitcode(status))
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """One deploy. `peak` is in bytes, `log` the step's log as printed."""
+    """The result of one deploy. `peak` is in bytes, `log` is the step's log as printed."""
 
     peak: int
     exit_code: int
     log: str
 
 
-def plain_log(size: int = SIZE) -> str:
-    """A log like a package manager's, which compresses well."""
+def plain_log(size: int = LOG_BYTES) -> str:
+    """A log like that of a package manager, which compresses well."""
     return "".join(
         f"{number:07d} npm http fetch GET 200 https://registry.example.com/p\n" for number in range(size // 63)
     )
 
 
-def random_log(size: int = SIZE) -> str:
+def random_log(size: int = LOG_BYTES) -> str:
     """A log of random hexadecimal digits, which hardly compresses."""
     chance = random.Random(1)
     return "".join(f"{chance.randbytes(36).hex()}\n" for _ in range(size // 73))
 
 
-def unicode_log(size: int = SIZE) -> str:
-    """A log in which every line holds characters of two, three and four bytes."""
+def unicode_log(size: int = LOG_BYTES) -> str:
+    """A log in which every line has characters of two, three and four bytes."""
     return "".join(f"✓ {number:07d} 😀 {'é' * 30}\n" for number in range(size // 80))
 
 
 def deploy(message: str, *, build_log: str, ok: bool = True) -> Run:
-    """Deploy with that build log, comment and all."""
+    """Deploy, with a comment, a build whose log is `message`."""
     with tempfile.TemporaryDirectory() as name, Stormkit() as stormkit, GitHub() as github:
         directory = Path(name)
         entrypoint, report = directory / "entrypoint.py", directory / "peak"
@@ -74,19 +74,19 @@ def deploy(message: str, *, build_log: str, ok: bool = True) -> Run:
 
 
 def section() -> Section:
-    """Measure, and describe the result."""
+    """Measure, and describe the results."""
     rows = [("one line", "failure", deploy("ok", build_log="failure").peak)]
     for name, make in (("plain text", plain_log), ("random digits", random_log), ("emoji and accents", unicode_log)):
         message = make()
         for build_log in ("failure", "stream"):
             rows.append((f"{name}, the build fails", build_log, deploy(message, build_log=build_log, ok=False).peak))
-    size = f"{SIZE // 1_000_000} MB"
+    size = f"{LOG_BYTES // 1_000_000} MB"
     return Section(
         title=f"Peak memory with a build log of {size}",
         answer=f"The step takes {rows[0][2] / 1024**2:.0f} MB of memory, and at most"
         f" {max(peak for _, _, peak in rows) / 1024**2:.0f} MB with a build log of {size}.",
         details=[
-            f"The whole process, comment and summary included. The limit is {LIMIT // 1024**2} MB.",
+            f"The whole process, comment and summary included. The limit is {MAX_PEAK_BYTES // 1024**2} MB.",
             "",
             "| log | `build-log` | peak |",
             "|---|---|---:|",

@@ -1,8 +1,9 @@
-"""How late the end of a build is noticed, and for how many requests: `python -m tools.bench.polling` prints markdown.
+"""Measures how late the end of a build is noticed, and with how many requests.
 
-The program's own wait (stormkit_action.stormkit.waiting) runs on a virtual clock against a Stormkit that answers at
-once. It is compared with the loop of Stormkit's documentation, which polls every 5 seconds, and with a plain
-exponential backoff; and with the best that any schedule could do that knew the durations' distribution.
+`python -m tools.bench.polling` prints markdown. The action's own code for waiting (stormkit_action.stormkit.waiting)
+runs on a fake clock against a Stormkit that answers at once. It is compared with the loop of Stormkit's documentation,
+which polls every 5 seconds, with plain exponential backoff, and with the optimum: the best possible schedule for the
+known distribution of durations.
 """
 
 import math
@@ -21,25 +22,30 @@ from stormkit_action.stormkit.waiting import BuildWait
 from tools.bench.section import Section
 
 BUILDS = 1500
-SHORTEST_USUAL, LONGEST_USUAL = 15.0, 600.0
+SHORTEST_USUAL_S, LONGEST_USUAL_S = 15.0, 600.0
 SPREADS = (0.05, 0.1, 0.2)
+# The spread for which the page shows all strategies.
 USUAL_SPREAD = 0.1
 
-# The share of builds that fail early, and between which parts of the usual duration.
-FAILURES = 0.15
-EARLY = (0.02, 0.9)
+# The share of builds that fail early, and the range of when they fail, as a part of the usual duration.
+FAILURE_SHARE = 0.15
+EARLY_FAILURE_RANGE = (0.02, 0.9)
 SEED = 20260314
 
-# The documentation's loop.
-LOOP = 5.0
+# The interval at which the loop of Stormkit's documentation polls.
+LOOP_INTERVAL_S = 5.0
 
-# The commit is known once the build has checked it out, that many seconds after its beginning.
-CHECKED_OUT = 3.0
+# The time from the start of a build until its commit is known.
+CHECKOUT_S = 3.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Build:
-    """One build to come, and the environment's builds before it, newest first, as Stormkit tells: in whole seconds."""
+    """A simulated build, and the environment's earlier builds.
+
+    `history` has the duration of each earlier build in whole seconds, as Stormkit reports it, and whether the build
+    failed, newest first.
+    """
 
     seconds: float
     fails: bool
@@ -48,9 +54,9 @@ class Build:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Noticed:
-    """How long after its end a build was known to have ended, and the requests that were made about it until then.
+    """How many seconds after its end a build was noticed to have ended, and the requests until then.
 
-    `after` counts those that fetched the result then, `lists` those for the durations of earlier builds.
+    `after` counts the requests that then fetched the result, `lists` those for the durations of earlier builds.
     """
 
     lag: float
@@ -62,33 +68,36 @@ class Noticed:
 Strategy = Callable[[Build], Noticed]
 
 
-def builds(spread: float, *, history: int = HISTORY, failures: float = FAILURES, count: int = BUILDS) -> list[Build]:
-    """Builds with log-normal durations around usual ones that are spread evenly on a logarithmic scale.
+def builds(
+    spread: float, *, history: int = HISTORY, failures: float = FAILURE_SHARE, count: int = BUILDS
+) -> list[Build]:
+    """Random builds. A share of them, and of their earlier builds, fails early.
 
-    A share of them, and of the builds before them, fails early.
+    Usual durations are spread evenly on a logarithmic scale; durations are log-normal around the usual one.
     """
     chance = random.Random(f"{SEED}:{spread}:{history}:{failures}")
     return [_build(chance, spread, history, failures) for _ in range(count)]
 
 
 def _build(chance: random.Random, spread: float, history: int, failures: float) -> Build:
-    usual = math.exp(chance.uniform(math.log(SHORTEST_USUAL), math.log(LONGEST_USUAL)))
+    usual = math.exp(chance.uniform(math.log(SHORTEST_USUAL_S), math.log(LONGEST_USUAL_S)))
 
-    def one() -> tuple[float, bool]:
+    def duration_and_failure() -> tuple[float, bool]:
         if chance.random() < failures:
-            return usual * chance.uniform(*EARLY), True
+            return usual * chance.uniform(*EARLY_FAILURE_RANGE), True
         return usual * math.exp(chance.gauss(0, spread)), False
 
-    seconds, fails = one()
-    # createdAt and stoppedAt are whole seconds, so their difference is off by up to one.
-    earlier = (
-        (max(1, math.floor(seconds + chance.random())), fails) for seconds, fails in (one() for _ in range(history))
-    )
+    seconds, fails = duration_and_failure()
+    earlier = []
+    for _ in range(history):
+        earlier_seconds, earlier_fails = duration_and_failure()
+        # createdAt and stoppedAt are truncated to seconds, so their difference can be off by up to one.
+        earlier.append((max(1, math.floor(earlier_seconds + chance.random())), earlier_fails))
     return Build(seconds=seconds, fails=fails, history=tuple(earlier))
 
 
 class InstantStormkit:
-    """A StormkitClient whose one build runs on a virtual clock; it answers at once and counts what it is asked."""
+    """A StormkitClient with one build that runs on a fake clock. It answers at once and counts its calls."""
 
     def __init__(self, build: Build, clock: FakeClock) -> None:
         self._build = build
@@ -101,7 +110,7 @@ class InstantStormkit:
 
     def deployment(self, deployment_id: str, **_: Any) -> Deployment:
         status = self._status()
-        sha = "16ab41e8" if self._clock.passed >= CHECKED_OUT else None
+        sha = "16ab41e8" if self._clock.passed >= CHECKOUT_S else None
         return Deployment(id=deployment_id, status=status, commit=Commit(sha=sha))
 
     def poll(self, _: str, **__: Any) -> PolledStatus:
@@ -127,7 +136,7 @@ class InstantStormkit:
 
 
 def this_action(poll_interval: float) -> Strategy:
-    """The program's own wait."""
+    """The action's own code for waiting."""
 
     def wait(build: Build) -> Noticed:
         clock = FakeClock()
@@ -148,19 +157,19 @@ def this_action(poll_interval: float) -> Strategy:
 
 
 def polling_at(times: Callable[[], Iterator[float]]) -> Strategy:
-    """A loop that polls at those times."""
+    """A loop that polls at the given times."""
 
     def wait(build: Build) -> Noticed:
         for number, time in enumerate(times(), start=1):
             if time >= build.seconds:
                 return Noticed(lag=time - build.seconds, requests=number, after=1)
-        raise AssertionError("a loop does not end before the build")
+        raise AssertionError("the loop ended before the build")
 
     return wait
 
 
 def every(seconds: float) -> Iterator[float]:
-    """The documentation's loop: a poll, then a sleep."""
+    """The times of a loop that polls, then sleeps for `seconds`."""
     time = 0.0
     while True:
         yield time
@@ -168,7 +177,7 @@ def every(seconds: float) -> Iterator[float]:
 
 
 def backoff() -> Iterator[float]:
-    """Plain exponential backoff: pauses from 1 s on, each twice the last, up to 30 s."""
+    """The times of plain exponential backoff, whose pauses double from 1 s up to 30 s."""
     time, pause = 0.0, 1.0
     while True:
         yield time
@@ -176,13 +185,14 @@ def backoff() -> Iterator[float]:
 
 
 def optimum(spread: float, failures: float, polls: float) -> tuple[float, float, float]:
-    """The least mean lag, in seconds, of any schedule that knows usual duration, spread and share of failures.
+    """The least mean lag that a schedule can have if it knows usual duration, spread and share of failures.
 
-    Of all builds, of usual ends and of early failures. With a rate of c * sqrt(f / S) a build takes on average c * I
-    polls and is noticed I / (2 * c) late, where I is the integral of sqrt(f * S). The same c for all builds is best;
-    here it is the one that spends `polls` a build on average.
+    Returns the lag of all builds, of usual ends and of early failures, in seconds. Let f be the density of ends and S
+    the probability that a build takes longer. The best rate of polls is c * sqrt(f / S). A build then takes c * I polls
+    on average and is noticed I / (2 * c) late, where I is the integral of sqrt(f * S). It is best to use the same c for
+    all builds; here it is the c that makes `polls` polls per build on average.
     """
-    # For a usual duration m, I is sqrt(m) times that for a usual duration of 1.
+    # I for a usual duration of m seconds is sqrt(m) times I for 1 second.
     step = spread / 200
     moments = [(number + 0.5) * step for number in range(round((1 + 6 * spread) / step))]
     all_ends = (_end(moment, spread, failures) for moment in moments)
@@ -190,17 +200,20 @@ def optimum(spread: float, failures: float, polls: float) -> tuple[float, float,
     whole = step * math.fsum(math.sqrt((usual + early) * longer) for usual, early, longer in ends)
     of_usual = step * math.fsum(usual * math.sqrt(longer / (usual + early)) for usual, early, longer in ends)
     of_early = step * math.fsum(early * math.sqrt(longer / (usual + early)) for usual, early, longer in ends)
-    low, high = SHORTEST_USUAL, LONGEST_USUAL
+    low, high = SHORTEST_USUAL_S, LONGEST_USUAL_S
     mean_root = 2 * (math.sqrt(high) - math.sqrt(low)) / math.log(high / low)
     late = whole * mean_root**2 / (2 * polls)
     return late * whole, late * of_usual / (1 - failures), late * of_early / failures
 
 
 def _end(moment: float, spread: float, failures: float) -> tuple[float, float, float]:
-    """The density of usual ends and of early failures, and the probability of a longer build, where 1 is usual."""
+    """At a moment, the density of usual ends and of early failures, and the probability that the build takes longer.
+
+    The unit of time is the usual duration.
+    """
     distance = math.log(moment) / spread
     usual = (1 - failures) * math.exp(-(distance**2) / 2) / (moment * spread * math.sqrt(2 * math.pi))
-    first, last = EARLY
+    first, last = EARLY_FAILURE_RANGE
     early = failures / (last - first) if first <= moment < last else 0.0
     to_fail = failures * min(1.0, max(0.0, last - moment) / (last - first))
     return usual, early, (1 - failures) * math.erfc(distance / math.sqrt(2)) / 2 + to_fail
@@ -208,9 +221,9 @@ def _end(moment: float, spread: float, failures: float) -> tuple[float, float, f
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
-    """Means over many builds: the lag of all, of usual ends and of early failures, and the requests. Seconds.
+    """Means over many builds: the lag of all, of usual ends and of early failures in seconds, and the requests.
 
-    `late` is the lag that one build in twenty exceeds. `requests` are all about the deployment, and the list.
+    `late` is the lag that one build in twenty exceeds. `requests` includes those for the list of earlier deployments.
     """
 
     lag: float
@@ -221,20 +234,20 @@ class Measured:
 
     @classmethod
     def of(cls, strategy: Strategy, sample: Sequence[Build]) -> "Measured":
-        """What `strategy` does with each build."""
-        noticed = [(build, strategy(build)) for build in sample]
-        lags = sorted(each.lag for _, each in noticed)
+        """Run `strategy` on each build of the sample."""
+        runs = [(build, strategy(build)) for build in sample]
+        lags = sorted(noticed.lag for _, noticed in runs)
         return cls(
             lag=statistics.fmean(lags),
-            usual=statistics.fmean(each.lag for build, each in noticed if not build.fails),
-            early=statistics.fmean(each.lag for build, each in noticed if build.fails),
+            usual=statistics.fmean(noticed.lag for build, noticed in runs if not build.fails),
+            early=statistics.fmean(noticed.lag for build, noticed in runs if build.fails),
             late=lags[int(0.95 * len(lags))],
-            requests=statistics.fmean(each.requests + each.after + each.lists for _, each in noticed),
+            requests=statistics.fmean(noticed.requests + noticed.after + noticed.lists for _, noticed in runs),
         )
 
 
 STRATEGIES: dict[str, Strategy] = {
-    "the loop": polling_at(lambda: every(LOOP)),
+    "the loop": polling_at(lambda: every(LOOP_INTERVAL_S)),
     "exponential backoff, 1 s to 30 s": polling_at(backoff),
     "this action, `poll-interval: 0.5s` (default)": this_action(0.5),
     "this action, `poll-interval: 2s`": this_action(2.0),
@@ -243,18 +256,18 @@ LOOP_NAME, _, ACTION_NAME, _ = STRATEGIES
 
 
 def measure(sample: Sequence[Build]) -> dict[str, Measured]:
-    """Every strategy over the same builds."""
+    """Measure every strategy with the same builds."""
     return {name: Measured.of(strategy, sample) for name, strategy in STRATEGIES.items()}
 
 
 def table(measured: dict[str, Measured], spread: float) -> Iterator[str]:
-    """Every strategy as a markdown table, in ratios to the loop's, and the optimum for durations of that spread."""
+    """The rows of a markdown table with every strategy and the optimum for `spread`, as ratios to the loop's."""
     yield from _head("how")
     loop = measured[LOOP_NAME]
-    for name, strategy in measured.items():
-        yield _row(name, strategy, loop)
+    for name, means in measured.items():
+        yield _row(name, means, loop)
     requests = measured[ACTION_NAME].requests
-    best = optimum(spread, FAILURES, requests)
+    best = optimum(spread, FAILURE_SHARE, requests)
     ratios = (lag / of_loop for lag, of_loop in zip(best, (loop.lag, loop.usual, loop.early), strict=True))
     yield f"| the optimum | {' | '.join(f'{ratio:.2f}' for ratio in ratios)} | | {requests / loop.requests:.2f} |"
 
@@ -272,7 +285,7 @@ def _row(name: str, measured: Measured, loop: Measured) -> str:
 
 
 def section() -> Section:
-    """Measure, and describe the result."""
+    """Measure, and describe the results."""
     known = {spread: measure(builds(spread)) for spread in SPREADS}
     loop, action = known[USUAL_SPREAD][LOOP_NAME], known[USUAL_SPREAD][ACTION_NAME]
     others = {f"spread {spread}": measured for spread, measured in known.items() if spread != USUAL_SPREAD}
@@ -296,11 +309,11 @@ def section() -> Section:
 
 def _introduction() -> Iterable[str]:
     return (
-        f"Lag and requests are ratios to the loop's, which polls every {LOOP:.0f} seconds. Each figure is from"
-        f" {BUILDS:,} simulated builds with {HISTORY} earlier builds known: durations are log-normal around usual ones"
-        f" from {SHORTEST_USUAL:.0f} s to {LONGEST_USUAL / 60:.0f} min, and {FAILURES:.0%} of the builds fail early, at"
-        " any moment before 0.9 of the usual duration. Answers take no time. The *optimum* is the least lag possible"
-        " with this action's requests if the distribution were known exactly.",
+        f"Lag and requests are ratios to the loop's, which polls every {LOOP_INTERVAL_S:.0f} seconds. Each figure is"
+        f" from {BUILDS:,} simulated builds with {HISTORY} earlier builds known: durations are log-normal around usual"
+        f" ones from {SHORTEST_USUAL_S:.0f} s to {LONGEST_USUAL_S / 60:.0f} min, and {FAILURE_SHARE:.0%} of the builds"
+        " fail early, at any moment before 0.9 of the usual duration. Answers take no time. The *optimum* is the least"
+        " lag possible with this action's requests if the distribution were known exactly.",
     )
 
 

@@ -1,7 +1,7 @@
-"""From process start to the trigger on the wire: `python -m tools.bench.start` prints markdown.
+"""Measures the time from process start to the trigger: `python -m tools.bench.start` prints markdown.
 
-The action is measured against the smallest script that triggers with `requests`, in pairs, so that a busy machine slows
-both. The processor time until the trigger is measured too: it hardly depends on what else the machine does.
+The action is compared with the smallest script that triggers with `requests`. They run in pairs, so that a busy machine
+slows both. Processor time is measured too, because it hardly depends on what else the machine does.
 """
 
 import argparse
@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.runner.runner import ACTION, Runner
-from sandbox.web import Recorded, Reply, Server
+from sandbox.web import ReceivedRequest, Reply, Server
 from tools.bench.section import Section
 
 PAIRS = 41
-LIMIT = 1.3
+MAX_PROCESSOR_RATIO = 1.3
 
 _SMALLEST = """
 import os, requests
@@ -34,60 +34,62 @@ requests.post(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Until:
-    """What a process took until its trigger arrived. Seconds."""
+class TimeToTrigger:
+    """The elapsed time and the processor time of a process until its trigger arrived, in seconds."""
 
     elapsed: float
     processor: float
 
 
-class Refusing(Server):
-    """Refuses every trigger, so that the step ends with it, and notes what its process took until then."""
+class RefusingServer(Server):
+    """A server that refuses every trigger, which ends the step, and measures the time until then."""
 
     def __init__(self) -> None:
         super().__init__()
         self.process: subprocess.Popen[bytes] | None = None
         self.began = 0.0
-        self.until: Until | None = None
+        self.time_to_trigger: TimeToTrigger | None = None
 
-    def handle(self, request: Recorded) -> Reply:
+    def handle(self, request: ReceivedRequest) -> Reply:
         assert self.process is not None
-        self.until = Until(elapsed=request.at - self.began, processor=processor_time(self.process.pid))
+        self.time_to_trigger = TimeToTrigger(
+            elapsed=request.at - self.began, processor=processor_time(self.process.pid)
+        )
         return Reply(status=403)
 
-    def measure(self, command: Sequence[str], environment: dict[str, str], directory: Path) -> Until:
-        """Run `command` until it ends."""
-        self.until = None
+    def measure(self, command: Sequence[str], environment: dict[str, str], directory: Path) -> TimeToTrigger:
+        """Run `command` to its end, and return the time until its trigger."""
+        self.time_to_trigger = None
         self.began = time.monotonic()
         with subprocess.Popen(
             command, env=environment, cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as self.process:
             pass
-        assert self.until is not None, f"{command} did not trigger"
-        return self.until
+        assert self.time_to_trigger is not None, f"{command} did not trigger"
+        return self.time_to_trigger
 
 
 def processor_time(pid: int) -> float:
-    """Seconds that all threads of a process have run so far, as Linux counts them in nanoseconds."""
+    """The seconds that all threads of a process have run so far, from Linux's counters in nanoseconds."""
     tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
 
-def pairs(count: int) -> list[tuple[Until, Until]]:
-    """The script's and the action's, after a first pair that fills the caches."""
-    with Refusing() as server, tempfile.TemporaryDirectory() as name:
+def pairs(count: int) -> list[tuple[TimeToTrigger, TimeToTrigger]]:
+    """Measure the script and the action `count` times, after a first pair that only fills the caches."""
+    with RefusingServer() as server, tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         return [(_smallest(server, directory), _action(server, directory)) for _ in range(count + 1)][1:]
 
 
-def _smallest(server: Refusing, directory: Path) -> Until:
+def _smallest(server: RefusingServer, directory: Path) -> TimeToTrigger:
     script = directory / "smallest.py"
     script.write_text(_SMALLEST, encoding="utf-8")
     environment = {"PATH": os.environ["PATH"], "API_URL": server.url, "API_KEY": "SK_bench"}
     return server.measure([sys.executable, "-Eu", str(script)], environment, directory)
 
 
-def _action(server: Refusing, directory: Path) -> Until:
+def _action(server: RefusingServer, directory: Path) -> TimeToTrigger:
     runner = Runner(
         event="pull_request_opened",
         inputs={"api-key": "SK_bench", "api-url": server.url, "comment": "false", "github-deployment": "false"},
@@ -99,14 +101,14 @@ def _action(server: Refusing, directory: Path) -> Until:
 
 
 def section(count: int = PAIRS) -> Section:
-    """Measure, and describe the result."""
+    """Measure, and describe the results."""
     measured = pairs(count)
     rows = {
         "the smallest script": [smallest for smallest, _ in measured],
         "this action, which first reads and checks inputs and event": [action for _, action in measured],
     }
     medians = {
-        name: (statistics.median(each.elapsed for each in runs), statistics.median(each.processor for each in runs))
+        name: (statistics.median(run.elapsed for run in runs), statistics.median(run.processor for run in runs))
         for name, runs in rows.items()
     }
     smallest, action = medians.values()
@@ -115,8 +117,8 @@ def section(count: int = PAIRS) -> Section:
         answer=f"Starting and triggering takes {action[1] / smallest[1]:.2f} times the processor time of the smallest"
         " script that triggers with `requests`.",
         details=[
-            f"Medians of {count} pairs of runs, until the trigger arrives at a local server. The limit is {LIMIT} times"
-            " the script's processor time.",
+            f"Medians of {count} pairs of runs, until the trigger arrives at a local server. The limit is"
+            f" {MAX_PROCESSOR_RATIO} times the script's processor time.",
             "",
             "| | time | processor time |",
             "|---|---:|---:|",
@@ -129,6 +131,6 @@ def section(count: int = PAIRS) -> Section:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Measure the way to the trigger.")
+    parser = argparse.ArgumentParser(description="Measure the time from process start to the trigger.")
     parser.add_argument("--pairs", type=int, default=PAIRS)
     print(section(parser.parse_args().pairs).whole())

@@ -1,1 +1,1 @@
-"""Reports of random hostile text, judged by GitHub's own markdown renderer: `make fuzz`."""
+"""Renders reports with random hostile text as GitHub would, and checks that the text stays text: `make fuzz`."""

@@ -1,4 +1,4 @@
-"""`make fuzz`: many documents of hostile text, none of which may show a link, mention, tag or row of foreign making."""
+"""`make fuzz`: checks many documents with hostile text. The text must not become a link, mention, tag or table row."""
 
 import sys
 import time
@@ -6,12 +6,12 @@ import time
 from tools.fuzz import documents
 
 DEFAULT_COUNT = 50_000
-# Failures that are printed before it ends.
+# The run ends after this many failures.
 MAX_FAILURES = 5
 
 
 def main(first: int = 0, count: int = DEFAULT_COUNT) -> int:
-    """Judge the documents from number `first` on; 1 when one fails."""
+    """Check `count` documents from number `first` on. Returns 1 if one fails."""
     began = time.monotonic()
     failures = 0
     for number in range(first, first + count):
@@ -22,7 +22,7 @@ def main(first: int = 0, count: int = DEFAULT_COUNT) -> int:
             print(f"Document {number}: {'; '.join(problems[:3])}\n\n{case.hostile}\n")
         if failures >= MAX_FAILURES:
             return 1
-    print(f"{count} documents from number {first} on: {failures} failed, {time.monotonic() - began:.0f} seconds.")
+    print(f"Checked {count} documents from number {first} in {time.monotonic() - began:.0f} s: {failures} failed.")
     return 1 if failures else 0
 
 

@@ -1,4 +1,4 @@
-"""Comments and summaries of random hostile text, each beside a twin that says the same in harmless words."""
+"""Random comments and summaries with hostile text, each with a twin that has harmless text in the same places."""
 
 import random
 from collections.abc import Callable
@@ -24,7 +24,7 @@ URLS = (
 )
 NOW = datetime(2025, 3, 18, 12, 21, tzinfo=UTC)
 
-# Whole constructs, their halves, and what they are made of. They are strung together at random.
+# Markdown and HTML constructs, halves of them, and single characters. They are combined at random.
 PIECES = (
     *("@octocat", "@acme/admins", "a@evil.example", "mailto:a@evil.example", "xmpp:a@evil.example/b", "@", "&commat;"),
     *("https://evil.example", "http://", "ftp://evil.example", "www.evil.example", "www.", "evil.example/x", "://"),
@@ -62,23 +62,24 @@ PIECES = (
     ),
 )
 
-Words = Callable[[str], str]
+Replace = Callable[[str], str]
+"""Turns a hostile text into the text that the document gets: itself, or a harmless one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A document of hostile text, and its twin of harmless text."""
+    """A document with hostile text, and its twin with harmless text."""
 
     hostile: str
     harmless: str
 
     def problems(self) -> list[str]:
-        """What of the hostile document is of foreign making, as GitHub shows it."""
+        """Messages about what GitHub shows in the hostile document but not in its twin."""
         page, twin = github.render(self.hostile), github.render(self.harmless)
         found = [*page.references, *(f"link: {link}" for link in page.links if link not in twin.links)]
         if page.tags != twin.tags:
             pairs = zip(page.tags, twin.tags, strict=False)
-            differing = next((f"{tag}, not {expected}" for tag, expected in pairs if tag != expected), "more or less")
+            differing = next((f"{tag}, not {expected}" for tag, expected in pairs if tag != expected), "another number")
             found.append(f"tags: {differing}")
         if comment_body.is_ours(self.harmless, "stormkit"):
             rows, expected_rows = (comment_body.read_rows(body) for body in (self.hostile, self.harmless))
@@ -88,41 +89,41 @@ class Case:
 
 
 def make(number: int) -> Case:
-    """The case of that number: a comment, a summary or a list. The same number makes the same case."""
+    """The case with that number, which is always the same: a comment, a summary or a list."""
     build = (_comment, _summary)[number % 2]
     return Case(hostile=build(number, str), harmless=build(number, _harmless))
 
 
 def _harmless(text: str) -> str:
-    """A word where `text` has something to show."""
+    """A harmless word, or "" if `text` has no visible character."""
     return "x" if one_line(text, 100) else ""
 
 
 class _Source:
-    """Random values. `words` turns each foreign text into what the document gets."""
+    """Random values for a document. The same `number` yields the same values."""
 
-    def __init__(self, number: int, words: Words) -> None:
+    def __init__(self, number: int, replace: Replace) -> None:
         self.random = random.Random(number)
-        self._words = words
+        self._replace = replace
 
     def text(self) -> str:
-        """Some hostile text, or its harmless twin."""
-        return self._words(self._text(self.random.choice((0, 1, 2, 3, 5, 8, 13))))
+        """A hostile text, or its harmless twin."""
+        return self._replace(self._text(self.random.choice((0, 1, 2, 3, 5, 8, 13))))
 
     def name(self) -> str:
-        """As `text`, never empty."""
+        """A text that is not empty."""
         return f"x{self.text()}"
 
     def sha(self) -> str:
-        """A commit that is one, none, or a hostile one."""
+        """A commit's SHA, "", or a hostile text."""
         return self.random.choice((SHA, "", self.name()))
 
     def url(self) -> str:
-        """An address as fields.web_url lets it through."""
+        """A URL as `fields.web_url` accepts it."""
         return self.random.choice(URLS)
 
     def seconds(self) -> float:
-        """A duration, mostly of some seconds."""
+        """A duration in seconds."""
         return self.random.choice((0.0, 0.001, 1.0, 42.0, 3600.0, 1e300))
 
     def is_true(self) -> bool:
@@ -136,14 +137,14 @@ class _Source:
         return self.random.choice(("", "", " ")).join(pieces)
 
 
-def _comment(number: int, words: Words) -> str:
-    source = _Source(number, words)
+def _comment(number: int, replace: Replace) -> str:
+    source = _Source(number, replace)
     count = source.random.choice((1, 1, 2, 3))
     return comment_body.render([_row(source, place) for place in range(count)], "stormkit")
 
 
 def _row(source: _Source, place: int) -> Row:
-    """A row as somebody may have left it by editing the comment. The place keeps rows in their order."""
+    """A row as anybody who can edit the comment may have written it. The place keeps rows in order."""
     return Row(
         label=f"{place}{source.text()}",
         state=source.random.choice(list(State)),
@@ -167,8 +168,8 @@ def _row(source: _Source, place: int) -> Row:
     )
 
 
-def _summary(number: int, words: Words) -> str:
-    source = _Source(number, words)
+def _summary(number: int, replace: Replace) -> str:
+    source = _Source(number, replace)
     if source.random.random() < 0.1:
         return summary.render(results.failed(source.name()))
     found = tuple(_result(source) for _ in range(source.random.choice((1, 1, 2, 3))))

@@ -1,6 +1,6 @@
-"""What GitHub makes of markdown: cmark-gfm with GitHub's extensions, then the references that it links by itself.
+"""Renders markdown as GitHub does, and finds the references in the text that GitHub would turn into links.
 
-https://docs.github.com/en/get-started/writing-on-github/working-with-advanced-formatting/autolinked-references-and-urls
+Source: https://docs.github.com/en/get-started/writing-on-github/working-with-advanced-formatting/autolinked-references-and-urls
 """
 
 import re
@@ -9,7 +9,8 @@ from html.parser import HTMLParser
 
 from sandbox.page.markdown import to_html
 
-# GitHub looks for these in text, once it is HTML. Each is wider than GitHub's own rule, which may change.
+# GitHub looks for these references in the text of the rendered HTML. Each pattern matches more than GitHub's own rule,
+# which may change.
 REFERENCES = {
     "mention": re.compile(r"@\w", re.ASCII),
     "issue": re.compile(r"#\d|GH-\d", re.IGNORECASE),
@@ -18,13 +19,13 @@ REFERENCES = {
     "emoji": re.compile(r":(?:[\w+-]*[a-z][\w+-]*|[+-]1|100|1234):", re.IGNORECASE | re.ASCII),
     "formula": re.compile(r"\$.|.\$"),
 }
-# And this in code, which a reply by e-mail quotes as plain text.
+# GitHub ignores mentions in code, but a reply by e-mail quotes code as plain text.
 MENTION_IN_CODE = re.compile(r"(?<!\w)@\w")
 
 
 @dataclass(eq=False)
 class Page(HTMLParser):
-    """HTML as a list of its tags, its links, the references in its text, and that text."""
+    """A rendered page: its tags, its links, the references in its text, and the text."""
 
     tags: list[str] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
@@ -36,7 +37,7 @@ class Page(HTMLParser):
         self._open: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """A tag and its attributes. A bare span only keeps text apart."""
+        """Record a tag with its attributes, but not a bare <span>, which only separates texts."""
         if tag not in ("br", "hr", "img", "input"):
             self._open.append(tag)
         if tag != "span" or attrs:
@@ -44,7 +45,7 @@ class Page(HTMLParser):
         self.links += [value or "" for name, value in attrs if name in ("href", "src")]
 
     def handle_endtag(self, tag: str) -> None:
-        """The end of the innermost tag, or of one that is not open."""
+        """Record the end of a tag, and whether it has no beginning."""
         if tag != "span":
             self.tags.append(f"</{tag}>")
         if self._open and self._open[-1] == tag:
@@ -53,11 +54,11 @@ class Page(HTMLParser):
             self.tags.append(f"</{tag}> without its beginning")
 
     def handle_comment(self, data: str) -> None:
-        """A comment. Its first words say what it is for."""
+        """Record an HTML comment by its first two words."""
         self.tags.append(f"<!-- {data.split()[:2]} -->")
 
     def handle_data(self, data: str) -> None:
-        """Text between two tags."""
+        """Record the text between two tags, and the references in it."""
         self.text += data
         if "code" in self._open:
             if MENTION_IN_CODE.search(data):

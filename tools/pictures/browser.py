@@ -1,4 +1,4 @@
-"""Debian's Chromium without a window, told what to do by its DevTools protocol over a pipe."""
+"""A headless Chromium, controlled through its DevTools protocol over a pipe."""
 
 import base64
 import itertools
@@ -14,8 +14,8 @@ from typing import Any, Self
 
 CHROMIUM = shutil.which(os.environ.get("CHROMIUM", "chromium"))
 
-# How long a page may take to show what is expected, in seconds.
-PATIENCE_S = 60.0
+# How long `wait_for` waits for a page.
+TIMEOUT_S = 60.0
 
 
 class Browser:
@@ -57,38 +57,38 @@ class Browser:
         self._profile.cleanup()
 
     def open(self, url: str) -> None:
-        """Go to that address, and wait until the page is loaded."""
+        """Open a URL, and wait until the page has loaded."""
         self._call("Page.navigate", url=url)
         self.wait_for("document.readyState === 'complete'")
 
     def press(self, selector: str) -> None:
-        """Click on what the selector finds, as soon as it is there and enabled."""
+        """Click on the element that `selector` finds, as soon as it exists and is enabled."""
         found = f"document.querySelector({json.dumps(selector)})"
         self.wait_for(f"{found} && !{found}.disabled")
         self.evaluate(f"{found}.click()")
 
     def evaluate(self, expression: str) -> Any:
-        """The value of an expression of JavaScript."""
+        """The value of a JavaScript expression in the page."""
         answer = self._call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
     def wait_for(self, expression: str) -> Any:
-        """The expression's value once it is true."""
-        give_up = time.monotonic() + PATIENCE_S
+        """Wait until an expression's value is truthy, and return it."""
+        deadline = time.monotonic() + TIMEOUT_S
         while not (value := self.evaluate(expression)):
-            if time.monotonic() > give_up:
+            if time.monotonic() > deadline:
                 raise TimeoutError(f"{expression} did not become true; the page:\n{self.text()}")
             time.sleep(0.1)
         return value
 
     def text(self) -> str:
-        """All text that the page shows."""
+        """All visible text of the page."""
         return str(self.evaluate("document.body ? document.body.innerText : ''"))
 
     def screenshot(self, file: Path, *, scheme: str) -> None:
-        """Save a picture of the whole page, in the colours of a `light` or a `dark` scheme."""
+        """Save a screenshot of the whole page, in the color scheme `light` or `dark`."""
         self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         size = self._call("Page.getLayoutMetrics")["cssContentSize"]
         answer = self._call("Page.captureScreenshot", captureBeyondViewport=True, clip={**size, "scale": 1})

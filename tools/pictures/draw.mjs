@@ -1,6 +1,6 @@
-// Draws the pictures of docs/images from the golden files of the tests, and makes those of page.py small: `make pictures`.
-// What they show is therefore what the code writes. Chromium renders it as GitHub does: GitHub-flavored markdown,
-// GitHub's allowlist of HTML, GitHub's stylesheet, mermaid diagrams. Every golden file is rendered, drawn or not.
+// Draws the pictures of docs/images from the tests' golden files, and reduces the size of those of page.py: `make pictures`.
+// The golden files are what the action writes. Chromium renders them as GitHub does, with GitHub-flavored markdown,
+// GitHub's allowlist of HTML and GitHub's stylesheet. Every golden file is checked, also those without a picture.
 
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -22,9 +22,9 @@ const images = join(here, "../../docs/images");
 const DESKTOP = 820;
 const PHONE = 390;
 const COLORS = 64;
-const LARGEST = 100_000; // bytes of a picture
+const MAX_PICTURE_BYTES = 100_000;
 
-// name: the golden file; how wide and at how many pixels a point; whether folded parts are open.
+// By name: the golden file, and optionally the page's width, the device scale factor, and whether <details> are open.
 const PICTURES = {
   "comment-ready": { shows: "comment-ready" },
   "comment-several": { shows: "comment-several", open: true },
@@ -33,20 +33,20 @@ const PICTURES = {
   summary: { shows: "summary-several", scale: 1.5 },
 };
 
-// GitHub allows it on every element; rehype's copy of the allowlist lacks it.
+// GitHub allows aria-hidden on every element, but rehype's copy of the allowlist lacks it.
 const everywhere = [...defaultSchema.attributes["*"], "ariaHidden"];
 const allowlist = { ...defaultSchema, attributes: { ...defaultSchema.attributes, "*": everywhere } };
 
 const markdown = unified().use(remarkParse).use(remarkGfm).use(remarkRehype, { allowDangerousHtml: true }).use(rehypeRaw);
 
-/** A golden file's HTML. Throws when GitHub would take anything of it away, or foreign text became a link. */
+/** The HTML of a golden file. Throws if GitHub would remove a part of it, or if text from outside became a link. */
 async function html(name) {
   const text = await readFile(join(golden, `${name}.md`), "utf8");
-  const written = await markdown().use(withoutComments).use(rehypeStringify).process(text);
-  const left = await markdown().use(rehypeSanitize, allowlist).use(rehypeStringify).process(text);
-  if (String(written) !== String(left)) throw new Error(`GitHub's allowlist removes something from ${name}.md`);
-  if (/href="[^"]*evil/.test(left)) throw new Error(`foreign text became a link in ${name}.md`);
-  return String(left);
+  const rendered = await markdown().use(withoutComments).use(rehypeStringify).process(text);
+  const sanitized = await markdown().use(rehypeSanitize, allowlist).use(rehypeStringify).process(text);
+  if (String(rendered) !== String(sanitized)) throw new Error(`GitHub's allowlist removes something from ${name}.md`);
+  if (/href="[^"]*evil/.test(sanitized)) throw new Error(`text from outside became a link in ${name}.md`);
+  return String(sanitized);
 }
 
 function withoutComments() {
@@ -92,7 +92,7 @@ async function save(file, shot) {
   const small = Buffer.from(UPNG.encode(UPNG.toRGBA8(png), png.width, png.height, COLORS));
   await writeFile(join(images, file), small);
   console.log(`docs/images/${file}, ${Math.round(small.length / 1000)} kB`);
-  if (small.length > LARGEST) throw new Error(`${file} has more than ${LARGEST} bytes`);
+  if (small.length > MAX_PICTURE_BYTES) throw new Error(`${file} has more than ${MAX_PICTURE_BYTES} bytes`);
 }
 
 const browser = await chromium.launch({

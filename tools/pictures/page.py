@@ -1,4 +1,4 @@
-"""`python -m tools.pictures.page`: draws the page of `make sandbox` in three states, and in both schemes."""
+"""`python -m tools.pictures.page`: takes screenshots of the page of `make sandbox`, in three states and two schemes."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from tools.pictures.browser import Browser
 
 IMAGES = Path(__file__).parents[2] / "docs/images"
 
-# Buttons in the order in which they are pressed, and the picture that is taken once their run has ended.
+# The buttons in the order in which they are pressed, and the name of the screenshot after the run of each.
 PICTURES = {"open": "ready", "push-failing": "failed", "close": "closed"}
 
 
 def main() -> None:
-    """Draw them."""
+    """Take the screenshots."""
     with (
         Stormkit() as stormkit,
         GitHub() as github,

@@ -1,1 +1,1 @@
-"""What a release runs: `python -m tools.release.NAME`."""
+"""The programs that a release runs: `python -m tools.release.NAME`."""

@@ -1,6 +1,7 @@
 """Pins the action to an image: `python -m tools.release.pin_image action.yml ghcr.io/OWNER/NAME:vX.Y.Z@sha256:…`.
 
-On main, `image: Dockerfile` has every user's job build the image. A release's commit says `docker://…` instead.
+On main, action.yml has `image: Dockerfile`, with which every job builds the image. A release's commit has `docker://…`
+instead, with which a job pulls it.
 """
 
 import re
@@ -12,9 +13,9 @@ _IMAGE = re.compile(r"ghcr\.io/[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9._-]*:v\d+\.\d+
 
 
 def pinned(metadata: str, image: str) -> str:
-    """`metadata` (action.yml) with the one line `  image: Dockerfile` naming `image`.
+    """The content of action.yml with `image` in place of `Dockerfile`.
 
-    Raises ValueError when `image` lacks a version or digest, or when there is not exactly one such line.
+    Raises ValueError if `image` lacks a version or digest, or if there is not exactly one line `  image: Dockerfile`.
     """
     if not _IMAGE.fullmatch(image):
         raise ValueError(f"{image!r} is not ghcr.io/owner/name:vX.Y.Z@sha256:<64 hexadecimal digits>, in lower case")

@@ -1,4 +1,4 @@
-"""Checks that everything names the version to be released: `python -m tools.release.release_check v1.2.3`."""
+"""Checks that all files name the version to be released: `python -m tools.release.release_check v1.2.3`."""
 
 import re
 import sys
@@ -9,7 +9,7 @@ from tools.release.release_notes import CHANGELOG, notes
 from tools.release.set_version import REUSABLE_WORKFLOWS, ROOT, pinned_files, pins_in, tag_in
 
 UNRELEASED = "Nothing is released yet"
-"""How README.md begins its note that has to go with the first release."""
+"""The beginning of a note in README.md, which must be removed for the first release."""
 
 _TAG = re.compile(r"v(?P<version>(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*))")
 
@@ -17,9 +17,9 @@ _TAG = re.compile(r"v(?P<version>(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*))")
 def problems(
     tag: str, package_version: str, changelog: str, workflows: Mapping[str, str], pinned: Mapping[str, str]
 ) -> list[str]:
-    """What keeps `tag` from being released, a sentence each.
+    """The reasons why `tag` can't be released, as sentences.
 
-    `workflows` are the reusable ones and `pinned` the other files that may name a version, both by their paths.
+    `workflows` are the reusable workflows, `pinned` the other files that may name a version. Both are contents by path.
     """
     match = _TAG.fullmatch(tag)
     if not match:
@@ -42,7 +42,7 @@ def problems(
 
 
 def main(arguments: list[str]) -> None:
-    """Exit with what is wrong."""
+    """Exit with the problems, if there are any."""
     (tag,) = arguments
     workflows = {path: (ROOT / path).read_text(encoding="utf-8") for path in REUSABLE_WORKFLOWS}
     pinned = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in pinned_files(ROOT)}

@@ -1,4 +1,4 @@
-"""Prints a release's notes, its part of CHANGELOG.md: `python -m tools.release.release_notes 1.2.3`."""
+"""Prints the release notes of a version, its section of CHANGELOG.md: `python -m tools.release.release_notes 1.2.3`."""
 
 import re
 import sys
@@ -12,9 +12,9 @@ _LINK = re.compile(r"^\[[^]]+\]: \S+$", re.MULTILINE)
 
 
 def notes(changelog: str, version: str) -> str:
-    """What stands under `## [version] - date`.
+    """The text under the heading `## [version] - date`.
 
-    Raises ValueError when the version is missing, stands there twice, has no date, or has nothing under it.
+    Raises ValueError if there is not exactly one such heading, or if it has no date or no text.
     """
     headings = list(_HEADING.finditer(changelog))
     found = [index for index, heading in enumerate(headings) if heading["version"] == version]

@@ -1,9 +1,8 @@
 """Prepares a release on a branch: `python -m tools.release.set_version 1.2.3 2026-01-31`.
 
-It writes the version into the package, its date into the changelog, and the version's tag wherever the repository pins
-itself: in the reusable workflows, which name the action as their callers do, and in the templates, examples and pages
-that name an image. The release itself can't write workflows: GitHub refuses a workflow's own token every push that
-changes a workflow file.
+It writes the version into the package, the date into the changelog, and the version's tag into all files that name the
+action, an image or a file of this repository at a version: reusable workflows, templates, examples and pages. The
+release workflow can't do that itself, because GitHub rejects a push with GITHUB_TOKEN that changes a workflow file.
 """
 
 import re
@@ -15,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 REPOSITORY = "octocat/stormkit_action"
 REUSABLE_WORKFLOWS = (".github/workflows/preview.yml", ".github/workflows/production.yml")
 PINNED = ("templates/*.yml", "examples/*", "docs/*.md", "README.md", "SECURITY.md")
-"""Where an image or a file of the repository is named at a version."""
+"""Files that may name an image or a file of the repository at a version."""
 
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 _USES = re.compile(rf"^(?P<uses> +uses: {re.escape(REPOSITORY)})@(?P<tag>\S+)$", re.MULTILINE)
@@ -23,7 +22,7 @@ _PIN = re.compile(rf"(?P<name>{re.escape(REPOSITORY)}[:/])(?P<tag>v\d+\.\d+\.\d+
 
 
 def with_tag(workflow: str, tag: str) -> str:
-    """A reusable workflow that uses the action at `tag`. Raises ValueError unless it uses it exactly once."""
+    """The reusable workflow with the action at `tag`. Raises ValueError unless exactly one step uses the action."""
     found = len(_USES.findall(workflow))
     if found != 1:
         raise ValueError(f"there are {found} steps that use the action, not one")
@@ -31,18 +30,18 @@ def with_tag(workflow: str, tag: str) -> str:
 
 
 def tag_in(workflow: str) -> str:
-    """The tag at which a reusable workflow uses the action; empty when it does not use it."""
+    """The tag at which a reusable workflow uses the action, "" if it does not use it."""
     match = _USES.search(workflow)
     return match["tag"] if match else ""
 
 
 def with_pins(text: str, tag: str) -> str:
-    """`text` with every image and file of the repository named at `tag`."""
+    """`text` with `tag` in every name of an image or file of the repository."""
     return _PIN.sub(rf"\g<name>{tag}", text)
 
 
 def pins_in(text: str) -> set[str]:
-    """The tags at which `text` names an image or file of the repository."""
+    """The tags in the names of images and files of the repository in `text`."""
     return {match["tag"] for match in _PIN.finditer(text)}
 
 
@@ -52,7 +51,10 @@ def pinned_files(root: Path) -> list[Path]:
 
 
 def with_version(changelog: str, version: str, day: date) -> str:
-    """The changelog with what is unreleased under `version`, and nothing unreleased above. Raises ValueError."""
+    """The changelog with the unreleased changes moved under a heading for `version`.
+
+    Raises ValueError unless there is exactly one heading `## [Unreleased]`.
+    """
     heading = "## [Unreleased]\n"
     if changelog.count(heading) != 1:
         raise ValueError("there is not exactly one heading '## [Unreleased]'")

@@ -1,1 +1,1 @@
-"""The fault matrix: what the action makes of every fault of every call, run against the sandbox's Stormkit."""
+"""The fault matrix: runs the action against the sandbox's Stormkit with every fault in every call."""

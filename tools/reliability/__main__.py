@@ -1,24 +1,24 @@
-"""`make reliability`: runs the matrix for each generation of servers and writes the document."""
+"""`make reliability`: runs the fault matrix for each generation of servers and writes docs/reliability.md."""
 
 import sys
 
 from tools.reliability.document import DOCUMENT, differences, page
-from tools.reliability.running import Ran, run
+from tools.reliability.running import RunResult, run
 from tools.reliability.scenarios import cells
 
 
 def main() -> int:
-    """Run it all. 1 when something is not as it has to be; then nothing is written."""
-    shown: dict[str, Ran] = {}
+    """Run the matrix and write the document. If a run differs from what is expected, write nothing and return 1."""
+    shown: dict[str, RunResult] = {}
     wrong: list[str] = []
     runs = 0
     for cell in cells():
         for generation in cell.scenario.generations:
             shown[cell.name] = run(cell, generation)
-            wrong += [f"{each} ({generation})" for each in differences(cell, shown[cell.name])]
+            wrong += [f"{difference} ({generation})" for difference in differences(cell, shown[cell.name])]
             runs += 1
-    for each in wrong:
-        print(each, file=sys.stderr)
+    for difference in wrong:
+        print(difference, file=sys.stderr)
     if wrong:
         return 1
     DOCUMENT.parent.mkdir(exist_ok=True)

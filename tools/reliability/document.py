@@ -1,4 +1,4 @@
-"""Writes docs/reliability.md from a run of the whole matrix."""
+"""The content of docs/reliability.md, from the results of the whole matrix."""
 
 import textwrap
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sandbox.stormkit.server import FaultKind
 from tools.reliability.expected import expected
-from tools.reliability.running import Ran
+from tools.reliability.running import RunResult
 from tools.reliability.scenarios import KINDS, SCENARIOS, Cell, Scenario
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -26,9 +26,9 @@ FAULTS: Mapping[FaultKind, tuple[str, str]] = {
     FaultKind.EMPTY_OBJECT: ("empty object", "carried out; the answer is `{}`"),
     FaultKind.UNKNOWN_STATUS: ("unknown status", "carried out; the status is unknown"),
     FaultKind.LATE: ("late", "the connection breaks, then it is carried out"),
-    FaultKind.GHOST: ("ghost", "500, and a deployment is stored that never builds"),
+    FaultKind.UNQUEUED_500: ("ghost", "500, and a deployment is stored that never builds"),
     FaultKind.QUEUED_LATE: ("500, queued late", "500, and a deployment is stored that begins to build after 30 s"),
-    FaultKind.GHOST_404: ("404, ghost", "404 about the repository, and a deployment is stored that never builds"),
+    FaultKind.UNQUEUED_404: ("404, ghost", "404 about the repository, and a deployment is stored that never builds"),
     FaultKind.GATEWAY_JSON: ("502, JSON", "nothing is carried out; a gateway's JSON, `Retry-After: 60`"),
     FaultKind.GATEWAY_DONE: ("502, JSON, done", "carried out; the same answer"),
     FaultKind.GATEWAY_LATE: ("502, JSON, late", "carried out after 10 s; the same answer"),
@@ -106,14 +106,14 @@ HEAD = """\
 """
 
 
-def page(ran: Mapping[str, Ran], runs: int) -> str:
-    """The whole document; `ran` by the cells' names."""
+def page(ran: Mapping[str, RunResult], runs: int) -> str:
+    """The whole document. `ran` are the results by the names of their cells."""
     faults = "".join(f"| {name} | {what} |\n" for name, what in FAULTS.values())
     sections = "".join(_section(scenario, ran) for scenario in SCENARIOS)
     return f"{BEGINNING.format(runs=runs)}{faults}\n</details>\n{sections}"
 
 
-def _section(scenario: Scenario, ran: Mapping[str, Ran]) -> str:
+def _section(scenario: Scenario, ran: Mapping[str, RunResult]) -> str:
     rows = [
         row(kind, *(ran[Cell(scenario=scenario, kind=kind, always=always).name] for always in (False, True)))
         for kind in scenario.kinds or KINDS
@@ -128,21 +128,20 @@ def wrapped(text: str) -> str:
     return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
 
-def row(kind: FaultKind, once: Ran, always: Ran) -> str:
+def row(kind: FaultKind, once: RunResult, always: RunResult) -> str:
     """One row of a scenario's table."""
-    cells = [text for each in (once, always) for text in _figures(each)]
-    return f"| {' | '.join((FAULTS[kind][0], *cells))} |"
+    return f"| {' | '.join((FAULTS[kind][0], *_figures(once), *_figures(always)))} |"
 
 
-def _figures(ran: Ran) -> tuple[str, ...]:
+def _figures(ran: RunResult) -> tuple[str, ...]:
     return ran.end, str(ran.builds), str(ran.requests), f"{ran.seconds:.0f} s"
 
 
-def differences(cell: Cell, ran: Ran) -> list[str]:
-    """What is not as expected, and what must never be."""
+def differences(cell: Cell, ran: RunResult) -> list[str]:
+    """Messages about what differs from the expected result, and about broken promises."""
     once_end, once_builds, always_end, always_builds = expected(cell.scenario.name, cell.kind)
     end, builds = (always_end, always_builds) if cell.always else (once_end, once_builds)
-    found = [f"{cell.name}: {each}" for each in ran.violations]
+    found = [f"{cell.name}: {violation}" for violation in ran.violations]
     if (ran.end, ran.builds) != (end, builds):
-        found.append(f"{cell.name}: {ran.end} with {ran.builds} builds, not {end} with {builds}")
+        found.append(f"{cell.name}: {ran.end} with {ran.builds} builds, expected {end} with {builds}")
     return found

@@ -1,13 +1,14 @@
-"""What every cell of the matrix has to come to. A run that differs is a bug, or a decision that belongs here.
+"""The expected result of every cell of the matrix.
 
-A row is the end and the builds that were started, first where the fault strikes once, then where it strikes always.
+A run with another result is a bug, unless the change is intended; then the result is changed here.
 """
 
 Row = tuple[str, int, str, int]
+"""The result and the number of builds if the fault happens once, and both again if it always happens."""
 
 # The request is carried out, and its answer is lost, late or unreadable.
 CARRIED_OUT = ("answer-lost", "slow", "garbage", "empty-object", "unknown-status", "late", "502-json-done", "103")
-# It is not, and no repetition mends that.
+# The request is not carried out, and repeating it does not help.
 REFUSED = ("403", "404", "407")
 
 USUAL: dict[str, Row] = {
@@ -30,7 +31,7 @@ USUAL: dict[str, Row] = {
 EXCEPTIONS: dict[str, dict[tuple[str, ...], Row]] = {
     "trigger": {
         (*CARRIED_OUT, "502-json-late"): ("success", 1, "success", 1),
-        (*REFUSED, "404-html", "403-html", "404-ghost"): ("failed", 0, "failed", 0),
+        (*REFUSED, "404-html", "403-html", "404-unqueued"): ("failed", 0, "failed", 0),
     },
     "lost-list": {
         (*REFUSED, "404-html", "403-html"): ("failed, still building", 1, "failed, still building", 1),

@@ -1,8 +1,8 @@
-"""Runs one cell: the whole program, over real HTTP, on a clock that nobody waits for.
+"""Runs one cell of the matrix: the whole program, over real HTTP, with a fake clock.
 
-The program runs in this process, through `stormkit_action.main.main`, because its waits (a look of 12 seconds, 55 for a
-trigger, minutes for a build) are real ones in a process of its own. The server's builds and the program's waits share
-the clock. The tests in tests/e2e run processes.
+The program runs in this process, through `stormkit_action.main.main`. In a process of its own it would really wait: 12
+seconds for a lost trigger's deployment, 55 for a trigger, minutes for a build. The server's builds and the program's
+waits share the fake clock. The tests in tests/e2e run the program as a process.
 """
 
 import contextlib
@@ -17,39 +17,40 @@ from sandbox.clock import TODAY, FakeClock
 from sandbox.events import HEAD_SHA
 from sandbox.stormkit.api import route
 from sandbox.stormkit.server import ENV_KEY, Deployment, FaultKind, Generation, Stormkit
-from sandbox.web import Recorded, Reply
+from sandbox.web import ReceivedRequest, Reply
 from stormkit_action.main import main
 from stormkit_action.reporting.console import PlainConsole
 from stormkit_action.reporting.outputs import OUTPUTS
 from tools.reliability.scenarios import (
     BRANCH,
-    BUSY,
-    GATEWAY_LATENESS,
+    BUSY_RETRY_AFTER_S,
+    GATEWAY_DELAY_S,
     LIVE,
     OLD,
     OTHER_BRANCH,
-    QUEUE_BACK,
-    SLOW,
+    QUEUE_OUTAGE_S,
+    SLOW_ANSWER_S,
     Cell,
     prepare,
 )
 
 EXIT_CODES = {"success": 0, "skipped": 0, "running": 0, "failed": 1, "stopped": 1, "timed-out": 1, "cancelled": 130}
 
-FOR_EVER = 10**9
+ALWAYS = 10**9
+"""More requests than a run makes."""
 
-# What a fault takes, or asks for.
-SECONDS = {
-    FaultKind.SLOW: SLOW,
-    FaultKind.BUSY_HEADER: BUSY,
-    FaultKind.BUSY_BODY: BUSY,
-    FaultKind.BUSY_DATE: BUSY,
-    FaultKind.BUSY_TEXT: BUSY,
-    FaultKind.GATEWAY_LATE: GATEWAY_LATENESS,
-    FaultKind.QUEUED_LATE: QUEUE_BACK,
+# The `seconds` of a fault: how long it delays the answer, or how long it asks the client to wait.
+FAULT_SECONDS = {
+    FaultKind.SLOW: SLOW_ANSWER_S,
+    FaultKind.BUSY_HEADER: BUSY_RETRY_AFTER_S,
+    FaultKind.BUSY_BODY: BUSY_RETRY_AFTER_S,
+    FaultKind.BUSY_DATE: BUSY_RETRY_AFTER_S,
+    FaultKind.BUSY_TEXT: BUSY_RETRY_AFTER_S,
+    FaultKind.GATEWAY_LATE: GATEWAY_DELAY_S,
+    FaultKind.QUEUED_LATE: QUEUE_OUTAGE_S,
 }
 
-# How a reason says that a build may still be running. Where one is, every reason has to say it.
+# The ways in which a reason can say that a build may still be running. It must say so if one is.
 SAYS_STILL_RUNNING = re.compile(
     "may still be building|was started is not known|could not be stopped"
     "|stopping it was not confirmed|still reports it as running"
@@ -57,10 +58,11 @@ SAYS_STILL_RUNNING = re.compile(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ran:
-    """What came of one run.
+class RunResult:
+    """The result of one run.
 
-    `seconds` are the clock's, `left_running` the ids of the builds that outlive the step, `violations` broken promises.
+    `seconds` are those of the fake clock, `left_running` the ids of the deployments that still run when the step ends,
+    and `violations` the promises of the document that the run broke.
     """
 
     exit_code: int
@@ -74,7 +76,7 @@ class Ran:
 
     @property
     def end(self) -> str:
-        """The outcome in a word or three."""
+        """The result in a few words, as the document shows it."""
         parts = [self.outputs.get("status", "no outputs")]
         if self.outputs.get("published") == "true":
             parts.append("live")
@@ -87,39 +89,39 @@ class Ran:
 
 @dataclass(kw_only=True)
 class StepFiles:
-    """Keeps what a step writes."""
+    """Stores what a step writes into its files."""
 
     outputs: dict[str, str] = field(default_factory=dict)
     state: dict[str, str] = field(default_factory=dict)
 
     def write(self, texts: Mapping[str, str]) -> None:
-        """Set the outputs."""
+        """Store the outputs."""
         self.outputs.update(texts)
 
     def write_summary(self, markdown: str) -> None:
-        """Nobody reads it here."""
+        """Ignore the summary."""
 
     def save_state(self, name: str, text: str) -> None:
-        """Save `text` for the post step."""
+        """Store the post step's state."""
         self.state[name] = text
 
 
 class WatchedStormkit(Stormkit):
-    """A Stormkit on a clock of its own, that notes calls which must never be made."""
+    """A Stormkit on a fake clock, which records calls that the action must never make."""
 
     def __init__(self, *, generation: Generation, clock: FakeClock) -> None:
         super().__init__(generation=generation, clock=clock.monotonic, skew=TODAY.timestamp() - time.time())
         self._clock = clock
         self.violations: list[str] = []
 
-    def handle(self, request: Recorded) -> Reply:
-        """The answer; what it would have taken has passed by then."""
+    def handle(self, request: ReceivedRequest) -> Reply:
+        """Answer a request, and advance the clock by the answer's delay instead of waiting."""
         self._watch(request)
         reply = super().handle(request)
         self._clock.advance(reply.delay)
         return replace(reply, delay=0.0)
 
-    def _watch(self, request: Recorded) -> None:
+    def _watch(self, request: ReceivedRequest) -> None:
         operation, deployment_id = route(request)
         if request.method == "GET" or deployment_id not in self.state.records:
             return
@@ -129,13 +131,14 @@ class WatchedStormkit(Stormkit):
         if operation == "publish" and deployment.status != "success":
             self.violations.append(f"published a deployment that was {deployment.status}")
         if operation == "delete" and deployment.published:
-            self.violations.append("deleted what was live")
+            self.violations.append("deleted the live deployment")
         if operation == "restart" and deployment.status != "failed":
             self.violations.append(f"restarted a deployment that was {deployment.status}")
 
 
-def run(cell: Cell, generation: Generation = Generation.NEWER) -> Ran:
-    """Run it. Its pauses are random, but the same each time."""
+def run(cell: Cell, generation: Generation = Generation.NEWER) -> RunResult:
+    """Run one cell on a server of that generation."""
+    # The same random pauses in each run.
     random.seed(cell.name)
     clock, files, log = FakeClock(), StepFiles(), io.StringIO()
     with WatchedStormkit(generation=generation, clock=clock) as stormkit:
@@ -144,9 +147,9 @@ def run(cell: Cell, generation: Generation = Generation.NEWER) -> Ran:
         stormkit.fault(
             cell.scenario.operation,
             cell.kind,
-            times=FOR_EVER if cell.always else 1,
+            times=ALWAYS if cell.always else 1,
             after=cell.scenario.after,
-            seconds=SECONDS.get(cell.kind, 0.0),
+            seconds=FAULT_SECONDS.get(cell.kind, 0.0),
         )
         inputs = {
             "api-key": ENV_KEY,
@@ -160,21 +163,21 @@ def run(cell: Cell, generation: Generation = Generation.NEWER) -> Ran:
         environ = {f"INPUT_{name.upper()}": text for name, text in inputs.items()}
         with contextlib.redirect_stderr(log), contextlib.redirect_stdout(log):
             exit_code = main(environ, console=PlainConsole(), files=files, clock=clock)
-        touched = [each for each in stormkit.deployments if int(each.id) > int(OLD) and not each.deleted]
-        ran = Ran(
+        remaining = [deployment for deployment in _new_deployments(stormkit) if not deployment.deleted]
+        ran = RunResult(
             exit_code=exit_code,
             outputs=files.outputs,
             log=log.getvalue() + repr(files),
             builds=stormkit.builds,
             requests=len(stormkit.requests),
             seconds=clock.passed,
-            left_running=tuple(each.id for each in touched if each.status == "running"),
+            left_running=tuple(deployment.id for deployment in remaining if deployment.status == "running"),
         )
         return replace(ran, violations=(*stormkit.violations, *violations(cell, ran, stormkit)))
 
 
-def violations(cell: Cell, ran: Ran, stormkit: Stormkit) -> list[str]:
-    """The promises of the document that this run broke, in the document's order."""
+def violations(cell: Cell, ran: RunResult, stormkit: Stormkit) -> list[str]:
+    """Messages about the promises of the document that a run broke, in the document's order."""
     return [
         *_builds(cell, ran, stormkit),
         *_verdict(cell, ran, stormkit),
@@ -183,63 +186,75 @@ def violations(cell: Cell, ran: Ran, stormkit: Stormkit) -> list[str]:
     ]
 
 
-def _builds(cell: Cell, ran: Ran, stormkit: Stormkit) -> list[str]:
-    """One build a step, and none that outlives it unsaid."""
+def _builds(cell: Cell, ran: RunResult, stormkit: Stormkit) -> list[str]:
+    """A step has one build, and the reason names every build that is left running."""
     found = []
-    deploys = cell.scenario.inputs["command"] in ("deploy", "restart")
-    # What was stopped in the queue was no build.
-    ours = [each for each in stormkit.deployments if int(each.id) > int(OLD) and not each.ghost and not _unbuilt(each)]
-    allowed = 1 + int(cell.scenario.inputs.get("retries", "0")) if deploys else 0
-    if deploys and len(ours) > allowed:
-        found.append(f"{len(ours)} deployments for one step")
+    is_deploy = cell.scenario.inputs["command"] in ("deploy", "restart")
+    # A deployment that never left the queue is not a build.
+    built = [
+        deployment
+        for deployment in _new_deployments(stormkit)
+        if not deployment.unqueued and not _was_stopped_in_queue(deployment)
+    ]
+    allowed = 1 + int(cell.scenario.inputs.get("retries", "0")) if is_deploy else 0
+    if is_deploy and len(built) > allowed:
+        found.append(f"{len(built)} deployments for one step")
     if ran.builds > allowed:
         found.append(f"{ran.builds} builds, where {allowed} are allowed")
-    if ran.left_running and not (SAYS_STILL_RUNNING.search(ran.outputs.get("reason", "")) or _called_gone(cell)):
+    is_said = SAYS_STILL_RUNNING.search(ran.outputs.get("reason", "")) or _is_reported_deleted(cell)
+    if ran.left_running and not is_said:
         found.append(f"left {', '.join(ran.left_running)} running without saying so")
     if ran.left_running and not cell.scenario.stays:
         found.append(f"left {', '.join(ran.left_running)} running, which the document does not explain")
     return found
 
 
-def _unbuilt(deployment: Deployment) -> bool:
+def _new_deployments(stormkit: Stormkit) -> list[Deployment]:
+    """The deployments that `scenarios.prepare` did not create."""
+    return [deployment for deployment in stormkit.deployments if int(deployment.id) > int(OLD)]
+
+
+def _was_stopped_in_queue(deployment: Deployment) -> bool:
     return deployment.stopped_manually and deployment.commit is None
 
 
-def _called_gone(cell: Cell) -> bool:
-    """Whether Stormkit itself says of a running deployment that there is none."""
+def _is_reported_deleted(cell: Cell) -> bool:
+    """Whether Stormkit answers every read of a running deployment with 404."""
     return cell.always and cell.scenario.operation == "read" and cell.kind is FaultKind.NOT_FOUND_404
 
 
-def _verdict(cell: Cell, ran: Ran, stormkit: Stormkit) -> list[str]:
-    """What the outputs say is so."""
+def _verdict(cell: Cell, ran: RunResult, stormkit: Stormkit) -> list[str]:
+    """The outputs are true."""
     found = []
-    status, told_id = ran.outputs.get("status", ""), ran.outputs.get("deployment-id", "")
-    told = next((each for each in stormkit.deployments if each.id == told_id), None)
+    status, reported_id = ran.outputs.get("status", ""), ran.outputs.get("deployment-id", "")
+    reported = next((deployment for deployment in stormkit.deployments if deployment.id == reported_id), None)
     if cell.scenario.inputs["command"] in ("deploy", "restart"):
-        if status == "success" and (told is None or told.status != "success"):
-            found.append("told of a success that was none")
-        if status == "stopped" and not _called_gone(cell) and not (told and (told.stopped_manually or told.deleted)):
-            found.append("told of a stop that was none")
+        if status == "success" and (reported is None or reported.status != "success"):
+            found.append("reported a success without a successful build")
+        is_stopped = reported is not None and (reported.stopped_manually or reported.deleted)
+        if status == "stopped" and not is_stopped and not _is_reported_deleted(cell):
+            found.append("reported a stop without a stopped deployment")
     if cell.scenario.name == "stop" and status == "stopped" and ran.left_running:
-        found.append("told of a stop that was none")
-    if ran.outputs.get("published") == "true" and stormkit.live() != told_id:
-        found.append("told that it is live, which it is not")
-    deleted = sum(each.deleted for each in stormkit.deployments)
-    if int(ran.outputs.get("deleted") or 0) > deleted:
-        found.append(f"told of {ran.outputs['deleted']} deletions, which were {deleted}")
+        found.append("reported a stop without a stopped deployment")
+    if ran.outputs.get("published") == "true" and stormkit.live() != reported_id:
+        found.append("reported a deployment as live that is not")
+    deleted = [deployment for deployment in stormkit.deployments if deployment.deleted]
+    if int(ran.outputs.get("deleted") or 0) > len(deleted):
+        found.append(f"reported {ran.outputs['deleted']} deletions instead of {len(deleted)}")
     return found
 
 
-def _outputs(cell: Cell, ran: Ran) -> list[str]:
-    """All outputs, a reason, the exit code, no traceback, no key."""
+def _outputs(cell: Cell, ran: RunResult) -> list[str]:
+    """All outputs are set, a failure has a reason and the right exit code, and there is no traceback and no key."""
     found = []
     status = ran.outputs.get("status", "")
     if set(ran.outputs) != set(OUTPUTS):
         found.append(f"outputs are {sorted(ran.outputs)}")
-    stops = cell.scenario.inputs["command"] == "stop"
-    if status != "success" and not (stops and status == "stopped") and not ran.outputs.get("reason"):
+    # For `command: stop`, the status `stopped` is a success.
+    is_requested_stop = cell.scenario.inputs["command"] == "stop" and status == "stopped"
+    if status != "success" and not is_requested_stop and not ran.outputs.get("reason"):
         found.append("no reason given")
-    if ran.exit_code != (0 if stops and status == "stopped" else EXIT_CODES.get(status)):
+    if ran.exit_code != (0 if is_requested_stop else EXIT_CODES.get(status)):
         found.append(f"exit code {ran.exit_code} with status {status}")
     if "Traceback" in ran.log:
         found.append("a traceback in the log")
@@ -249,14 +264,14 @@ def _outputs(cell: Cell, ran: Ran) -> list[str]:
 
 
 def _history(cell: Cell, stormkit: Stormkit) -> list[str]:
-    """What was there before is as it was, but for what the command is about."""
+    """Earlier deployments are unchanged, unless the command is meant to change them."""
     found = []
     if stormkit.deployment(LIVE).deleted:
-        found.append("deleted what was live")
+        found.append("deleted the live deployment")
     if cell.scenario.inputs["command"] != "deploy" and stormkit.live() != LIVE:
-        found.append("changed what is live")
+        found.append("changed the live deployment")
     if stormkit.deployment(OTHER_BRANCH).status != "running" or stormkit.deployment(OTHER_BRANCH).deleted:
-        found.append("touched another branch's deployment")
+        found.append("changed another branch's deployment")
     if cell.scenario.inputs["command"] in ("deploy", "stop") and stormkit.deployment(OLD).deleted:
         found.append("deleted an older deployment")
     return found

@@ -1,4 +1,4 @@
-"""What is run: a command, the call that goes wrong on its way, and what was there before."""
+"""The rows and columns of the matrix: scenarios, each with a command and the call that fails, and kinds of faults."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,39 +8,38 @@ from sandbox.stormkit.server import Build, FaultKind, Generation, Stormkit
 
 BRANCH = "feature/preview-links"
 
-# Ids of the history that every run finds: see prepare().
+# Ids of the deployments that `prepare` creates.
 LIVE, OTHER_BRANCH, OLD = "8241", "8242", "8243"
 
-# Id of what is restarted.
+# Id of the deployment that is restarted.
 FAILED = "8244"
 
-# Seconds that a build takes.
-BUILD = 20.0
+BUILD_S = 20.0
 
-# Seconds that a slow answer takes: longer than anybody waits for one.
-SLOW = 45.0
+# How long a slow answer takes: longer than the action's timeout for one request.
+SLOW_ANSWER_S = 45.0
 
-# Seconds that a busy server asks to wait.
-BUSY = 3.0
+# The wait that a busy server asks for.
+BUSY_RETRY_AFTER_S = 3.0
 
-# Seconds until a gateway passes a request on that it has answered with an error.
-GATEWAY_LATENESS = 10.0
+# The time until a gateway forwards a request that it has answered with an error.
+GATEWAY_DELAY_S = 10.0
 
-# Seconds until the queue of a server is back that could not queue a build.
-QUEUE_BACK = 30.0
+# The time until a server's build queue works again.
+QUEUE_OUTAGE_S = 30.0
 
 
 def _nothing(stormkit: Stormkit) -> None:
-    """No more history than prepare() makes."""
+    """Create no deployments in addition to those of `prepare`."""
     del stormkit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scenario:
-    """A command whose calls of `operation` go wrong.
+    """A command, and the operation whose calls fail, except for the first `after` calls.
 
-    The first `after` of them do not. `title` is the heading in the document, `about` what it shows, and `stays` why a
-    build is left running in some rows. `generations` are the servers that it is about, the last one's in the document.
+    `title` and `about` are the heading and the text of its section in the document. `stays` explains why some rows
+    leave a build running. It runs against all `generations`; the document shows the figures of the last one.
     """
 
     name: str
@@ -56,8 +55,8 @@ class Scenario:
 
 
 def prepare(stormkit: Stormkit) -> None:
-    """An environment with a live deployment of the branch, one of another branch, and one that may be deleted."""
-    stormkit.default_build = Build(seconds=BUILD)
+    """Create a live deployment of the branch, a running one of another branch, and an older one that may be deleted."""
+    stormkit.default_build = Build(seconds=BUILD_S)
     stormkit.add_deployment(BRANCH, published=True, created_at=stormkit.now() - 7200)
     stormkit.add_deployment("main", "running", created_at=stormkit.now() - 5400)
     stormkit.add_deployment(BRANCH, created_at=stormkit.now() - 3600)
@@ -68,7 +67,7 @@ def _running(stormkit: Stormkit) -> None:
 
 
 def _failed(stormkit: Stormkit) -> None:
-    stormkit.add_deployment(BRANCH, "failed", created_at=stormkit.now() - 60, duration=BUILD)
+    stormkit.add_deployment(BRANCH, "failed", created_at=stormkit.now() - 60, duration=BUILD_S)
 
 
 KINDS: tuple[FaultKind, ...] = tuple(kind for kind in FaultKind if kind not in TRIGGER_ONLY)
@@ -197,7 +196,7 @@ SCENARIOS: tuple[Scenario, ...] = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """One run: a scenario, what goes wrong, and whether it does so once or always."""
+    """One cell of the matrix: a scenario, a kind of fault, and whether it happens once or always."""
 
     scenario: Scenario = field(repr=False)
     kind: FaultKind
@@ -205,12 +204,12 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """For people and for test ids."""
+        """The name in messages and test ids."""
         return f"{self.scenario.name}-{self.kind}-{'always' if self.always else 'once'}"
 
 
 def cells() -> list[Cell]:
-    """Every run there is."""
+    """All cells of the matrix."""
     return [
         Cell(scenario=scenario, kind=kind, always=always)
         for scenario in SCENARIOS
