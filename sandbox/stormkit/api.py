@@ -20,13 +20,10 @@ _ROUTES = (
     ("GET", r"/v1/deployments/([^/]+)", "read"),
     ("DELETE", r"/v1/deployments/([^/]+)", "delete"),
     ("GET", r"/v1/deployments/([^/]+)/poll", "poll"),
-    ("GET", r"/v1/deployments/([^/]+)/runtime-logs", "runtime-logs"),
     ("POST", r"/v1/deployments/([^/]+)/publish", "publish"),
     ("POST", r"/v1/deployments/([^/]+)/restart", "restart"),
     ("POST", r"/v1/deployments/([^/]+)/stop", "stop"),
-    ("POST", r"/v1/deployments/([^/]+)/prioritize", "prioritize"),
 )
-_NEWER_ONLY = ("prioritize", "runtime-logs")
 
 UNKNOWN_ROUTE = "404 page not found\n"
 NO_REPOSITORY = "Repository is not found or is inaccessible."
@@ -104,27 +101,23 @@ class Calls:
                 return 200, {"deployment": builder.deployment(self._state.current(record), logs=logs)}
             case "poll":
                 return 200, {"status": builder.status(self._state.current(record))}
-            case "runtime-logs":
-                return 200, {"logs": self._runtime_logs(record), "hasNextPage": False}
         actions: dict[str, Callable[[Record], Json | None]] = {
             "publish": self._publish,
             "restart": self._restart,
             "stop": self._stop,
             "delete": self._delete,
-            "prioritize": self._prioritize,
         }
         return 200, {"ok": True, **(actions[operation](record) or {})}
 
     def _check_route(self, operation: str, deployment_id: str, request: ReceivedRequest) -> None:
         """Refuse requests without a route; Stormkit does so before it checks the key (recorded: refusals)."""
-        is_newer = self._state.generation is Generation.NEWER
-        if operation in self._state.missing_routes or (operation in _NEWER_ONLY and not is_newer):
+        if operation in self._state.missing_routes:
             raise Refusal(404, text=UNKNOWN_ROUTE)
         if deployment_id and not deployment_id.isdecimal():
             raise Refusal(404, text=UNKNOWN_ROUTE)
         if not operation:
-            for _, pattern, name in _ROUTES:
-                if (is_newer or name not in _NEWER_ONLY) and re.fullmatch(pattern, request.path):
+            for _, pattern, _ in _ROUTES:
+                if re.fullmatch(pattern, request.path):
                     # The path exists, but not with this method.
                     raise Refusal(405, text="")
             raise Refusal(404, text=UNKNOWN_ROUTE)
@@ -240,20 +233,6 @@ class Calls:
         record.deleted = True
         self._state.opened_early.clear()
         record.env.remove(record.id, self._state.clock())
-
-    def _prioritize(self, record: Record) -> None:
-        now = self._state.clock()
-        if record.unqueued:
-            return
-        if record.checkout_at <= now or not record.running(now):
-            raise Refusal(400, "The deployment is already building.")
-        record.prioritized_at = now
-
-    def _runtime_logs(self, record: Record) -> list[Json]:
-        if record.status(self._state.clock()) != "success":
-            return []
-        at = self._state.unix_time(record.started_at + record.timeline.end)
-        return [{"timestamp": str(int(at)), "data": "Server is listening on port 3000"}]
 
 
 def _is_built(record: Record, moment: float) -> bool:

@@ -123,7 +123,7 @@ class Build:
 
     @property
     def queue_seconds(self) -> float:
-        """Seconds in the queue, unless the build is prioritized."""
+        """Seconds in the queue."""
         if self.queued is not None:
             return min(self.queued, self.seconds)
         return self.seconds / 10 if math.isfinite(self.seconds) else 0.0
@@ -172,7 +172,6 @@ class Timeline:
 
     build: Build
     branch: str
-    queue_seconds: float
     placeholders: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -180,13 +179,15 @@ class Timeline:
         """When the first step, the checkout, ends."""
         steps = self.build.run_steps
         share = steps[0].share / sum(step.share for step in steps)
-        work = self.build_end - self.queue_seconds if math.isfinite(self.build_end) else ENDLESS_STEPS_S
-        return self.queue_seconds + work * share * (1 - UPLOAD_SHARE if self.build.outcome is Outcome.SUCCESS else 1)
+        work = self.build_end - self.build.queue_seconds if math.isfinite(self.build_end) else ENDLESS_STEPS_S
+        return self.build.queue_seconds + work * share * (
+            1 - UPLOAD_SHARE if self.build.outcome is Outcome.SUCCESS else 1
+        )
 
     @property
     def build_end(self) -> float:
         """When the build itself ends and the status checks begin."""
-        return self.queue_seconds + self.lost_seconds + (self.build.seconds - self.build.queue_seconds)
+        return self.build.seconds + self.lost_seconds
 
     @property
     def lost_seconds(self) -> float:
@@ -215,9 +216,9 @@ class Timeline:
         if dies_after is None:
             return Attempt(timeline=self, moment=moment)
         timeline = replace(self, build=replace(self.build, dies_after=None))
-        if moment - self.queue_seconds >= self.lost_seconds:
+        if moment - self.build.queue_seconds >= self.lost_seconds:
             return Attempt(timeline=timeline, moment=moment - self.lost_seconds, shift=self.lost_seconds)
-        return Attempt(timeline=timeline, moment=min(moment, self.queue_seconds + dies_after))
+        return Attempt(timeline=timeline, moment=min(moment, self.build.queue_seconds + dies_after))
 
     def is_built(self, moment: float) -> bool:
         """Whether the build itself has ended at a moment, so that status checks may be running."""
@@ -236,10 +237,10 @@ class Timeline:
         if attempt.timeline is not self:
             return attempt.shifted(attempt.timeline.logs(attempt.moment))
         succeeds = self.build.outcome is Outcome.SUCCESS
-        work = self.build_end - self.queue_seconds if math.isfinite(self.build_end) else ENDLESS_STEPS_S
-        ends = self.queue_seconds + work * (1 - UPLOAD_SHARE if succeeds else 1)
+        work = self.build_end - self.build.queue_seconds if math.isfinite(self.build_end) else ENDLESS_STEPS_S
+        ends = self.build.queue_seconds + work * (1 - UPLOAD_SHARE if succeeds else 1)
         entries = self._entries(
-            self.build.run_steps, self.queue_seconds, ends, moment, endless=math.isinf(self.build_end)
+            self.build.run_steps, self.build.queue_seconds, ends, moment, endless=math.isinf(self.build_end)
         )
         if not succeeds and entries and moment >= self.build_end:
             entries = (*entries[:-1], replace(entries[-1], status=False))

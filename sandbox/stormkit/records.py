@@ -124,7 +124,6 @@ class Record:
     queued_late: bool = False
     deleted: bool = False
     stopped_at: float | None = None
-    prioritized_at: float | None = None
     restarts: int = 0
     is_april: bool = False
     ended_at: float | None = None
@@ -134,7 +133,7 @@ class Record:
     @property
     def checkout_at(self) -> float:
         """The moment at which the build leaves the queue and checks out the branch."""
-        return self.started_at + self.build.queue_seconds if self.prioritized_at is None else self.prioritized_at
+        return self.started_at + self.build.queue_seconds
 
     @property
     def timeline(self) -> Timeline:
@@ -149,7 +148,6 @@ class Record:
         return Timeline(
             build=build,
             branch=self.branch,
-            queue_seconds=self.checkout_at - self.started_at,
             placeholders=self._placeholders(build),
         )
 

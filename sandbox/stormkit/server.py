@@ -59,8 +59,6 @@ OPERATIONS = frozenset(
         "stop",
         "delete",
         "preview",
-        "prioritize",
-        "runtime-logs",
     )
 )
 

@@ -140,7 +140,7 @@ class StormkitState:
             record.before_restart, record.configured = self.current(record), False
             build = replace(build, checks=(), check_seconds=0.0)
         record.started_at, record.build = self.clock(), build
-        record.stopped_at = record.prioritized_at = None
+        record.stopped_at = None
         record.unqueued = False
         record.restarts += 1
         self.set_time_limit(record)

@@ -15,9 +15,9 @@ from tests.sandbox.stormkit_requests import call, read, trigger
 ONE, TWO = Step(title="one", message="a1\na2\n"), Step(title="two", message="0123456789", share=3)
 
 
-def course(queue=None, **fields):
+def timeline(**fields):
     build = Build(**{"steps": (ONE, TWO), "seconds": 12, "queued": 2, **fields})
-    return Timeline(build=build, branch="main", queue_seconds=build.queue_seconds if queue is None else queue)
+    return Timeline(build=build, branch="main")
 
 
 def summarized(entries):
@@ -46,7 +46,7 @@ def summarized(entries):
     ],
 )
 def test_a_log_grows_with_the_time_of_the_build(moment, log):
-    assert summarized(course().logs(moment)) == log
+    assert summarized(timeline().logs(moment)) == log
 
 
 @pytest.mark.parametrize(
@@ -59,32 +59,26 @@ def test_a_log_grows_with_the_time_of_the_build(moment, log):
     ],
 )
 def test_the_last_step_of_a_log_shows_the_outcome(fields, last):
-    assert summarized(course(**fields).logs(99))[-1] == last
+    assert summarized(timeline(**fields).logs(99))[-1] == last
 
 
 def test_the_default_steps_fail_in_the_build_command():
     for outcome in (Outcome.FAILED, Outcome.TIMEOUT):
-        failing = course(outcome=outcome, steps=()).logs(12)[-1]
+        failing = timeline(outcome=outcome, steps=()).logs(12)[-1]
         assert (failing.title, failing.status) == ("{build}", False)
-    assert course(steps=()).logs(12)[0].title == "checkout main"
+    assert timeline(steps=()).logs(12)[0].title == "checkout main"
 
 
 def test_durations_grow_with_the_reported_one():
-    reported = course(reported=120)
+    reported = timeline(reported=120)
     assert reported.duration(12) == 120
     assert reported.duration(6) == 60
     assert [entry.duration for entry in reported.logs(12)] == pytest.approx([22.5, 67.5, 10])
-    assert [entry.duration for entry in course().logs(5.25)] == pytest.approx([2.25, 1])
-
-
-def test_the_queue_can_end_early():
-    hurried = course(queue=0.5)
-    assert (hurried.build_end, hurried.end) == (10.5, 10.5)
-    assert summarized(hurried.logs(0.5)) == [("one", "", False)]
+    assert [entry.duration for entry in timeline().logs(5.25)] == pytest.approx([2.25, 1])
 
 
 def test_a_build_can_take_no_time():
-    instant = course(seconds=0)
+    instant = timeline(seconds=0)
     assert instant.end == 0
     assert [entry.title for entry in instant.logs(0)] == ["one", "two", "deploy"]
 

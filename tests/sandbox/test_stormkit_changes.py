@@ -168,18 +168,3 @@ def test_a_stop_ends_a_running_build_and_leaves_a_finished_one(stormkit, clock, 
     finished = stormkit.add_deployment().id
     assert call(stormkit, "POST", f"/deployments/{finished}/stop").json() == {"ok": True}
     assert read(stormkit, finished)["status"] == "success"
-
-
-def test_only_newer_servers_have_prioritize_and_runtime_logs(stormkit, clock):
-    stormkit.next_build(seconds=110, queued=100)
-    deployment_id = trigger(stormkit)
-    path = f"/deployments/{deployment_id}"
-    statuses = [call(stormkit, "POST", f"{path}/prioritize").status_code for _ in range(2)]
-    clock.advance(10)
-    polled = call(stormkit, "GET", f"{path}/poll").json()["status"]
-    logs = call(stormkit, "GET", f"{path}/runtime-logs")
-    if stormkit.state.generation is not Generation.NEWER:
-        assert (statuses, polled, logs.status_code) == ([404, 404], "running", 404)
-    else:
-        assert (statuses, polled, logs.status_code) == ([200, 400], "success", 200)
-        assert logs.json()["logs"]

@@ -187,7 +187,7 @@ def test_a_fault_strikes_a_number_of_times_after_a_number_of_requests(stormkit):
 
 
 def test_only_known_faults_can_be_ordered(stormkit):
-    with pytest.raises(ValueError, match="prioritize"):
+    with pytest.raises(ValueError, match="publish"):
         stormkit.fault("get", FaultKind.SLOW)
     with pytest.raises(ValueError, match="odd"):
         stormkit.fault("list", "odd")
