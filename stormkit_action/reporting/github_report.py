@@ -83,8 +83,7 @@ class GitHubReport:
         self._shown: dict[str, tuple[str, str]] = {}
         # The comment's rows before this step wrote any.
         self._rows_before: tuple[Row, ...] = ()
-        # Whether this step created the comment.
-        self._is_first = False
+        self._has_created_comment = False
         self._started: deque[DeploymentResult] = deque()
         # By the environment's name: its id, once Stormkit has reported it, and what was started before.
         self._env_ids: dict[str, str] = {}
@@ -145,7 +144,7 @@ class GitHubReport:
                 self._github.within(deadline),
                 result.deployments,
                 shown=(*self._rows_before, *write.before),
-                is_first=(self._is_first or write.is_new) and not write.superseded_by,
+                is_first=self._is_first_deploy(write),
             )
         if write.is_assumed and not self.deployments.is_alone:
             confirmed = self.comment.write(change, self._github, deadline=deadline.within(budget / 2))
@@ -172,6 +171,11 @@ class GitHubReport:
         for number in self.comment.left_out:
             self._console.log(f"Pull request #{number} has the same branch, but did not get the comment.")
 
+    def _is_first_deploy(self, write: CommentWrite) -> bool:
+        """Whether nothing of this pull request can have been deployed before this step."""
+        has_created_comment = self._has_created_comment or write.is_new
+        return self._event.action == "opened" and has_created_comment and not write.superseded_by
+
     def _wake_worker(self) -> None:
         with self._lock:
             if self._thread is None:
@@ -196,7 +200,7 @@ class GitHubReport:
         deadline = Deadline.after(self._clock, LIVE_BUDGET_S)
         write = self.comment.write(Change(rows=rows), self._github, deadline=deadline, confirm=False)
         self._rows_before += write.before
-        self._is_first |= write.is_new
+        self._has_created_comment |= write.is_new
 
     def _create_next_deployment(self) -> None:
         with self._lock:

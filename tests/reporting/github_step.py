@@ -37,6 +37,7 @@ class ReportingStep:
         sha: str = HEAD_SHA,
         pull_request: int | None = 42,
         event: str = "pull_request",
+        action: str = "opened",
         resumed: bool = False,
         token: str = TOKEN,
         clock: FakeClock | None = None,
@@ -51,7 +52,7 @@ class ReportingStep:
         self.report = GitHubReport(
             github=GitHubApi(token=token, repository="octocat/hello-world", api_url=github.url, clock=self.clock),
             inputs=self.inputs,
-            event=Event(name=event, repository="octocat/hello-world", sha=sha, run=self.run),
+            event=Event(name=event, action=action, repository="octocat/hello-world", sha=sha, run=self.run),
             plan=Plan(command=command, branch=branch, expected_sha=sha, pull_request=pull_request),
             clock=self.clock,
             console=GitHubConsole(),

@@ -102,6 +102,17 @@ def test_the_environment_s_name_contains_the_site_only_if_there_are_several(gith
     assert [deployment.environment for deployment in github.state.deployments] == expected
 
 
+@pytest.mark.parametrize("comment_key", ["stormkit", "other"])
+def test_a_push_ends_the_earlier_preview_even_if_it_creates_the_comment(github, comment_key):
+    ReportingStep(github).end()
+    if comment_key == "stormkit":
+        github.state.repository().comments.clear()
+    later = ReportingStep(github, {"comment-key": comment_key}, run=8, action="synchronize")
+    later.begin()
+    later.end()
+    assert deployment_states(github) == ["inactive", "success"]
+
+
 @pytest.mark.parametrize("comment", ["true", "false"])
 def test_a_new_preview_replaces_the_earlier_one(github, comment):
     for run, outcome in ((7, Outcome.SUCCESS), (8, Outcome.FAILED), (9, Outcome.CANCELLED), (10, Outcome.SUCCESS)):
