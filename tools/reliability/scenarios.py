@@ -78,8 +78,8 @@ SCENARIOS: tuple[Scenario, ...] = (
         name="trigger",
         operation="trigger",
         title="The trigger (`deploy`)",
-        about="One build, whatever happens to the request and its answer. A ghost is a deployment that Stormkit stored"
-        " but could not queue: it would be shown as running forever.",
+        about="One build, whatever happens to the request and its answer. An unqueued deployment is one that Stormkit"
+        " stored but could not queue: it would be shown as running forever.",
         inputs=_DEPLOY,
         kinds=(*KINDS, *TRIGGER_ONLY),
     ),
