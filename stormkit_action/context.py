@@ -16,6 +16,14 @@ from stormkit_action.stormkit.waiting import Progress
 from stormkit_action.text import site_prefix
 
 
+class WrongEnvironment(CommandError):
+    """The API key belongs to the environment of `deployment`, not to the one that the inputs name."""
+
+    def __init__(self, text: str, deployment: Deployment) -> None:
+        super().__init__(text)
+        self.deployment = deployment
+
+
 class Reporter(Protocol):
     """Receives a command's progress. Nothing it does may fail the command."""
 
@@ -136,14 +144,15 @@ class Context(NamedTuple):
         return self.result(deployment, Outcome.FAILED, reason)._replace(refused=True)
 
     def check_environment(self, deployment: Deployment) -> None:
-        """Raise CommandError where `deployment` is of another environment than the one that the inputs name.
+        """Raise WrongEnvironment where `deployment` is of another environment than the one that the inputs name.
 
         Stormkit ignores `envId` with an environment's own key and uses the key's environment, but every answer carries
         the `envId` that it is about.
         """
         wanted, actual = self.environment.env_id, deployment.env_id
         if wanted and actual and wanted != actual:
-            raise CommandError(
+            raise WrongEnvironment(
                 f"This API key belongs to environment {actual}, not to {wanted}. Use the key of environment {wanted},"
-                " or correct the id."
+                " or correct the id.",
+                deployment,
             )

@@ -73,6 +73,7 @@ class Event(NamedTuple):
     when it doesn't).
     `branch_may_be_tag` is True where the payload doesn't tell a tag from a branch: only GitHub knows whether there is
     such a branch.
+    `follows_pull_request_run` is True for the `workflow_run` after a run that a pull request started.
     Outside GitHub `pipeline` is what another CI says, and `checked_out` the branch of the Git work tree in a terminal.
     """
 
@@ -86,6 +87,7 @@ class Event(NamedTuple):
     tag: str = ""
     ref_deleted: bool = False
     branch_may_be_tag: bool = False
+    follows_pull_request_run: bool = False
     pull_request_number: int | None = None
     pull_request_closed: bool = False
     head_repository: str | None = None
@@ -215,11 +217,13 @@ def _workflow_run_event(event: Event, payload: Json, _environ: Mapping[str, str]
     entries = run.get("pull_requests")
     numbers = [_number(entry) for entry in entries if _is_of(event, entry)] if isinstance(entries, list) else []
     branch = _text(run, "head_branch")
+    follows_pull_request = run.get("event") in PULL_REQUEST_EVENTS
     return event._replace(
         branch=branch,
         sha=_sha(run.get("head_sha")),
         # `head_branch` is the tag's name for a run of a tag, and nothing else in the payload says so.
-        branch_may_be_tag=run.get("event") not in PULL_REQUEST_EVENTS and branch != event.default_branch,
+        branch_may_be_tag=not follows_pull_request and branch != event.default_branch,
+        follows_pull_request_run=follows_pull_request,
         pull_request_number=next(filter(None, numbers), None),
         head_repository=_full_name(run.get("head_repository")),
         head_repository_id=_id(_at(run, "head_repository", "id")),

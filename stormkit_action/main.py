@@ -35,6 +35,7 @@ from stormkit_action.reporting.step_files import JsonOutput, RunnerFiles, StepFi
 from stormkit_action.result import Outcome, Result
 from stormkit_action.stormkit.client import StormkitClient
 from stormkit_action.stormkit.session import StormkitSession, exposed_by_proxy
+from stormkit_action.text import site_prefix
 
 
 def run_step(environ: Mapping[str, str], cancellation: Cancellation) -> int:
@@ -97,13 +98,13 @@ def main(
     for secret in action_inputs.secrets_in(environ):
         console.mask(secret)
     step = Step()
-    reporter = StepReporter(console=console, files=files, clock=clock, step=step)
+    reporter = StepReporter(console=console, files=files, clock=clock, step=step, on_github=names.on_github)
     try:
         if problems:
             raise InputError(problems)
         result = _run(environ, names, console=console, clock=clock, step=step, reporter=reporter)
     except (Cancelled, Exception) as error:
-        result = _result_of(error, environ, console)
+        result = _result_of(error, environ, console, names)
     return reporter.finish(result)
 
 
@@ -136,7 +137,9 @@ def _run(
                 event=event,
                 plan=plan,
                 environment=environment,
-                stormkit=stormkit_client(inputs, clock, environment, names=names, log=console.log),
+                stormkit=stormkit_client(
+                    inputs, clock, environment, names=names, log=_logger_of(environment.name, console)
+                ),
                 github=github,
                 clock=clock,
                 deadline=deadline,
@@ -145,6 +148,11 @@ def _run(
             for environment in inputs.environments or (Environment(name="", env_id=inputs.env_id),)
         ]
     )
+
+
+def _logger_of(name: str, console: Console) -> Callable[[str], None]:
+    """What logs a line about the environment called `name`."""
+    return lambda text: console.log(f"{site_prefix(name)}{text}")
 
 
 def _encryption_advice(api_url: str) -> str:
@@ -181,11 +189,11 @@ def github_api(inputs: Inputs, event: Event, clock: Clock) -> GitHubApi | None:
     return GitHubApi(token=inputs.github_token, repository=event.repository, api_url=event.api_url, clock=clock)
 
 
-def _result_of(error: BaseException, environ: Mapping[str, str], console: Console) -> Result:
+def _result_of(error: BaseException, environ: Mapping[str, str], console: Console, names: Names) -> Result:
     if isinstance(error, Cancelled):
         reason = "The job was cancelled before anything was triggered."
         return Result(status=Outcome.CANCELLED, reason=reason, exit_code=130)
-    if isinstance(error, InputError) and environ.get("GITHUB_ACTIONS") != "true":
+    if isinstance(error, InputError) and not names.on_github:
         return results.failed(error.text)._replace(exit_code=2)
     if isinstance(error, ActionError):
         return results.failed(error.text)

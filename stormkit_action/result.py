@@ -87,8 +87,8 @@ class DeploymentResult(NamedTuple):
 
     @property
     def details_url(self) -> str:
-        """Its page on the dashboard; empty where the dashboard's address is not known."""
-        if self.deployment is None or not self.deployment.details_path or not self.dashboard_url:
+        """Its page on the dashboard; empty where the dashboard's address is not known, or nothing is left to see."""
+        if self.deployment is None or self.deleted or not self.deployment.details_path or not self.dashboard_url:
             return ""
         return urljoin(self.dashboard_url, self.deployment.details_path)
 

@@ -36,7 +36,7 @@ SECTIONS: tuple[str, ...] = (
     "Ran out of time",
     "Stormkit built commit …, not the expected",
     "Stormkit calls the build successful, but reports an error",
-    "without the environment's variables",
+    "without the environment's configuration",
     "can't be restarted",
     "was stopped by hand or by another program",
     "superseded it",

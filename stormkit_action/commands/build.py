@@ -9,7 +9,7 @@ from stormkit_action.errors import ActionError, CommandError, NotFound, Stormkit
 from stormkit_action.inputs import BuildLog, OnGivingUp
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit import confirm
-from stormkit_action.stormkit.models import Deployment, Status, failure_reason
+from stormkit_action.stormkit.models import CONFIGURATION, Deployment, Status, failure_reason
 from stormkit_action.stormkit.trigger import Trigger
 from stormkit_action.stormkit.waiting import BuildWait, Progress
 from stormkit_action.text import duration
@@ -56,17 +56,17 @@ class Build:
         return self._context.result(self._last, status, reason, deployment_id=self._id, elapsed=elapsed)
 
     def read_once(self) -> DeploymentResult:
-        """Read the deployment once and return its current state, without waiting."""
+        """Read the deployment once and return it as running, without waiting. Raises CommandError as `wait` does."""
         with contextlib.suppress(StormkitError):
             self._last = self._context.client.deployment(self._id, patience=5.0)
         if self._last is not None:
-            self._context.check_environment(self._last)
+            self._check(self._last)
         return self.result(Outcome.RUNNING)
 
     def wait(self, *, restarted: Deployment | None = None) -> DeploymentResult:
         """Wait for the build's end. `restarted` is how it had failed, where it was restarted before.
 
-        Raises CommandError where it turns out to be in another environment than the one that was asked for.
+        Raises CommandError for a build of another environment, or one that a restart left without its configuration.
         """
         inputs = self._context.inputs
         wait = BuildWait(
@@ -138,13 +138,17 @@ class Build:
     def _report(self, progress: Progress) -> None:
         self._last = progress.deployment or self._last
         if progress.deployment is not None:
-            self._context.check_environment(progress.deployment)
-            if self._was_restarted and progress.deployment.configuration_lost:
-                raise CommandError(
-                    f"Stormkit restarted deployment {self._id} without the environment's variables, build command,"
-                    " output folder and status checks, so it can't build what was asked for. Deploy again instead."
-                )
+            self._check(progress.deployment)
         self._context.reporter.progress(self.result(Outcome.RUNNING), progress)
+
+    def _check(self, deployment: Deployment) -> None:
+        """Raise CommandError for a build that must not be used."""
+        self._context.check_environment(deployment)
+        if self._was_restarted and deployment.configuration_lost:
+            raise CommandError(
+                f"Stormkit restarted deployment {self._id} without the environment's configuration ({CONFIGURATION}),"
+                " so it can't build what was asked for. Deploy again instead."
+            )
 
     def _show_live_log(self, deployment: Deployment) -> None:
         self._last = self._streamed = deployment

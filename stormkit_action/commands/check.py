@@ -151,7 +151,8 @@ class Checks:
 
 def _intention(context: Context, environment: str) -> str:
     plan = context.plan
-    if context.event.pull_request_closed and plan.branch == context.event.branch:
+    is_of_pull_request = plan.branch == context.event.branch or context.event.needs_pull_request
+    if context.event.pull_request_closed and is_of_pull_request:
         return f"A deploy would be skipped. {closed_reason(context.event.pull_request_number)}"
     commit = f", expecting commit {plan.expected_sha[:7]}" if plan.expected_sha else ""
     live = " and publish it once everything has passed" if context.inputs.publish else " and publish nothing"

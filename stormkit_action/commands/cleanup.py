@@ -14,9 +14,6 @@ from stormkit_action.stormkit.models import Deployment
 # While deleting, progress is logged after every so many deployments.
 PROGRESS_EVERY = 50
 
-# How many ids a line of the log names.
-MOST_IDS_SHOWN = 20
-
 
 def delete(context: Context) -> DeploymentResult:
     """Delete the named deployment. Refuses a published one; one that is already gone is success."""
@@ -37,6 +34,9 @@ def delete(context: Context) -> DeploymentResult:
     try:
         stop_and_delete(context, deployment.id, is_running=deployment.running)
         _confirm_gone(context, deployment_id)
+    except Cancelled:
+        reason = f"The job was cancelled while deployment {deployment_id} was being deleted."
+        return context.refusal(deployment, reason)._replace(status=Outcome.CANCELLED)
     except ActionError as error:
         return context.refusal(deployment, error.text)
     context.log(f"Deleted deployment {deployment_id}.")
@@ -95,11 +95,8 @@ def _created_at(deployment: Deployment) -> datetime:
 
 
 def _ids(deployments: list[Deployment]) -> str:
-    """The ids in parentheses, the first of many; empty for none."""
-    if not deployments:
-        return ""
-    shown = ", ".join(deployment.id for deployment in deployments[:MOST_IDS_SHOWN])
-    return f" ({shown}{', …' if len(deployments) > MOST_IDS_SHOWN else ''})"
+    """The ids in parentheses; empty for none."""
+    return f" ({', '.join(deployment.id for deployment in deployments)})" if deployments else ""
 
 
 class Removal:

@@ -7,12 +7,13 @@ from stormkit_action.commands.build import Build
 from stormkit_action.commands.cleanup import stop_and_delete
 from stormkit_action.commands.stop import stop_superseded
 from stormkit_action.context import Context
-from stormkit_action.errors import ActionError, Cancelled, CommandError, GitHubError
+from stormkit_action.errors import ActionError, Cancelled, CommandError, GitHubError, StormkitError
+from stormkit_action.github_api.api import GitHubApi
 from stormkit_action.inputs import OnGivingUp
 from stormkit_action.names import Names
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit import confirm, health
-from stormkit_action.stormkit.models import Deployment, Status
+from stormkit_action.stormkit.models import CONFIGURATION, Deployment, Status
 from stormkit_action.stormkit.session import PATIENCE_S
 from stormkit_action.stormkit.trigger import Trigger
 
@@ -40,7 +41,8 @@ class Deploy:
         self._context = context
         self._trigger: Trigger | None = None
         self._build = Build(context)
-        self._has_failed_build = False
+        # The build before the one that is being tried.
+        self._failed_build: DeploymentResult | None = None
         self._is_publishing = False
 
     def run(self) -> DeploymentResult:
@@ -65,6 +67,8 @@ class Deploy:
         try:
             self._build.begin(deployment.id)
             self._build.restart(deployment)
+            if not self._context.inputs.wait:
+                return self._build.read_once()
             return self._finish(self._build.wait(restarted=deployment))
         except Cancelled:
             return self._cancelled()
@@ -87,8 +91,13 @@ class Deploy:
             if result.status is not Outcome.FAILED or context.deadline.over:
                 break
             context.warn(f"{result.reason}. Building it again as a new deployment ({left} left).")
-            self._has_failed_build = True
-            result = self._build_once(self._trigger)
+            self._failed_build = result
+            try:
+                result = self._build_once(self._trigger)
+            except StormkitError as error:
+                if self._build.is_known:
+                    raise
+                return result._replace(reason=f"{result.reason}. Building it again did not work: {error.text}")
         return result
 
     def _stop_superseded(self) -> frozenset[str]:
@@ -134,14 +143,13 @@ class Deploy:
         None where it is open, or not known. The event `closed` has passed by then: nothing else would remove it.
         """
         context = self._context
-        number = context.plan.pull_request
-        if context.github is None or number is None or context.inputs.branch:
+        if context.github is None or context.inputs.branch or not built.deployment_id or built.live:
             return None
         try:
-            pull_request = context.github.within(context.deadline.within(GITHUB_PATIENCE_S)).pull_request(number)
+            number = self._closed_pull_request(context.github.within(context.deadline.within(GITHUB_PATIENCE_S)))
         except GitHubError:
             return None
-        if pull_request is None or not pull_request.closed or not built.deployment_id or built.live:
+        if number is None:
             return None
         reason = f"Pull request #{number} is closed: deployment {built.deployment_id} was stopped and deleted."
         try:
@@ -149,6 +157,23 @@ class Deploy:
         except ActionError as error:
             return built._replace(status=Outcome.FAILED, reason=f"Pull request #{number} is closed. {error.text}")
         return built._replace(status=Outcome.SKIPPED, reason=reason, deleted=1, ended_ids=(built.deployment_id,))
+
+    def _closed_pull_request(self, github: GitHubApi) -> int | None:
+        """The number of the pull request if it is closed. Raises GitHubError."""
+        event, plan = self._context.event, self._context.plan
+        if plan.pull_request is not None:
+            pull_request = github.pull_request(plan.pull_request)
+            return plan.pull_request if pull_request is not None and pull_request.closed else None
+        if not event.follows_pull_request_run:
+            return None
+        # The payload of a `workflow_run` names open pull requests only.
+        found = [
+            pull_request
+            for pull_request in github.pull_requests_of_commit(event.sha)
+            if (pull_request.head_ref, pull_request.head_sha) == (plan.branch, event.sha)
+        ]
+        is_closed = bool(found) and all(pull_request.closed for pull_request in found)
+        return found[0].number if is_closed else None
 
     def _finish(self, built: DeploymentResult) -> DeploymentResult:
         """Everything after a successful build: the commit, the health check, and only then publishing."""
@@ -226,8 +251,9 @@ class Deploy:
             trigger.keep_back()
         is_unacknowledged = trigger is not None and trigger.unacknowledged
         if not self._build.is_known and not is_unacknowledged:
-            what = "the build was tried again" if self._has_failed_build else "anything was triggered"
-            return result._replace(reason=f"The job was cancelled before {what}.")
+            what = "anything was triggered" if self._failed_build is None else "the build was tried again"
+            reason = f"The job was cancelled before {what}."
+            return (self._failed_build or result)._replace(status=Outcome.CANCELLED, reason=reason)
         if _has_ended(result) and not is_unacknowledged:
             return self._cancelled_too_late(result)
         if self._context.inputs.on_cancel is OnGivingUp.LEAVE:
@@ -269,6 +295,11 @@ def _warning(built: DeploymentResult) -> str:
         return (
             f"Stormkit built commit {built.commit_sha[:7]}, not the expected {built.expected_sha[:7]}: the branch"
             f" {built.branch} has moved on. See the run for its newest commit."
+        )
+    if built.deployment is not None and built.deployment.configuration_lost:
+        return (
+            f"A restart built deployment {built.deployment_id} without the environment's configuration"
+            f" ({CONFIGURATION}). Deploy again."
         )
     if built.deployment is not None and built.deployment.error:
         return f"Stormkit calls the build successful, but reports an error: {built.deployment.error}"

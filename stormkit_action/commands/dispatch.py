@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from stormkit_action import result as results
 from stormkit_action.commands import check, cleanup, deploy, publish, status, stop
-from stormkit_action.context import Context
+from stormkit_action.context import Context, WrongEnvironment
 from stormkit_action.errors import ActionError, Cancelled, GitHubError
 from stormkit_action.inputs import Command
 from stormkit_action.result import DeploymentResult, Outcome, Result
@@ -60,6 +60,8 @@ def _run_one(context: Context) -> tuple[DeploymentResult, ...]:
         if context.plan.command is Command.LIST:
             return status.list_deployments(context)
         return (COMMANDS[context.plan.command](context),)
+    except WrongEnvironment as error:
+        return (context.result_of_environment(error.deployment, Outcome.FAILED, error.text),)
     except ActionError as error:
         return (context.result(None, Outcome.FAILED, error.text),)
     except Cancelled:

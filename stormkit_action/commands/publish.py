@@ -2,10 +2,10 @@
 
 from stormkit_action.commands import find
 from stormkit_action.context import Context
-from stormkit_action.errors import ActionError, CommandError
+from stormkit_action.errors import ActionError, Cancelled, CommandError
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit import confirm
-from stormkit_action.stormkit.models import Deployment
+from stormkit_action.stormkit.models import CONFIGURATION, Deployment, is_newer
 
 
 def publish(context: Context) -> DeploymentResult:
@@ -27,7 +27,7 @@ def rollback(context: Context) -> DeploymentResult:
             if deployment.published:
                 live = deployment
                 branch = branch or live.branch
-        elif find.is_successful(deployment) and not deployment.published and deployment.branch == branch:
+        elif _can_replace(live, deployment) and deployment.branch == branch:
             context.log(f"Rolling back from deployment {live.id} to {deployment.id}.")
             return _publish(context, deployment, replaces=live.id)
     if live is None:
@@ -40,19 +40,27 @@ def rollback(context: Context) -> DeploymentResult:
     )
 
 
+def _can_replace(live: Deployment, other: Deployment) -> bool:
+    """Whether `other` works and is older than the live one: what came to the top of the list meanwhile comes last."""
+    return find.is_successful(other) and not other.published and not is_newer(other, live)
+
+
 def _publish(context: Context, listed: Deployment, *, replaces: str = "") -> DeploymentResult:
     # The list may lag behind: only the deployment itself says whether it is published.
     deployment = context.client.deployment(listed.id)
     if deployment.configuration_lost:
         return context.refusal(
             deployment,
-            f"Deployment {deployment.id} was not published: a restart built it without the environment's variables,"
-            " build command, output folder and status checks. Deploy again, and publish that.",
+            f"Deployment {deployment.id} was not published: a restart built it without the environment's configuration"
+            f" ({CONFIGURATION}). Deploy again, and publish that.",
         )
     try:
         live = confirm.publish(
             context.client, deployment, deadline=context.deadline, log=context.log, replaces=replaces
         )
+    except Cancelled:
+        reason = f"The job was cancelled while deployment {deployment.id} was being published: it may still go live."
+        return context.refusal(deployment, reason)._replace(status=Outcome.CANCELLED)
     except ActionError as error:
         status = Outcome.TIMED_OUT if context.deadline.over else Outcome.FAILED
         return context.refusal(deployment, error.text)._replace(status=status)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from stormkit_action.clock import Deadline
 from stormkit_action.commands import find
 from stormkit_action.context import Context
-from stormkit_action.errors import ActionError, NotFound
-from stormkit_action.result import DeploymentResult
+from stormkit_action.errors import ActionError, Cancelled, NotFound
+from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit import confirm
 from stormkit_action.stormkit.client import PAGE_SIZE
 from stormkit_action.stormkit.models import Deployment, Status
@@ -19,10 +19,14 @@ POOL_SIZE = 16
 
 
 class Stopped(NamedTuple):
-    """What came of stopping several: the deployments as read back, and a sentence for each failure."""
+    """The outcome of stopping several deployments: those that were stopped as read back, a sentence for each failure.
+
+    With `is_cancelled` the job was cancelled before all of them were tried.
+    """
 
     deployments: tuple[Deployment, ...]
     failures: tuple[str, ...]
+    is_cancelled: bool = False
 
 
 def stop(context: Context) -> DeploymentResult:
@@ -36,20 +40,24 @@ def stop(context: Context) -> DeploymentResult:
         if not listed:
             find.newest_of_environment(context)
         found = running_of_branch(context, listed)
-    stopped = stop_all(context, [deployment for deployment in found if deployment.running])
+    running = [deployment for deployment in found if deployment.running]
+    stopped = stop_all(context, running)
     ended_ids = tuple(deployment.id for deployment in stopped.deployments)
+    shown = (*stopped.deployments, *found)
+    if stopped.is_cancelled:
+        reason = f"The job was cancelled after {len(ended_ids)} of {len(running)} deployments were stopped."
+        return context.result(shown[0], Outcome.CANCELLED, reason)._replace(ended_ids=ended_ids)
     if stopped.failures:
         return context.refusal(found[0], " ".join(stopped.failures))._replace(ended_ids=ended_ids)
     if not stopped.deployments:
         context.log("Nothing to stop.")
-    shown = (*stopped.deployments, *found)
     return context.result(shown[0] if shown else None)._replace(ended_ids=ended_ids)
 
 
 def stop_superseded(context: Context, give_up: Deadline) -> frozenset[str]:
-    """Before a trigger: stop what still runs for this branch. The ids of what was there before the trigger.
+    """Before a trigger: stop what still runs for this branch. Returns the ids of all deployments that were there.
 
-    Raises StormkitError when the list can't be read. What can't be stopped is only warned of.
+    Raises StormkitError when the list can't be read. A deployment that can't be stopped only causes a warning.
     """
     known: set[str] = set()
     running: list[Deployment] = []
@@ -63,7 +71,10 @@ def stop_superseded(context: Context, give_up: Deadline) -> frozenset[str]:
         # Running ones are the newest: a page's worth without any ends the search.
         if since_last_running >= PAGE_SIZE:
             break
-    for failure in stop_all(context, running_of_branch(context, running)).failures:
+    stopped = stop_all(context, running_of_branch(context, running))
+    if stopped.is_cancelled:
+        raise Cancelled
+    for failure in stopped.failures:
         context.warn(f"A superseded deployment is still running. {failure}")
     return frozenset(known)
 
@@ -90,10 +101,15 @@ def stop_all(context: Context, deployments: list[Deployment]) -> Stopped:
         else:
             context.log(f"Stopped deployment {deployment.id}.")
 
-    at_once(deployments, stop_one, check=context.clock.check)
+    is_cancelled = False
+    try:
+        at_once(deployments, stop_one, check=context.clock.check)
+    except Cancelled:
+        is_cancelled = True
     return Stopped(
         deployments=tuple(stopped[deployment.id] for deployment in deployments if deployment.id in stopped),
         failures=tuple(failures),
+        is_cancelled=is_cancelled,
     )
 
 

@@ -97,13 +97,17 @@ class GitHubDeployments:
 
     def begin(self, github: GitHubApi, result: DeploymentResult) -> None:
         """Create the GitHub Deployment of a deployment that was triggered, unless it was created before."""
+        self._guarded(lambda: self._begin(github, result))
+
+    def _begin(self, github: GitHubApi, result: DeploymentResult) -> None:
+        """Raises GitHubError."""
         if not result.deployment_id or not result.env_id or self._sent.get(result.name) == result.deployment_id:
             return
         failed = self.ids.pop(result.name, None)
         if failed is not None:
             # A build that is tried again is another deployment.
-            self._guarded(lambda: github.set_deployment_state(failed, "failure", description="The build failed"))
-        self._guarded(lambda: self._create(github, result, self._plan.expected_sha))
+            github.set_deployment_state(failed, "failure", description="The build failed")
+        self._create(github, result, self._plan.expected_sha)
 
     def finish(
         self,
@@ -139,7 +143,7 @@ class GitHubDeployments:
             return
         if result.name in self._sent and not self._leaves_nothing(result):
             # A build that was tried again may have ended before its own was created.
-            self.begin(github, result)
+            self._begin(github, result)
         number = self.ids.get(result.name) or self._missed(github, result)
         if number is None:
             return
@@ -229,10 +233,10 @@ class GitHubDeployments:
                 _set_inactive(github, deployment.id, reason)
 
     def _branch_of(self, result: DeploymentResult) -> str:
-        """`delete` and `stop` may be about another branch's deployment than the event's."""
+        """The branch of the deployment: a command on an existing one may be about another branch than the event's."""
         deployment = result.deployment
-        is_by_id = self._plan.command in (Command.STOP, Command.DELETE)
-        return deployment.branch if is_by_id and deployment is not None and deployment.branch else self._plan.branch
+        is_of_event = self._plan.command in (Command.DEPLOY, Command.CLEANUP)
+        return self._plan.branch if is_of_event or deployment is None else deployment.branch or self._plan.branch
 
     def _list(
         self, github: GitHubApi, *, task: str = "", environment: str = "", at_most: int = PAGE_SIZE
@@ -254,7 +258,7 @@ class GitHubDeployments:
         """The GitHub Deployment that is not known: lost on its way, of a step that was killed, or not yet created."""
         if self._resumed or result.name in self._sent:
             run = self._event.run
-            for deployment in self._list(github, task=_task(self._plan.branch)):
+            for deployment in self._list(github, task=_task(self._branch_of(result))):
                 payload = deployment.payload
                 is_mine = (payload.get("run-id"), payload.get("attempt")) == (run.id, run.attempt)
                 is_wanted = self._resumed or payload.get("deployment-id") == result.deployment_id
@@ -274,9 +278,9 @@ class GitHubDeployments:
         if not _is_whole(sha):
             self.problem = "Stormkit did not say which commit was built."
             return None
-        name = result.name or self._inputs.label
+        name, branch = result.name or self._inputs.label, self._branch_of(result)
         payload = {
-            "branch": self._plan.branch,
+            "branch": branch,
             "pull-request": self._plan.pull_request,
             "site": name,
             "env-id": result.env_id,
@@ -288,9 +292,9 @@ class GitHubDeployments:
         def create() -> GitHubDeployment:
             return github.create_deployment(
                 sha=sha,
-                task=_task(self._plan.branch),
+                task=_task(branch),
                 environment=self._environment(result.name),
-                description=_description(f"Stormkit: {name or self._plan.branch}"),
+                description=_description(f"Stormkit: {name or branch}"),
                 payload=payload,
                 production=self._production,
             )
@@ -303,7 +307,7 @@ class GitHubDeployments:
                 del self._sent[result.name]
                 raise
             # The answer was lost: it may exist anyway.
-            listed = github.deployments(task=_task(self._plan.branch))
+            listed = github.deployments(task=_task(branch))
             created = next((deployment for deployment in listed if deployment.payload == payload), None) or create()
         self.ids[result.name] = created.id
         return created.id

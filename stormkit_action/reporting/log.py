@@ -41,7 +41,7 @@ def show(result: Result, console: Console, build_log: BuildLog) -> None:
         _show_result(deployment, console, build_log, with_error=result.exit_code != 0)
     if result.problem:
         console.error(result.problem)
-    elif result.status is Outcome.SKIPPED:
+    elif result.status is Outcome.SKIPPED and not result.deployments:
         console.notice(result.reason)
 
 
@@ -94,6 +94,8 @@ def _show_result(result: DeploymentResult, console: Console, build_log: BuildLog
         is_shown = build_log is not BuildLog.NEVER and result.deployment is not None and result.deployment.failing_step
         with_tail = console.shows_errors_apart or not is_shown
         console.error(_reason_and_tail(result) if with_tail else result.reason, title=title)
+    elif result.status is Outcome.SKIPPED:
+        console.notice(result.reason)
     elif result.reason:
         console.log(result.reason)
     facts = {

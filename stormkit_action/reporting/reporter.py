@@ -26,11 +26,12 @@ class StepReporter:
     Nothing it does fails the command; only outputs that can't be written change the exit code.
     """
 
-    def __init__(self, *, console: Console, files: StepFiles, clock: Clock, step: Step) -> None:
+    def __init__(self, *, console: Console, files: StepFiles, clock: Clock, step: Step, on_github: bool = True) -> None:
         self._console = console
         self._files = files
         self._clock = clock
         self._step = step
+        self._on_github = on_github
         self._lock = threading.Lock()
         self._started: dict[str, state.StartedDeployment] = {}
         self._unknown_statuses: set[str] = set()
@@ -63,7 +64,8 @@ class StepReporter:
         if deployment.unknown_status and deployment.unknown_status not in self._unknown_statuses:
             self._unknown_statuses.add(deployment.unknown_status)
             status = one_line(deployment.unknown_status, 40)
-            self._console.log(f'Stormkit reports the status "{status}", which counts as still running.')
+            prefix = site_prefix(result.name)
+            self._console.log(f'{prefix}Stormkit reports the status "{status}", which counts as still running.')
         self._show_building(result, progress)
 
     def build_log(self, result: DeploymentResult, *, complete: bool) -> None:
@@ -127,13 +129,13 @@ class StepReporter:
         if inputs is None or inputs.job_summary:
             guarded(lambda: self._write_summary(result), self._console)
         may_still_run = any(deployment.may_still_run for deployment in result.deployments)
-        timed_out = any(each.may_still_run and each.status is Outcome.TIMED_OUT for each in result.deployments)
+        timed_out = any(
+            deployment.may_still_run and deployment.status is Outcome.TIMED_OUT for deployment in result.deployments
+        )
         # What a cancel left no time for is done by the post step.
         is_unfinished = may_still_run or (is_cancelled and not written.settled)
         state.save_finished(self._files, finished=not is_unfinished, timed_out=timed_out)
-        if self._step.event.on_github and unwritable:
-            return unwritable
-        return result.exit_code
+        return result.exit_code or (unwritable if self._on_github else 0)
 
     def _write_summary(self, result: Result) -> None:
         try:
@@ -147,7 +149,7 @@ class StepReporter:
         try:
             self._files.write(texts)
         except ActionError as error:
-            if self._step.event.on_github:
+            if self._on_github:
                 for name, text in texts.items():
                     self._console.log(f"{name}={text}")
             self._console.error(error.text)
@@ -157,7 +159,7 @@ class StepReporter:
     def _report_to_github(self, result: Result, clock: Clock, budget: float) -> GitHubWrites:
         inputs, github = self._step.inputs, self._step.github
         if github is None or inputs is None:
-            if inputs is not None and not self._step.event.on_github:
+            if inputs is not None and not self._on_github:
                 self._warn_outside_github(inputs)
             return GitHubWrites()
         now = self._clock.now()

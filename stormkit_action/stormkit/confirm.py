@@ -17,7 +17,7 @@ from stormkit_action.errors import (
 )
 from stormkit_action.retry import LONGEST_RETRY_AFTER_S, Retries
 from stormkit_action.stormkit.client import StormkitClient
-from stormkit_action.stormkit.models import Deployment, Status
+from stormkit_action.stormkit.models import Deployment, Status, is_newer
 from stormkit_action.stormkit.session import PATIENCE_S
 
 # Pauses between two reads while a published deployment warms up: the first, and the longest.
@@ -150,7 +150,7 @@ def _never_live(client: StormkitClient, deployment: Deployment, seen: Deployment
             " dashboard."
         )
     live = _live_deployment(client)
-    if live is not None and live.id != replaces and _is_newer(live, deployment):
+    if live is not None and live.id != replaces and is_newer(live, deployment):
         # Newer servers drop a publish in silence when another one overtakes it while it warms up.
         return CommandError(
             f"Deployment {deployment.id} is not live: a newer publish, of deployment {live.id}, has replaced it."
@@ -168,12 +168,6 @@ def _live_deployment(client: StormkitClient) -> Deployment | None:
     except StormkitError:
         return None
     return next((deployment for deployment in page.deployments if deployment.published), None)
-
-
-def _is_newer(one: Deployment, other: Deployment) -> bool:
-    if one.id.isdecimal() and other.id.isdecimal():
-        return int(one.id) > int(other.id)
-    return one.created_at is not None and other.created_at is not None and one.created_at > other.created_at
 
 
 def stop(client: StormkitClient, deployment_id: str, deadline: Deadline) -> Deployment:

@@ -1,5 +1,6 @@
 """Why there was no answer: what the exceptions of requests and of what is below it mean. Pure."""
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ _PROXY_PASSWORD = NetworkProblem(
     "the proxy asks for a user name and a password, or does not accept those in the proxy variable (407)",
     retryable=False,
 )
+# Every 4xx but those that pass: 408 (timeout) and 429 (too many requests).
+_REFUSED_BY_PROXY = r"Tunnel connection failed: 4(?!08|29)\d\d"
 _SOCKS = NetworkProblem(
     "a proxy variable names a SOCKS proxy, which is not supported: name an HTTP proxy", retryable=False
 )
@@ -103,6 +106,8 @@ def _by_its_text(cause: BaseException) -> NetworkProblem | None:
         problem = _SOCKS
     elif isinstance(cause, OSError) and "Tunnel connection failed: 407" in str(cause):
         problem = _PROXY_PASSWORD
+    elif isinstance(cause, OSError) and re.search(_REFUSED_BY_PROXY, str(cause)):
+        problem = NetworkProblem("the proxy refuses to connect to it", retryable=False)
     return problem
 
 

@@ -31,6 +31,10 @@ MAX_SUMMARY_CHARACTERS = 250_000
 _MISSING_BRANCH = r"(?m)^fatal: Remote branch (\S+) not found in upstream"
 
 
+# What a restart drops on servers that lose the environment's configuration then.
+CONFIGURATION = "variables, build command, output folder and status checks"
+
+
 class Status(StrEnum):
     """The state of a deployment. `running` covers the queue, the build and the status checks after it."""
 
@@ -80,8 +84,8 @@ class Deployment(NamedTuple):
     `status_checks_passed`, `warming_up` and `configuration_lost` are None where the server does not report them.
     `duration` is in seconds, 0 while running.
 
-    `configuration_lost` is True after a restart that ran without the environment's variables, build command, output
-    folder and status checks: its status says nothing then.
+    `configuration_lost` is True after a restart that ran without the environment's configuration (variables, build
+    command, output folder and status checks): its status says nothing then.
     """
 
     id: str
@@ -203,6 +207,13 @@ def parse_id(value: object) -> str:
     if not re.fullmatch(_ID, text):
         raise ValueError("the deployment has no usable id")
     return text
+
+
+def is_newer(one: Deployment, other: Deployment) -> bool:
+    """Whether `one` was created after `other`: Stormkit's ids grow."""
+    if one.id.isdecimal() and other.id.isdecimal():
+        return int(one.id) > int(other.id)
+    return one.created_at is not None and other.created_at is not None and one.created_at > other.created_at
 
 
 def commits_match(built: str | None, expected: str) -> bool | None:

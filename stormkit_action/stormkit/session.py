@@ -235,7 +235,7 @@ class StormkitSession:
                 stream=True,
             ) as response:
                 # What follows a 1xx on the connection is the real answer: unread, the connection is closed with it.
-                body = b"" if response.status_code < 200 else _body(response)
+                body = b"" if response.status_code < 200 else _body(response, request.action)
         except (requests.RequestException, OSError, ValueError) as error:
             # OSError: a CA bundle that is not there. ValueError: a malformed proxy URL.
             problem = network_problem(error)
@@ -266,11 +266,14 @@ class StormkitSession:
         return answer
 
 
-def _body(response: requests.Response) -> bytes:
-    """The body; empty when it is longer than any answer of Stormkit."""
+def _body(response: requests.Response, action: str) -> bytes:
+    """The body. Raises ServerFault when it is longer than any answer of Stormkit should be."""
     body = bytearray()
     for chunk in response.iter_content(_CHUNK_BYTES):
         body += chunk
         if len(body) > MAX_ANSWER_BYTES:
-            return b""
+            raise ServerFault(
+                f"Stormkit's answer while {action} is longer than {MAX_ANSWER_BYTES // 2**20} MiB, so it was not read."
+                " Look at the dashboard."
+            )
     return bytes(body)

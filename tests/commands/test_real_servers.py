@@ -116,7 +116,10 @@ def test_a_restart_that_lost_its_configuration_is_stopped_and_fails(april):
     april.stormkit.next_build(seconds=60)
     result = april.run("restart", publish="true")
     assert (result.status, result.exit_code) == (Outcome.FAILED, 1)
-    assert "without the environment's variables, build command, output folder and status checks" in result.reason
+    assert (
+        "without the environment's configuration (variables, build command, output folder and status checks)"
+        in result.reason
+    )
     assert "Its build was stopped and nothing was published." in result.reason
     assert april.stormkit.deployment("8241").status != "running"
     assert april.stormkit.received("POST", "publish") == []

@@ -30,6 +30,7 @@ COMPLETE = (
     "Deployment … belongs to branch …: it was left alone.",
     "Deployment … ended.",
     "Deployment … was deleted.",
+    "Stormkit's answer while … is longer than … MiB, so it was not read.",
     "GITHUB_EVENT_PATH is not set",
     "The request was cancelled before it was sent.",
     "Give the token this permission: ….",

@@ -86,6 +86,12 @@ def comment_on_a_closed_pull_request() -> dict:
     return event
 
 
+def ci_run_without_pull_requests():
+    event = payload("workflow_run_completed")
+    event["workflow_run"]["pull_requests"] = []
+    return event
+
+
 @pytest.mark.parametrize(
     ("event", "triggers"),
     [
@@ -93,6 +99,7 @@ def comment_on_a_closed_pull_request() -> dict:
         pytest.param(("pull_request", label_on_a_closed_pull_request()), 0, id="label"),
         pytest.param(("pull_request", payload("pull_request_synchronize")), 1, id="push before it closed"),
         pytest.param(("workflow_run", payload("workflow_run_completed")), 1, id="CI that ended after it closed"),
+        pytest.param(("workflow_run", ci_run_without_pull_requests()), 1, id="CI that began after it closed"),
     ],
 )
 def test_a_closed_pull_request_is_not_deployed(stormkit, github, step, event, triggers):
