@@ -41,6 +41,9 @@ POOL_SIZE = 16
 # How long to search for the deployment of a trigger that was never answered.
 LOOK_S = 6.0
 
+# Outcomes of the step that the post step keeps. For a success it asks Stormkit: state can be forged.
+_REPORTED = frozenset({Outcome.FAILED, Outcome.STOPPED, Outcome.TIMED_OUT, Outcome.CANCELLED})
+
 
 def run_post_step(environ: Mapping[str, str], cancellation: Cancellation) -> int:
     """Finish a step that was killed. The exit code: also 3 for a bug, 130 when the post step was cancelled itself."""
@@ -159,9 +162,8 @@ class PostStep(NamedTuple):
 
     def _end(self, context: Context, started: StartedDeployment) -> DeploymentResult:
         """Raises ActionError."""
-        stops = self._stops
         if not started.deployment_id:
-            return self._stop_triggered(context, started) if stops else _left(context, None)
+            return self._stop_triggered(context, started) if self._stops else _left(context, None)
         try:
             deployment = context.client.deployment(started.deployment_id)
         except NotFound:
@@ -169,13 +171,19 @@ class PostStep(NamedTuple):
                 raise
             return context.result(None, Outcome.STOPPED, f"Deployment {started.deployment_id} was deleted.")
         _check_is_ours(context, deployment, named_id=self.inputs.deployment_id)
-        if deployment.status is Status.STOPPED and stops:
+        if started.ended_as in _REPORTED:
+            return context.result(deployment, Outcome(started.ended_as), started.reason)
+        return self._end_deployment(context, deployment)
+
+    def _end_deployment(self, context: Context, deployment: Deployment) -> DeploymentResult:
+        """Raises ActionError."""
+        if deployment.status is Status.STOPPED and self._stops:
             # Stopped by the step before it was killed, or by an earlier post step.
             return self._stopped(context, deployment)
         if not deployment.running:
             ended = context.result(deployment)
             return ended._replace(reason=failure_reason(deployment) if ended.status is Outcome.FAILED else "")
-        if not stops:
+        if not self._stops:
             return _left(context, deployment)
         return self._stopped(context, confirm.stop(context.stormkit, deployment.id, context.deadline))
 

@@ -8,8 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol
 
-from stormkit_action import parsers
-from stormkit_action.fields import LATEST_S
+from stormkit_action import fields, parsers
 
 STARTED, FINISHED = "started", "finished"
 _TIMED_OUT = "timed-out"
@@ -24,12 +23,17 @@ class StateFile(Protocol):
 
 
 class StartedDeployment(NamedTuple):
-    """A deployment that the step began. Without an id only its trigger is known, sent at `sent_at` (Unix seconds)."""
+    """A deployment that the step began. Without an id only its trigger is known, sent at `sent_at` (Unix seconds).
+
+    `ended_as` and `reason` are the outcome that the step has reported, empty where it left the end to the post step.
+    """
 
     env_id: str
     deployment_id: str
     branch: str
     sent_at: int
+    ended_as: str = ""
+    reason: str = ""
 
 
 def save_started(files: StateFile, started: tuple[StartedDeployment, ...]) -> None:
@@ -40,6 +44,8 @@ def save_started(files: StateFile, started: tuple[StartedDeployment, ...]) -> No
             "deployment-id": deployment.deployment_id,
             "branch": deployment.branch,
             "sent-at": deployment.sent_at,
+            "ended-as": deployment.ended_as,
+            "reason": deployment.reason,
         }
         for deployment in started
     ]
@@ -70,7 +76,7 @@ def _started(entries: list[object]) -> Iterator[StartedDeployment]:
         if not isinstance(entry, dict):
             continue
         branch, sent_at = entry.get("branch"), entry.get("sent-at")
-        if not isinstance(branch, str) or type(sent_at) is not int or not 0 <= sent_at <= LATEST_S:
+        if not isinstance(branch, str) or type(sent_at) is not int or not 0 <= sent_at <= fields.LATEST_S:
             continue
         with contextlib.suppress(ValueError):
             yield StartedDeployment(
@@ -78,4 +84,6 @@ def _started(entries: list[object]) -> Iterator[StartedDeployment]:
                 deployment_id=parsers.deployment_id(str(entry.get("deployment-id", ""))),
                 branch=branch,
                 sent_at=sent_at,
+                ended_as=fields.text(entry.get("ended-as")),
+                reason=fields.text(entry.get("reason")),
             )

@@ -51,7 +51,7 @@ class StepReporter:
 
     def started(self, result: DeploymentResult) -> None:
         branch = self._step.plan.branch if self._step.plan else ""
-        self._remember(result.env_id, result.deployment_id, branch)
+        self._remember(result.requested_env_id, result.deployment_id, branch)
         self._console.log(f"{site_prefix(result.name)}Started deployment {result.deployment_id}.")
         if self._step.github is not None:
             self._step.github.started(result)
@@ -133,9 +133,26 @@ class StepReporter:
             deployment.may_still_run and deployment.status is Outcome.TIMED_OUT for deployment in result.deployments
         )
         # What a cancel left no time for is done by the post step.
-        is_unfinished = may_still_run or (is_cancelled and not written.settled)
+        is_unshown = is_cancelled and not written.settled
+        is_unfinished = may_still_run or is_unshown
+        if is_unfinished:
+            self._leave_to_post_step(result, is_unshown=is_unshown)
         state.save_finished(self._files, finished=not is_unfinished, timed_out=timed_out)
         return result.exit_code or (unwritable if self._on_github else 0)
+
+    def _leave_to_post_step(self, result: Result, *, is_unshown: bool) -> None:
+        """Leave what may still run, and where GitHub does not show the results yet, these too."""
+        with self._lock:
+            for deployment in result.deployments:
+                started = self._started.pop(deployment.requested_env_id, None)
+                if started is None:
+                    continue
+                if deployment.may_still_run:
+                    self._started[started.env_id] = started
+                elif is_unshown:
+                    ended_as, reason = str(deployment.status), one_line(deployment.reason, 300)
+                    self._started[started.env_id] = started._replace(ended_as=ended_as, reason=reason)
+            state.save_started(self._files, tuple(self._started.values()))
 
     def _write_summary(self, result: Result) -> None:
         try:

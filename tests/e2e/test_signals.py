@@ -1,5 +1,6 @@
 """A cancel at every stage of a step: it ends in time, says so, and leaves nothing running that it should stop."""
 
+import json
 import os
 import re
 import signal
@@ -371,6 +372,32 @@ def test_the_post_step_reports_an_unconfirmed_stop_after_a_timeout_as_a_timeout(
     assert_nothing_runs(stormkit)
     [row] = read_rows(github.state.comments()[0].body)
     assert row.state == State.TIMED_OUT
+
+
+def test_the_post_step_keeps_the_outcome_that_the_step_reported_for_another_environment(stormkit, github, step):
+    stormkit.add_environment("306", name="docs")
+    stormkit.next_build(seconds=0.3)
+    stormkit.next_build(seconds=60)
+    stormkit.preview(500)
+    stormkit.fault("stop", "503", times=100)
+    runner = step(
+        api_key="SK_user",
+        environments="website: 305\ndocs: 306",
+        health_check="/",
+        health_check_timeout="1s",
+        timeout="4s",
+        on_timeout="stop",
+    )
+    finished = runner.run()
+    assert sorted(row["status"] for row in json.loads(finished.outputs["result"])["deployments"]) == [
+        "failed",
+        "timed-out",
+    ]
+    stormkit.clear_faults()
+    after = runner.post(state=finished.state)
+    assert after.exit_code == 0, after.log
+    [comment] = github.state.comments()
+    assert sorted(row.state for row in read_rows(comment.body)) == [State.FAILED, State.TIMED_OUT]
 
 
 def test_the_post_step_stops_a_killed_restart_of_another_branch_s_deployment(stormkit, step):
