@@ -39,8 +39,8 @@ def main() -> None:
             stormkit = servers.enter_context(Stormkit(generation=options.generation, port=options.stormkit_port))
             github = servers.enter_context(GitHub(port=options.github_port))
             page = servers.enter_context(PageServer(stormkit, github, port=options.page_port))
-        except OSError as error:
-            parser.error(f"{error.strerror}: choose other ports with --stormkit-port, --github-port and --page-port")
+        except (OSError, OverflowError) as error:
+            parser.error(f"{error}: choose other ports with --stormkit-port, --github-port and --page-port")
         print(
             _GUIDE.format(
                 page=page.url,

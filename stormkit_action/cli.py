@@ -137,6 +137,8 @@ def read(arguments: Sequence[str], environ: Mapping[str, str]) -> CommandLine:
     try:
         as_json = as_json or _switch(environ, "json")
         flags = _flags(arguments)
+        _check_directory("output", output)
+        _check_directory("dotenv", dotenv)
         inputs = _inputs(flags, environ)
         _check_default_branch(flags, inputs, environ)
     except _WrongUsage as error:
@@ -146,6 +148,12 @@ def read(arguments: Sequence[str], environ: Mapping[str, str]) -> CommandLine:
         has_key_file=not environ.get("STORMKIT_API_KEY", "").strip() and "STORMKIT_API_KEY_FILE" in environ,
     )
     return CommandLine(environ=kept | inputs, names=names, json=as_json, output=output, dotenv=dotenv)
+
+
+def _check_directory(name: str, path: str) -> None:
+    """Find out before anything is built that a file can't be written."""
+    if path and path != "-" and not Path(path).absolute().parent.is_dir():
+        raise _WrongUsage(f"--{name}: there is no directory {parsers.shown(str(Path(path).parent))}.")
 
 
 def _flag_value(arguments: Sequence[str], name: str) -> str:

@@ -106,14 +106,14 @@ class Context(NamedTuple):
             deployment = deployment.without_output()
         requested = self.environment.env_id
         env_id = (deployment.env_id if deployment else "") or requested
-        # The name of the environment that a wrong API key belongs to is not that of the requested one.
-        known_as = deployment.name if deployment and requested in ("", env_id) else ""
+        # With a wrong API key the deployment has another environment's name.
+        reported_name = deployment.name if deployment and requested in ("", env_id) else ""
         status_read = Outcome(deployment.status.value) if deployment else Outcome.SUCCESS
         branch = (deployment.branch if deployment else "") or self.plan.branch
         return DeploymentResult(
             status=status or status_read,
             reason=reason,
-            label=self.environment.name or self.inputs.label or known_as,
+            label=self.environment.name or self.inputs.label or reported_name,
             name=self.environment.name,
             env_id=env_id,
             requested_env_id=requested,
@@ -129,7 +129,7 @@ class Context(NamedTuple):
     def result_of_environment(
         self, newest: Deployment | None, status: Outcome, reason: str = "", *, deployment_id: str = ""
     ) -> DeploymentResult:
-        """A result that is about the environment, which its `newest` deployment names, and not about that one."""
+        """A result about the environment itself; its `newest` deployment only provides name and id."""
         return self.result(newest, status, reason)._replace(
             deployment=None, deployment_id=deployment_id, branch=self.plan.branch, live=False
         )

@@ -68,7 +68,7 @@ class Event(NamedTuple):
     """The event that started the workflow.
 
     `branch` is the branch it is about (empty where it is not about one) and `sha` the commit at its head.
-    `pull_request_closed` is what the payload says, which GitHub may have overtaken.
+    `pull_request_closed` is what the payload says; the pull request may have changed since.
     `head_repository` is where the branch lives when the payload says so ("owner/name", empty for a deleted fork, None
     when it doesn't).
     `branch_may_be_tag` is True where the payload doesn't tell a tag from a branch: only GitHub knows whether there is
@@ -122,7 +122,7 @@ class Event(NamedTuple):
 
     @property
     def needs_pull_request(self) -> bool:
-        """Whether branch and commit can only be had by asking GitHub for the pull request."""
+        """Whether branch and commit are known only after asking GitHub for the pull request."""
         return self.name == "issue_comment" and self.pull_request_number is not None
 
     @property

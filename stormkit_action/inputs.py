@@ -225,7 +225,8 @@ class Inputs:
     )
     label: str = _input(
         parsers.line(100),
-        "What this deployment is called in comment, summary and log. Default: Stormkit's app and environment name.",
+        "What this deployment is called in comment, summary and log. Default: Stormkit's app and environment name. Not"
+        " used with environments, which have names.",
     )
     github_deployment: Switch = _input(
         parsers.switch(Switch),
@@ -308,17 +309,21 @@ def read(environ: Mapping[str, str], names: Names = ON_GITHUB) -> Inputs:
 
 
 def notices(environ: Mapping[str, str], names: Names = ON_GITHUB) -> tuple[str, ...]:
-    """Inputs that are valid but probably not what was meant."""
-    spec = next(spec for spec in INPUTS if spec.field == "timeout")
-    text = environ.get(spec.variable, "").strip()
-    if not text.isdecimal() or int(text) >= 60:
-        return ()
-    alike = ", as in timeout-minutes" if names.on_github else ""
-    return (f"{names.subject(spec.name)}: {text} is {text} seconds. For minutes{alike}, write {text}m.",)
+    """Messages about inputs that are valid but probably a mistake."""
+    found = []
+    given = {spec.name: environ.get(spec.variable, "").strip() for spec in INPUTS}
+    seconds = given["timeout"]
+    if seconds.isdecimal() and int(seconds) < 60:
+        alike = ", as in timeout-minutes" if names.on_github else ""
+        subject = names.subject("timeout")
+        found.append(f"{subject}: {seconds} is {seconds} seconds. For minutes{alike}, write {seconds}m.")
+    if given["label"] and given["environments"]:
+        found.append(f"{names.subject('label')}: {names('environments')} has a name for each, so it is not used.")
+    return tuple(found)
 
 
 def _with_defaults(values: Mapping[str, Any]) -> Inputs | None:
-    """Inputs from those that are valid, to look for problems elsewhere."""
+    """Inputs with defaults in place of the wrong ones, so that problems of the plan can be reported too."""
     if "branch" not in values or "command" not in values:
         return None
     defaults = {spec.field: "" if spec.secret else spec.parse(spec.default) for spec in INPUTS}
@@ -326,7 +331,7 @@ def _with_defaults(values: Mapping[str, Any]) -> Inputs | None:
 
 
 def _without_secrets(text: str, secrets: Sequence[str], names: Names) -> str:
-    """`text`, which may be written and shown. Raises ValueError where it may not."""
+    """`text`, which is safe to show. Raises ValueError when it holds a secret or is not UTF-8."""
     if text != encodable(text):
         raise ValueError("use text in UTF-8")
     if redact(text, secrets) != text:

@@ -7,8 +7,8 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-# Imported first: nested deeper, its imports would cross from one chunk of Python's stack to the next, which maps and
-# frees memory on each of 2,500 calls and takes a tenth of the start.
+# Imported first: from a deeper frame, its 2,500 calls would cross a boundary of Python's stack chunks, and mapping
+# memory each time takes a tenth of the start.
 import requests  # noqa: F401, TID251
 
 from stormkit_action import __version__
@@ -236,7 +236,7 @@ def _has_key(environ: Mapping[str, str]) -> bool:
 
 
 def _with_what_github_knows(plan: Plan, inputs: Inputs, event: Event, github: GitHubApi | None) -> Plan:
-    """The plan of an event whose payload does not say all that is needed."""
+    """The plan, completed with what only GitHub knows."""
     if plan.skip:
         return plan
     if event.needs_pull_request:

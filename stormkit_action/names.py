@@ -37,7 +37,7 @@ class Names(NamedTuple):
         return f"{kind}{' and '.join(self(name) for name in names)}"
 
     def switched_off(self, name: str) -> str:
-        """What has turned off an input that is on by default: itself, or what is called `no-` and its name."""
+        """The name that a user turned an input off by: the input itself, or its `no-` form."""
         return name if self.on_github or name in self.from_variables else f"no-{name}"
 
     def setting(self, name: str, value: str) -> str:

@@ -1,4 +1,4 @@
-"""After a kill: finish what the step could not. Stop its deployments, and put the comment right.
+"""The post step: stops the deployments of a killed step and corrects its comment.
 
 GitHub runs this after the job in a container of its own. It may meet a step that is still running (a container that
 outlived its kill), so everything here may happen twice.
@@ -32,7 +32,7 @@ from stormkit_action.stormkit import confirm
 from stormkit_action.stormkit.models import Deployment, Status, failure_reason
 from stormkit_action.stormkit.trigger import Trigger
 
-# What Stormkit gets for each deployment; GitHub gives all post steps together five minutes.
+# Time limit for one deployment. GitHub allows all post steps together five minutes.
 PATIENCE_S = 30.0
 
 # How many deployments are finished at once.
@@ -107,7 +107,7 @@ def finish(environ: Mapping[str, str], *, console: Console, files: StepFiles, cl
 
 
 class PostStep(NamedTuple):
-    """Finishes the deployments of a step that was killed, or that timed out (`ended_as`) before its stop was sure."""
+    """Finishes the deployments of a step that was killed, or that timed out (`ended_as`) before a confirmed stop."""
 
     inputs: Inputs
     event: Event

@@ -76,7 +76,7 @@ class DeploymentResult(NamedTuple):
 
     @property
     def outlived_cancel(self) -> bool:
-        """Whether the job was cancelled when the build had succeeded already, so that the preview is there."""
+        """Whether the build had already succeeded when the job was cancelled: the preview exists then."""
         has_succeeded = self.deployment is not None and self.deployment.status is Status.SUCCESS
         return self.status is Outcome.CANCELLED and has_succeeded and not (self.deleted or self.removed)
 
@@ -164,7 +164,7 @@ def skipped(reason: str) -> Result:
 def of_deployments(deployments: Sequence[DeploymentResult]) -> Result:
     """The step's result from its environments': what the first unsuccessful one says, else the first.
 
-    Among unsuccessful ones those come first that fail the step.
+    Results that fail the step take precedence over other unsuccessful ones.
     """
     if not deployments:
         return Result(status=Outcome.SUCCESS)

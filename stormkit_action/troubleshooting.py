@@ -9,6 +9,7 @@ SECTIONS: tuple[str, ...] = (
     "Input …: … is not valid",
     "Input api-key: … is not valid",
     "STORMKIT_API_KEY is empty",
+    "--branch is needed",
     "Stormkit refused the API key",
     "Stormkit answered 404 (not found)",
     "This API key belongs to environment",

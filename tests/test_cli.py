@@ -457,11 +457,31 @@ def test_the_log_shows_each_site_and_whether_it_is_published(run):
     assert sorted("published:  true" in end for end in ends) == [False, True]
 
 
+@pytest.mark.parametrize("name", ["output", "dotenv"])
+def test_a_directory_that_does_not_exist_is_found_out_before_anything_is_built(run, tmp_path, name):
+    with Stormkit() as stormkit:
+        path = str(tmp_path / "none" / "file")
+        shown = run("--branch", "main", f"--{name}", path, "--api-url", stormkit.url, STORMKIT_API_KEY=KEY)
+        assert stormkit.builds == 0
+    assert shown.code == 2
+    assert f"--{name}: there is no directory {tmp_path / 'none'}." in shown.err
+
+
+def test_a_list_of_which_an_environment_fails_shows_the_others(run):
+    with Stormkit() as stormkit:
+        stormkit.add_deployment("main")
+        environments = ("--environments", "website: 305", "--environments", "docs: 306")
+        shown = run("list", *environments, "--api-url", stormkit.url, STORMKIT_API_KEY="SK_user")
+    assert shown.code == 1
+    assert "website  8241        Ready" in shown.err
+    assert "error: docs failed: " in shown.err
+
+
 def test_an_error_without_a_deployment_names_no_deployment(run):
     with Stormkit() as stormkit:
         shown = run("rollback", "--branch", "main", "--api-url", stormkit.url, STORMKIT_API_KEY=KEY)
     assert shown.code == 1
-    assert "error: failed: Nothing was rolled back" in shown.err
+    assert "error: Nothing was rolled back" in shown.err
 
 
 @pytest.mark.parametrize("build_log", ["failure", "stream"])

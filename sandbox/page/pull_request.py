@@ -72,7 +72,7 @@ class PullRequest:
         self._stormkit, self._github, self._page_url = stormkit, github, page_url
         self._lock = threading.Lock()
         self._directory = tempfile.TemporaryDirectory()
-        for age in range(1, 5):
+        for age in range(4, 0, -1):
             created_at = stormkit.now() - 86_400 * age
             stormkit.add_deployment(BASE_BRANCH, duration=8.0, created_at=created_at, published=age == 1)
 

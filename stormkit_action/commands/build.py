@@ -46,7 +46,7 @@ class Build:
         return self.is_known and not has_ended
 
     def begin(self, deployment_id: str) -> None:
-        """From now on this is about `deployment_id`."""
+        """Track `deployment_id` from now on, and report it as started."""
         self._id = deployment_id
         self._context.reporter.started(self.result(Outcome.RUNNING))
 
@@ -189,7 +189,7 @@ class Build:
         return result._replace(may_still_run=not is_left and self.may_be_running)
 
     def _stop_after_timeout(self) -> str:
-        """Stop it after a timeout; what came of that, as read back."""
+        """Stop it after a timeout. Returns the outcome as the end of a sentence."""
         try:
             self.stop(Deadline.after(self._context.clock, TIMEOUT_STOP_BUDGET_S))
         except CommandError:

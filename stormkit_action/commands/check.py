@@ -24,7 +24,8 @@ def check(context: Context) -> DeploymentResult:
     # Branch and token are the same for all environments, so only the first one checks them.
     if context.environment not in context.inputs.environments[1:]:
         checks.repository()
-    context.log(_intention(context, environment))
+    if not checks.problems:
+        context.log(_intention(context, environment))
     # The first one is the result's reason, which is printed as the error.
     for problem in checks.problems[1:]:
         context.warn(problem)

@@ -55,7 +55,7 @@ def _refusal(context: Context, deployment: Deployment) -> DeploymentResult:
 def cleanup(context: Context) -> DeploymentResult:
     """Stop the branch's builds; delete all but the published one and the `keep-latest` newest successful ones."""
     branch = context.plan.branch
-    # Collect first, then act: rows move while they are paged, and one that came late may be the newest.
+    # Collect first, then act: rows shift while the list is paged, and one that is listed late may be the newest.
     listed = context.client.all_deployments(branch=branch)
     found = [deployment for deployment in listed if deployment.branch == branch]
     for deployment in found:
@@ -64,25 +64,25 @@ def cleanup(context: Context) -> DeploymentResult:
     found.sort(key=_created_at, reverse=True)
     successful = [deployment for deployment in found if find.is_successful(deployment)]
     kept_ids = {deployment.id for deployment in successful[: context.inputs.keep_latest]}
-    doomed = [deployment for deployment in found if not deployment.published and deployment.id not in kept_ids]
-    kept = [deployment for deployment in found if deployment not in doomed]
+    to_delete = [deployment for deployment in found if not deployment.published and deployment.id not in kept_ids]
+    kept = [deployment for deployment in found if deployment not in to_delete]
     context.log(
-        f"Deployments of branch {branch}: {len(found)} found, {len(doomed)} to delete{_ids(doomed)}, {len(kept)} kept"
-        f"{_ids(kept)}."
+        f"Deployments of branch {branch}: {len(found)} found, {len(to_delete)} to delete{_ids(to_delete)}, {len(kept)}"
+        f" kept{_ids(kept)}."
     )
-    if not doomed:
+    if not to_delete:
         context.log("Nothing to delete.")
-    removal = Removal(context, len(doomed))
+    removal = Removal(context, len(to_delete))
     status = Outcome.SUCCESS
     try:
-        at_once(doomed, removal.remove, check=context.clock.check)
+        at_once(to_delete, removal.remove, check=context.clock.check)
         removal.confirm(branch)
         reason = removal.failure()
         if reason:
             status = Outcome.FAILED
     except Cancelled:
         status = Outcome.CANCELLED
-        reason = f"The job was cancelled after {removal.deleted} of {len(doomed)} deployments were deleted."
+        reason = f"The job was cancelled after {removal.deleted} of {len(to_delete)} deployments were deleted."
     return context.result_of_environment(found[0] if found else newest, status, reason)._replace(
         deleted=removal.deleted,
         removed=status is Outcome.SUCCESS and len(removal.ended_ids) == len(found),

@@ -61,8 +61,8 @@ class Deploy:
         if deployment.status not in (Status.FAILED, Status.STOPPED):
             return self._context.refusal(
                 deployment,
-                f"Deployment {deployment.id} can't be restarted: it is {deployment.status}, and Stormkit restarts only"
-                " failed or stopped builds. Nothing was changed. Deploy again instead.",
+                f"Deployment {deployment.id} can't be restarted: its status is {deployment.status}, and Stormkit"
+                " restarts only failed or stopped builds. Nothing was changed. Deploy again instead.",
             )
         try:
             self._build.begin(deployment.id)
@@ -120,7 +120,7 @@ class Deploy:
                 reason = f"{reason} {self._stop_wrong_build()}".rstrip()
         result = self._build.result(Outcome.FAILED, reason)
         if is_wrong and result.deployment is not None:
-            # It may have been built by now, but no link must lead to it.
+            # The build may have finished meanwhile; don't link to it.
             result = result._replace(deployment=result.deployment._replace(preview_url=""))
         if self._build.may_be_running:
             still = f"Deployment {result.deployment_id} may still be building: nothing has stopped it."

@@ -41,7 +41,8 @@ def run(contexts: Sequence[Context]) -> Result:
         return results.of_deployments(deployments)
     unreported = [deployment for deployment in deployments if not _is_reported(deployment)]
     if unreported:
-        return results.of_deployments(unreported)._replace(deployments=tuple(deployments))
+        is_listing = command is Command.LIST
+        return results.of_deployments(unreported)._replace(deployments=tuple(deployments), listing=is_listing)
     if command is Command.LIST:
         return results.of_listing(deployments)
     return results.of_deployments(deployments)._replace(exit_code=0)

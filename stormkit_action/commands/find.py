@@ -10,7 +10,7 @@ from stormkit_action.text import one_line
 
 
 def named(context: Context) -> Deployment:
-    """The deployment that the input deployment-id names. Raises CommandError when the environment has none of it."""
+    """The deployment that deployment-id names. Raises CommandError when the environment has none of that id."""
     wanted = context.inputs.deployment_id
     try:
         deployment = context.client.deployment(wanted)
@@ -49,7 +49,7 @@ def _where(context: Context) -> str:
 
 
 def newest_of_environment(context: Context) -> Deployment | None:
-    """The environment's newest deployment, which says where the key leads; None where Stormkit has none, or fails.
+    """The environment's newest deployment, which shows what environment the key belongs to; None without one.
 
     Raises CommandError when that is another environment than the one that the inputs name.
     """

@@ -106,7 +106,7 @@ def _fits(body: str, rows: list[Row]) -> bool:
 
 def _render(rows: list[Row], key: str, detail: Detail, *, left_out: int = 0) -> str:
     remembered = [detail.of(row) for row in rows]
-    shown = _told_apart(remembered)
+    shown = _disambiguated(remembered)
     blocks = [
         marker(key),
         *([lines(shown[0])] if len(shown) == 1 else _overview(shown, detail)),
@@ -117,8 +117,8 @@ def _render(rows: list[Row], key: str, detail: Detail, *, left_out: int = 0) -> 
     return "\n\n".join(block for block in blocks if block)
 
 
-def _told_apart(rows: list[Row]) -> list[Row]:
-    """The rows with their environment in the label where several have the same."""
+def _disambiguated(rows: list[Row]) -> list[Row]:
+    """The rows, with the environment's id added to labels that several have."""
     count = Counter(row.label for row in rows)
     return [
         row._replace(label=f"{row.label} ({row.env_id})") if count[row.label] > 1 and row.env_id else row

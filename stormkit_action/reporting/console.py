@@ -231,7 +231,7 @@ class PlainConsole(Console):
 
     def error(self, text: str, *, title: str = "") -> None:
         # Among a workflow's annotations a title has to say whose error it is; here all lines are ours.
-        title = strip_controls(title).removeprefix("Stormkit: ")
+        title = strip_controls(title).removeprefix("Stormkit").removeprefix(": ")
         self.log(f"error: {f'{title}: ' if title else ''}{strip_controls(text)}")
 
     def _print(self, text: str) -> None:

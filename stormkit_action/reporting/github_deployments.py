@@ -1,8 +1,8 @@
 """GitHub Deployments: one for each environment that is deployed, from its trigger to what came of it.
 
 Which earlier ones a step ends is decided by GitHub's own list: by the task, which names the branch, by the payload,
-which names the Stormkit environment, and by whether it went to production. What a comment says never decides it, since
-others can write comments under the same account.
+which names the Stormkit environment, and by whether it went to production. A comment never decides this: other jobs can
+write comments under the same account.
 """
 
 import hashlib

@@ -32,8 +32,12 @@ _WITH_ERROR = frozenset({Outcome.FAILED, Outcome.STOPPED, Outcome.TIMED_OUT, Out
 def show(result: Result, console: Console, build_log: BuildLog) -> None:
     """Print the result: the build log in groups, one error annotation, and what matters in a few lines."""
     if result.listing:
-        for line in table.list_as_text(result.deployments):
+        listed = [deployment for deployment in result.deployments if deployment.deployment is not None]
+        for line in table.list_as_text(listed):
             console.log(line)
+        for unlisted in result.deployments:
+            if unlisted.deployment is None:
+                _show_result(unlisted, console, build_log, with_error=True)
         return
     for deployment in result.deployments:
         _show_build_log(deployment, console, build_log)
@@ -89,7 +93,7 @@ def _show_build_log(result: DeploymentResult, console: Console, build_log: Build
 
 def _show_result(result: DeploymentResult, console: Console, build_log: BuildLog, *, with_error: bool) -> None:
     if with_error and result.reason and result.status in _WITH_ERROR:
-        title = f"Stormkit: {f'{one_line(result.label, 100)} {result.status}'.strip()}"
+        title = f"Stormkit: {one_line(result.label, 100)} {result.status}" if result.label else "Stormkit"
         # The build's log, right above, ends with the same lines.
         is_shown = build_log is not BuildLog.NEVER and result.deployment is not None and result.deployment.failing_step
         with_tail = console.shows_errors_apart or not is_shown
@@ -106,6 +110,7 @@ def _show_result(result: DeploymentResult, console: Console, build_log: BuildLog
         "preview": result.preview_url,
         "details": result.details_url,
         "published": "true" if result.live else "",
+        "deleted": str(result.deleted) if result.deleted else "",
     }
     for name, value in facts.items():
         if value:

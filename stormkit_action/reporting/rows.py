@@ -309,7 +309,7 @@ def _is_same_environment(row: Row, other: Row) -> bool:
 
 
 def _put(rows: tuple[Row, ...], mine: Row) -> tuple[Row, ...]:
-    kept = [row for row in rows if not _gives_way(row, mine)]
+    kept = [row for row in rows if not _is_replaced_by(row, mine)]
     if mine.provisional and mine.env_id:
         named = next((row for row in kept if row.env_id == mine.env_id and not row.provisional), None)
         mine = mine._replace(label=named.label, provisional=False) if named else mine
@@ -319,8 +319,8 @@ def _put(rows: tuple[Row, ...], mine: Row) -> tuple[Row, ...]:
     return union((kept, (_with_good(mine, None),)))
 
 
-def _gives_way(row: Row, mine: Row) -> bool:
-    """Whether `row` is what `mine` was called before its name was known. Jobs of a matrix have one `job`."""
+def _is_replaced_by(row: Row, mine: Row) -> bool:
+    """Whether `row` is the provisional row of `mine`, before its name was known. Jobs of a matrix have one `job`."""
     if not row.provisional or row.label == mine.label or row.job != mine.job:
         return False
     if row.env_id and mine.env_id and row.env_id != mine.env_id:

@@ -31,7 +31,7 @@ GONE_PAUSE_S = 3.0
 MAX_STEPS_BACK = 3
 
 # Pages in a row without a new row, and pages in total, before the list counts as endless.
-MAX_PAGES_WITHOUT_NEWS = 20
+MAX_PAGES_WITHOUT_NEW_ROWS = 20
 MAX_PAGES = 5000
 
 
@@ -89,7 +89,7 @@ class StormkitClient:
         """
         pages = _Pages(self, branch, self._session)
         seen: set[str] = set()
-        offset = steps_back = pages_without_news = 0
+        offset = steps_back = pages_without_new_rows = 0
         stepping_back = False
         while True:
             page = pages.read(offset)
@@ -106,8 +106,8 @@ class StormkitClient:
             elif new:
                 steps_back = 0
             stepping_back = False
-            pages_without_news = 0 if new else pages_without_news + 1
-            if pages_without_news > MAX_PAGES_WITHOUT_NEWS:
+            pages_without_new_rows = 0 if new else pages_without_new_rows + 1
+            if pages_without_new_rows > MAX_PAGES_WITHOUT_NEW_ROWS:
                 raise endless_list()
             yield from _unseen(new, seen)
             if not page.has_next:

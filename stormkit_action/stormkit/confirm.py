@@ -1,4 +1,4 @@
-"""Publish, stop and restart: each is sent, then read back until it shows. The answer itself decides nothing."""
+"""Publish, stop and restart: each is sent, then read back until it shows. The answer is never taken as proof."""
 
 import contextlib
 from collections.abc import Callable
@@ -227,8 +227,8 @@ def _still_running(deployment_id: str, error: StormkitError | None) -> CommandEr
 def restart(client: StormkitClient, deployment: Deployment, *, deadline: Deadline) -> None:
     """Build a failed deployment again, under its id.
 
-    After a lost answer it is read back: a restart that worked is `running` again, or has a new `createdAt`. One that a
-    gateway passes on late shows when the next try is refused, because a running deployment can't be restarted. Real
+    After a lost answer it is read back: a restart that worked is `running` again, or has a new `createdAt`. If a
+    gateway delivers it late, the next try is refused, because a running deployment can't be restarted. Real
     servers reset the row to `running` before they queue it, so after their own refusal it is stopped: nobody builds it.
     """
     give_up = deadline.within(PATIENCE_S)
@@ -256,8 +256,8 @@ def restart(client: StormkitClient, deployment: Deployment, *, deadline: Deadlin
 def _wait_for_old_runner(deployment: Deployment, give_up: Deadline) -> None:
     """Wait until the runner of a build that was stopped a moment ago has heard of it.
 
-    It hears of a stop when it next reports, every 5 s. Restarted before, real servers answer 500 and the old build goes
-    on and may succeed.
+    It hears of a stop when it next reports, every 5 s. If restarted earlier, real servers answer 500, and the old build
+    continues and may succeed.
     """
     if deployment.stopped_at is None:
         return

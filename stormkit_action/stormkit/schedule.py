@@ -28,8 +28,8 @@ LEAST_SPREAD = 0.03
 ASSUMED_FAILURES = 0.15
 ASSUMED_ENDS = 12
 
-# The share of builds that are unlike any before, and may take any length of time.
-ODD = 0.01
+# The share of builds that are outliers, which may take any length of time.
+OUTLIER_SHARE = 0.01
 
 # How many polls a build of one second would get; one of 100 seconds gets ten times as many. Builds from 15 s to 10 min
 # then cost less than 1.5 times the requests of a loop with pauses of 5 s (measured in tools/bench/polling.py).
@@ -154,15 +154,19 @@ def density_and_survival(elapsed: float, usual: UsualDuration) -> tuple[float, f
     """The density of a build's end `elapsed` (> 0) seconds after it began, per second, and the chance of a later end.
 
     Most durations are log-normal around the usual one; a share of builds fails at any moment before it, evenly; and a
-    few are odd, with a chance of 1 / (1 + x) to take longer than x times the usual.
+    few are outliers, with a chance of 1 / (1 + x) to take longer than x times the usual.
     """
     share = elapsed / usual.seconds
     distance = math.log(share) / usual.spread
-    usually = 1 - usual.failures - ODD
+    usually = 1 - usual.failures - OUTLIER_SHARE
     density = (
         usually * math.exp(-(distance**2) / 2) / (share * usual.spread * math.sqrt(2 * math.pi))
         + (usual.failures if share < 1 else 0)
-        + ODD / (1 + share) ** 2
+        + OUTLIER_SHARE / (1 + share) ** 2
     )
-    survival = usually * math.erfc(distance / math.sqrt(2)) / 2 + usual.failures * max(0, 1 - share) + ODD / (1 + share)
+    survival = (
+        usually * math.erfc(distance / math.sqrt(2)) / 2
+        + usual.failures * max(0, 1 - share)
+        + OUTLIER_SHARE / (1 + share)
+    )
     return density / usual.seconds, survival

@@ -5,7 +5,7 @@ hide a running build, and a 5xx may leave a deployment that never builds. Before
 therefore always looks for what the first one left, and once more later, for a request that arrived late.
 
 Nothing in a deployment says which request it came from. What counts as ours is what appeared since our first
-unacknowledged trigger, of the same branch and no auto-deployment, and of that no more than these triggers explain.
+unacknowledged trigger on the same branch and is not an auto-deploy, and at most one for each of these triggers.
 """
 
 import contextlib
@@ -140,7 +140,7 @@ class Trigger:
                     self._acknowledge(deployment.id for deployment in group)
 
     def keep_back(self) -> None:
-        """After a cancel: what has not been sent yet, because its connection is still being made, never will be."""
+        """After a cancel: drop triggers that are still connecting, so that they are never sent."""
         for pending, gate in list(self._pending.items()):
             if not pending.done and gate.close():
                 del self._pending[pending]

@@ -210,7 +210,7 @@ class BuildWait:
             self._read()
 
     def _read_final_log(self) -> None:
-        """Read the log of a build that has ended, once, where somebody will read it: its state is known by then."""
+        """Read the log of the build that has ended, once, if it will be shown."""
         last = self._last
         if last is None or self.log_is_read or self.log_problem:
             return

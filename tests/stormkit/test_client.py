@@ -20,7 +20,7 @@ from stormkit_action.stormkit.answers import OWN_FAULT, Answer
 from stormkit_action.stormkit.client import (
     GONE_PAUSE_S,
     MAX_PAGES,
-    MAX_PAGES_WITHOUT_NEWS,
+    MAX_PAGES_WITHOUT_NEW_ROWS,
     PAGE_SIZE,
     StormkitClient,
 )
@@ -312,7 +312,7 @@ def test_a_list_that_never_ends_is_an_error(rows):
     server = EndlessListSession(rows)
     with pytest.raises(ServerFault, match="has no end"):
         all_ids(server)
-    assert len(server.patiences) < 5 * MAX_PAGES_WITHOUT_NEWS
+    assert len(server.patiences) < 5 * MAX_PAGES_WITHOUT_NEW_ROWS
 
 
 @st.composite

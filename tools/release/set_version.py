@@ -18,7 +18,7 @@ PINNED = ("templates/*.yml", "examples/*", "docs/*.md", "README.md", "SECURITY.m
 
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 _USES = re.compile(rf"^(?P<uses> +uses: {re.escape(REPOSITORY)})@(?P<tag>\S+)$", re.MULTILINE)
-_PIN = re.compile(rf"(?P<name>{re.escape(REPOSITORY)}[:/])(?P<tag>v\d+\.\d+\.\d+)\b")
+_PIN = re.compile(rf"(?P<name>{re.escape(REPOSITORY)}[:/]|stormkit_action/preview@)(?P<tag>v\d+\.\d+\.\d+)\b")
 
 
 def with_tag(workflow: str, tag: str) -> str:

@@ -90,8 +90,8 @@ A deployment doesn't say which request started it. So:
 
 `make reliability` writes this page. It runs the whole program over HTTP against the sandbox's Stormkit, with every
 fault in every call: **once**, in the first such call, and **always**. Unless a heading says otherwise, a step ends the
-same on all three generations of servers; the figures are those of the newest. A build takes 20 s of a simulated clock,
-and `timeout` is 5 minutes. Signals and kills are tested in `tests/e2e`.
+same on servers before v2026.04.17, of that version and after it; the figures are those of the newest. A build takes
+20 s of a simulated clock, and `timeout` is 5 minutes. Signals and kills are tested in `tests/e2e`.
 
 <details>
 <summary>The faults</summary>
