@@ -2,6 +2,7 @@
 
 import pytest
 
+from sandbox.events import HEAD_BRANCH
 from stormkit_action.inputs import Command
 from stormkit_action.reporting.rows import State
 from stormkit_action.result import DeploymentResult, Outcome
@@ -53,6 +54,19 @@ def test_a_stopped_deployment_is_shown_as_stopped(github):
     ReportingStep(github, run=8, command=Command.STOP).end(result(Outcome.STOPPED, ended_ids=("8007",)))
     assert row_states(github) == {"hello-world / production": State.STOPPED}
     assert deployment_states(github) == ["inactive"]
+
+
+@pytest.mark.parametrize("command", [Command.PUBLISH, Command.ROLLBACK])
+def test_publishing_without_a_branch_in_the_event_is_shown_under_the_deployment_s_branch(github, command):
+    published = result(Outcome.SUCCESS, live=True)
+    assert published.deployment is not None
+    published = published._replace(deployment=published.deployment._replace(branch=HEAD_BRANCH))
+    ReportingStep(github, command=command, branch="", pull_request=None, event="release", action="published").end(
+        published
+    )
+    [deployment] = github.state.deployments
+    assert deployment.payload["branch"] == HEAD_BRANCH
+    assert deployment.task.startswith("deploy:stormkit:")
 
 
 QUEUE = "gh-readonly-queue/main/pr-42-" + "a" * 40

@@ -64,6 +64,16 @@ def test_a_proxy_that_asks_for_a_password_is_final(monkeypatch, scheme):
     assert "proxy-word" not in error.text
 
 
+@pytest.mark.parametrize(("status", "is_final"), [(403, True), (404, True), (408, False), (429, False), (502, False)])
+def test_a_proxy_that_refuses_the_host_is_final(monkeypatch, status, is_final):
+    with _Proxy(Reply(status=status, body="<html></html>")) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        error = error_of("https://stormkit.example.com")
+    assert error.retryable is not is_final
+    assert not may_have_started(error)
+    assert ("the proxy refuses to connect to it" in error.text) is is_final
+
+
 class _Proxy(ScriptedServer):
     """A proxy that answers CONNECT with its prepared replies too."""
 
