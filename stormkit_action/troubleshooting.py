@@ -61,7 +61,7 @@ SECTIONS: tuple[str, ...] = (
     "Nothing was rolled back",
     "The token lacks a permission",
     "GitHub refused",
-    "GitHub could not be reached",
+    "GitHub gave no usable answer",
     "The github-token is not valid",
     "No github-token, so",
     "There is no open pull request of … to comment on",

@@ -81,7 +81,9 @@ class Deploy:
         Never by a restart: real servers drop the environment's variables, commands and status checks then.
         """
         context = self._context
-        known = self._stop_superseded() if context.inputs.stop_superseded else frozenset[str]()
+        known = frozenset[str]()
+        if context.inputs.stop_superseded:
+            known = stop_superseded(context, context.deadline.within(PATIENCE_S))
         # One for all tries, so that it knows its own builds from what lost answers may have started.
         self._trigger = Trigger(
             client=context.client, branch=context.plan.branch, clock=context.clock, known=known, log=context.log
@@ -99,9 +101,6 @@ class Deploy:
                     raise
                 return result._replace(reason=f"{result.reason}. Building it again did not work: {error.text}")
         return result
-
-    def _stop_superseded(self) -> frozenset[str]:
-        return stop_superseded(self._context, self._context.deadline.within(PATIENCE_S))
 
     def _build_once(self, trigger: Trigger) -> DeploymentResult:
         context = self._context

@@ -120,7 +120,7 @@ class Refusal(NamedTuple):
         """What was refused, why, and what to do. `needs` is a permission as a workflow writes it."""
         message = one_line(self.message, 300).rstrip(".")
         if self.status is None:
-            return f"GitHub could not be reached for {action}: {message}. Run the job again later."
+            return f"GitHub gave no usable answer for {action}: {message}. Run the job again later."
         text = f"GitHub refused {action} ({self.status}): {message}"
         if self.retryable:
             return f"{text}. Run the job again later."

@@ -126,7 +126,9 @@ class StickyComment:
     def write(self, change: Change, *, deadline: Deadline, create: bool = True, confirm: bool = True) -> CommentWrite:
         """Apply `change` to the comment's rows; with `confirm`, read back and repeat until it holds."""
         github, clock = self._github.within(deadline), deadline.clock
-        outcome, is_contended, times_held, failures = CommentWrite(settled=False), False, 0, 0
+        outcome = CommentWrite(settled=False)
+        is_contended = False
+        times_held = failures = 0
         for _ in _turns(deadline):
             snapshot = self._look(github)
             self._first = self._first or snapshot
@@ -134,7 +136,7 @@ class StickyComment:
             if not outcome.before:
                 outcome = outcome._replace(before=tuple(row for row in rows if change.concerns(row)))
             holds = snapshot.holds(change)
-            if self._others_at_work(snapshot, rows, change, clock.now().timestamp()) or (outcome.url and not holds):
+            if self._others_at_work(snapshot, change, clock.now().timestamp()) or (outcome.url and not holds):
                 is_contended = True
             times_held = times_held + 1 if holds else 0
             if times_held > (1 if is_contended else 0):
@@ -208,10 +210,10 @@ class StickyComment:
         self._duplicates |= {comment.id for comment in others}
         return oldest.url
 
-    def _others_at_work(self, snapshot: _Snapshot, rows: tuple[Row, ...], change: Change, now: float) -> bool:
+    def _others_at_work(self, snapshot: _Snapshot, change: Change, now: float) -> bool:
         runs = {row.run for row in (*change.rows, *change.removed) if row.run_id}
         return len(snapshot.own) > 1 or any(
-            row.run in runs or abs(now - row.updated) < YOUNG_ROW_S for row in rows if not change.concerns(row)
+            row.run in runs or abs(now - row.updated) < YOUNG_ROW_S for row in snapshot.rows if not change.concerns(row)
         )
 
 
