@@ -108,6 +108,7 @@ def test_a_closed_pull_request_is_not_deployed(stormkit, github, step, event, tr
     finished = step(content, event_name=name).run()
     assert (finished.exit_code, finished.outputs["status"]) == (0, "skipped"), finished.log
     assert "42 is closed" in finished.outputs["reason"].replace("#", "")
+    assert finished.log.count(finished.outputs["reason"]) == 1
     assert stormkit.builds == triggers
     assert (available_ids(stormkit), active_ids(github)) == ([], [])
     assert State.READY not in [state for state, _ in rows(github)]

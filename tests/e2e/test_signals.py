@@ -313,6 +313,17 @@ def test_a_post_step_with_nothing_to_do_imports_nothing(state):
     assert not [name for name in imported if name.startswith(("stormkit_action", "requests", "json", "argparse"))]
 
 
+def test_a_cancelled_step_keeps_its_exit_code_if_its_outputs_cannot_be_written(stormkit, step):
+    stormkit.next_build(seconds=60)
+    running = step(env={"GITHUB_OUTPUT": "/nowhere/output"}).start()
+    wait_for_start(running)
+    running.send_signal(signal.SIGINT)
+    finished = running.wait(10)
+    assert finished.exit_code == 130
+    assert "status=cancelled" in finished.log
+    assert_nothing_runs(stormkit)
+
+
 def test_a_second_signal_does_not_interrupt_the_clean_up(stormkit, step):
     stormkit.next_build(seconds=60)
     stormkit.fault("stop", "slow", seconds=1.5)
