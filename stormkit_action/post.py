@@ -162,7 +162,10 @@ class PostStep(NamedTuple):
 
     def _end(self, context: Context, started: StartedDeployment) -> DeploymentResult:
         """Raises ActionError."""
+        is_reported = started.ended_as in _REPORTED
         if not started.deployment_id:
+            if is_reported:
+                return context.result(None, Outcome(started.ended_as), started.reason)
             return self._stop_triggered(context, started) if self._stops else _left(context, None)
         try:
             deployment = context.client.deployment(started.deployment_id)
@@ -171,7 +174,7 @@ class PostStep(NamedTuple):
                 raise
             return context.result(None, Outcome.STOPPED, f"Deployment {started.deployment_id} was deleted.")
         _check_is_ours(context, deployment, named_id=self.inputs.deployment_id)
-        if started.ended_as in _REPORTED:
+        if is_reported:
             return context.result(deployment, Outcome(started.ended_as), started.reason)
         return self._end_deployment(context, deployment)
 

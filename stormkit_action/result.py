@@ -132,6 +132,11 @@ class Result(NamedTuple):
         """How many deployments were deleted."""
         return sum(result.deleted for result in self.deployments)
 
+    @property
+    def listed(self) -> tuple[DeploymentResult, ...]:
+        """Those of a listing that could be read: an environment that failed has a result without a deployment."""
+        return tuple(result for result in self.deployments if result.deployment is not None)
+
 
 def exit_code(status: Outcome) -> int:
     """The exit code of a step that ends with `status`."""

@@ -32,8 +32,7 @@ _WITH_ERROR = frozenset({Outcome.FAILED, Outcome.STOPPED, Outcome.TIMED_OUT, Out
 def show(result: Result, console: Console, build_log: BuildLog) -> None:
     """Print the result: the build log in groups, one error annotation, and what matters in a few lines."""
     if result.listing:
-        listed = [deployment for deployment in result.deployments if deployment.deployment is not None]
-        for line in table.list_as_text(listed):
+        for line in table.list_as_text(result.listed):
             console.log(line)
         for unlisted in result.deployments:
             if unlisted.deployment is None:

@@ -18,7 +18,7 @@ _LINKED = (
     r"(?i)@|#(?=\w)|GH-(?=\d)|(?<=:)//|w(?=ww\.)|(?<=[A-Za-z0-9])\.(?=[A-Za-z]{2,}/)"
     r"|:(?=(?:[\w+-]*[a-z][\w+-]*|[+-]1|100|1234)(?::|$))"
 )
-# Seven hex digits become a link to a commit, whatever stands around them.
+# Seven hex digits become a link to a commit, but not within a word of letters alone.
 _SHA = re.compile(r"[0-9a-f]{6}(?=[0-9a-f])", re.IGNORECASE)
 _HEX_WORD = re.compile(r"[0-9a-f]+", re.IGNORECASE)
 # Addresses become links even in code. An element in between stops that, and what is copied stays as it was.

@@ -51,9 +51,8 @@ _NO_TIME = datetime.fromtimestamp(0, UTC)
 def render(result: Result) -> str:
     """The summary's markdown, never over the limit."""
     if result.listing:
-        listed = [deployment for deployment in result.deployments if deployment.deployment is not None]
         reason = [markdown.text(result.reason, 2000)] if result.reason else []
-        return _fitting(["### Stormkit deployments", *reason, *list_as_markdown(listed)])
+        return _fitting(["### Stormkit deployments", *reason, *list_as_markdown(result.listed)])
     several = len(result.deployments) > 1
     blocks = [f"### Stormkit deployment{'s' if several else ''}" if result.deployments else "### Stormkit"]
     if result.problem or (result.reason and not result.deployments):

@@ -10,45 +10,15 @@ from sandbox.clock import FakeClock
 from sandbox.events import HEAD_BRANCH
 from sandbox.stormkit.server import ENV_KEY, Generation, Step, Stormkit
 from stormkit_action import inputs as action_inputs
-from stormkit_action.clock import Deadline
 from stormkit_action.commands import build as building
 from stormkit_action.commands import deploy
 from stormkit_action.context import Context
-from stormkit_action.event import Event
 from stormkit_action.inputs import Command, Environment
-from stormkit_action.main import stormkit_client
 from stormkit_action.plan import Plan
 from stormkit_action.result import DeploymentResult, Outcome
 from stormkit_action.stormkit.models import Deployment, Status
 from stormkit_action.stormkit.send_gate import SendGate
-from stormkit_action.stormkit.waiting import Progress
-
-
-@dataclass(kw_only=True)
-class RecordingReporter:
-    """A Reporter that records what it is given."""
-
-    lines: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    progress_reports: list[Progress] = field(default_factory=list)
-    build_logs: list[tuple[Deployment, bool]] = field(default_factory=list)
-
-    def log(self, text: str) -> None:
-        self.lines.append(text)
-
-    def warning(self, text: str) -> None:
-        self.warnings.append(text)
-
-    def triggering(self, environment: Environment) -> None: ...
-
-    def started(self, result: DeploymentResult) -> None: ...
-
-    def progress(self, result: DeploymentResult, progress: Progress) -> None:
-        self.progress_reports.append(progress)
-
-    def build_log(self, result: DeploymentResult, *, complete: bool) -> None:
-        assert result.deployment is not None
-        self.build_logs.append((result.deployment, complete))
+from tests.commands.command_runner import RecordingReporter, command_context
 
 
 @dataclass(kw_only=True)
@@ -63,18 +33,9 @@ class SimulatedStep:
         environ = {"INPUT_API-KEY": ENV_KEY, "INPUT_API-URL": self.stormkit.url}
         environ |= {f"INPUT_{name.upper().replace('_', '-')}": value for name, value in inputs.items()}
         parsed = action_inputs.read(environ)
+        plan = Plan(command=Command.DEPLOY, branch=HEAD_BRANCH)
         environment = Environment(name="", env_id=parsed.env_id)
-        return Context(
-            inputs=parsed,
-            event=Event(),
-            plan=Plan(command=Command.DEPLOY, branch=HEAD_BRANCH),
-            environment=environment,
-            stormkit=stormkit_client(parsed, self.clock, environment),
-            github=None,
-            clock=self.clock,
-            deadline=Deadline.after(self.clock, parsed.timeout.total_seconds()),
-            reporter=self.reporter,
-        )
+        return command_context(parsed, plan, environment, clock=self.clock, reporter=self.reporter)
 
     def deploy(self, **inputs: str) -> DeploymentResult:
         return deploy.deploy(self.context(**inputs))

@@ -411,6 +411,24 @@ def test_the_post_step_keeps_the_outcome_that_the_step_reported_for_another_envi
     assert sorted(row.state for row in read_rows(comment.body)) == [State.FAILED, State.TIMED_OUT]
 
 
+def test_the_post_step_keeps_the_failure_of_a_trigger_that_was_refused(stormkit, github, step):
+    stormkit.fault("trigger", "403")
+    github.fault(".*", "never-arrived", times=100, seconds=30)
+    runner = step()
+    running = runner.start()
+    until(lambda: github.requests)
+    running.send_signal(signal.SIGINT)
+    finished = running.wait(10)
+    assert (finished.exit_code, finished.outputs["status"]) == (1, "failed")
+    assert finished.state["finished"] == ""
+    github.clear_faults()
+    assert runner.post(state=finished.state).exit_code == 0
+    [comment] = github.state.comments()
+    [row] = read_rows(comment.body)
+    assert row.state == State.FAILED
+    assert row.reason.startswith("Stormkit refused the API key (403)")
+
+
 def test_the_post_step_stops_a_killed_restart_of_another_branch_s_deployment(stormkit, step):
     other = stormkit.add_deployment("docs/typo", status="failed")
     stormkit.next_build(seconds=60)

@@ -14,9 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from sandbox.web import Reply
-from stormkit_action.errors import (
-    NoAnswer,
-)
+from stormkit_action.errors import NoAnswer
 from stormkit_action.stormkit.session import exposed_by_proxy
 from stormkit_action.stormkit.trigger import may_have_started
 from tests.stormkit.scripted_server import BAD_GATEWAY, OK, READ, ScriptedServer, error_of, session
